@@ -1,5 +1,23 @@
 //! JSON text: validated once, kept as spans of the input, read when wanted.
 
+mod de;
+mod owned;
+mod raw;
+mod scan;
+mod ser;
+mod string;
 mod text;
+mod write;
 
+pub use de::DecodeError;
+pub use owned::RawJson;
+pub use raw::{Items, Kind, Members, Raw};
+pub use scan::{ScanError, ScanErrorKind};
+pub use ser::EncodeError;
 pub use text::Text;
+
+pub(crate) use de::Captured;
+pub(crate) use scan::{Frame, Shape, scan_frame};
+pub(crate) use ser::write_value;
+pub(crate) use text::text_of;
+pub(crate) use write::{write_f64, write_i64, write_raw, write_str};

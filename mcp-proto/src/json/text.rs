@@ -8,6 +8,8 @@ use core::ops::Deref;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::raw::Raw;
+
 /// Text that costs no copy where none is needed: a literal, an owned `String`, or a slice of the
 /// frame that it arrived in. Cloning it never copies.
 ///
@@ -25,12 +27,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Text(Bytes);
 
 impl Text {
-    /// Wraps bytes that were checked to be UTF-8 when their frame was read.
-    #[allow(dead_code)]
-    pub(crate) fn from_checked(bytes: Bytes) -> Self {
-        Self(bytes)
-    }
-
     /// The text. Linear in its length, at memory speed.
     pub fn as_str(&self) -> &str {
         // Every constructor takes UTF-8, so the fallback is never taken.
@@ -51,6 +47,14 @@ impl Text {
     #[must_use = "the original still holds its whole input buffer"]
     pub fn detach(&self) -> Self {
         Self(Bytes::copy_from_slice(&self.0))
+    }
+}
+
+/// The text of a string value: a slice of its frame, unless it has escapes.
+pub(crate) fn text_of(frame: &Bytes, value: Raw<'_>) -> Option<Text> {
+    match value.as_str()? {
+        Cow::Borrowed(text) => Some(Text(frame.slice_ref(text.as_bytes()))),
+        Cow::Owned(text) => Some(text.into()),
     }
 }
 

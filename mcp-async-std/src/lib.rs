@@ -1,0 +1,3 @@
+//! MCP clients and servers on async-std.
+
+pub use mcp_proto;

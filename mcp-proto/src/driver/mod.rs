@@ -1,0 +1,1 @@
+//! Futures and handles around the machine, for any runtime.

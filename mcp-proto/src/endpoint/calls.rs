@@ -1,0 +1,291 @@
+//! Calls in flight, found by id without searching.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::error::{Expired, Limit};
+use crate::id::ProgressToken;
+use crate::progress::Receiver;
+use crate::time::Instant;
+
+/// One request of ours that waits for its answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) purpose: Purpose,
+    pub(crate) tracking: Tracked,
+    /// Written before the peer was ready for it; not even queued yet.
+    pub(crate) held: bool,
+    pub(crate) receiver: Receiver,
+    pub(crate) started: Instant,
+    pub(crate) idle: Option<Deadline>,
+    pub(crate) total: Option<Deadline>,
+    /// A token of the wrong type was seen for it and has been reported.
+    pub(crate) lenient: bool,
+}
+
+/// Who waits for the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Application,
+    Probe,
+    Initialize,
+    /// The engine itself, and it does not mind what the answer is.
+    Courtesy,
+}
+
+/// The token that a call went out with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Tracked {
+    No,
+    /// Its id.
+    Own,
+    Custom(ProgressToken),
+}
+
+/// How long something may take, and when that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deadline {
+    pub(crate) after: Duration,
+    pub(crate) at: Instant,
+}
+
+/// The table. Ids count up and are never used twice, so an id below the counter that is not here is
+/// over, and one above it never was: nothing needs to be remembered of calls that have ended.
+///
+/// A call sits in the slot that the low bits of its id name. Where an older call still sits there, the
+/// id is skipped; so a look-up is one step, and nothing is allocated while the number in flight is steady.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calls {
+    slots: Vec<Option<(i64, Call)>>,
+    last_id: i64,
+    live: usize,
+    tokens: BTreeMap<ProgressToken, i64>,
+}
+
+const FIRST_SLOTS: usize = 8;
+
+impl Deadline {
+    pub(crate) fn new(after: Option<Duration>, now: Instant) -> Option<Self> {
+        after.map(|after| Self { after, at: now + after })
+    }
+}
+
+impl Call {
+    /// When it ends by itself.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        match (self.idle, self.total) {
+            (Some(idle), Some(total)) => Some(idle.at.min(total.at)),
+            (idle, total) => idle.or(total).map(|deadline| deadline.at),
+        }
+    }
+
+    /// Which deadline has passed.
+    pub(crate) fn expired(&self, now: Instant, others: usize) -> Option<Expired> {
+        let passed = |deadline: &Deadline| deadline.at <= now;
+        let (limit, deadline) = match (self.total.filter(passed), self.idle.filter(passed)) {
+            (Some(total), Some(idle)) if idle.at < total.at => (Limit::Idle, idle),
+            (Some(total), _) => (Limit::Total, total),
+            (None, Some(idle)) => (Limit::Idle, idle),
+            (None, None) => return None,
+        };
+        Some(Expired {
+            limit,
+            after: deadline.after,
+            elapsed: now.saturating_duration_since(self.started),
+            tracked: self.tracking != Tracked::No,
+            reports: self.receiver.count(),
+            last: self.receiver.last(),
+            others,
+        })
+    }
+
+    /// Something was heard of it.
+    pub(crate) fn rearm(&mut self, now: Instant) {
+        if let Some(idle) = &mut self.idle {
+            idle.at = now + idle.after;
+        }
+    }
+}
+
+impl Calls {
+    pub(crate) fn len(&self) -> usize {
+        self.live
+    }
+
+    /// The id that the next call will get, so that it can be written before it is entered.
+    pub(crate) fn next_id(&self) -> i64 {
+        let slots = if self.must_grow() { self.doubled() } else { self.slots.len() };
+        // Ids that share a slot of the doubled table share one today, so looking there is enough.
+        let is_free = |id: i64| match self.slot(id) {
+            Some(Some((owner, _))) => index(*owner, slots) != index(id, slots),
+            _ => true,
+        };
+        let mut id = self.last_id.saturating_add(1);
+        while !is_free(id) {
+            id = id.saturating_add(1);
+        }
+        id
+    }
+
+    /// Whether `id` is below the counter: it was given out, or skipped.
+    pub(crate) fn was_issued(&self, id: i64) -> bool {
+        id > 0 && id <= self.last_id
+    }
+
+    /// Enters a call under the id that `next_id` has just named.
+    pub(crate) fn insert(&mut self, id: i64, call: Call) {
+        if self.must_grow() {
+            self.grow();
+        }
+        if let Tracked::Custom(token) = &call.tracking {
+            self.tokens.insert(token.clone(), id);
+        }
+        self.last_id = id;
+        if let Some(slot) = self.slot_mut(id) {
+            *slot = Some((id, call));
+            self.live += 1;
+        }
+    }
+
+    pub(crate) fn get(&self, id: i64) -> Option<&Call> {
+        self.slot(id)?.as_ref().filter(|(owner, _)| *owner == id).map(|(_, call)| call)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: i64) -> Option<&mut Call> {
+        self.slot_mut(id)?.as_mut().filter(|(owner, _)| *owner == id).map(|(_, call)| call)
+    }
+
+    pub(crate) fn remove(&mut self, id: i64) -> Option<Call> {
+        let (_, call) = self.slot_mut(id)?.take_if(|(owner, _)| *owner == id)?;
+        if let Tracked::Custom(token) = &call.tracking {
+            self.tokens.remove(token);
+        }
+        self.live -= 1;
+        Some(call)
+    }
+
+    /// The call that goes by a token of the caller's own.
+    pub(crate) fn by_token(&self, token: &ProgressToken) -> Option<i64> {
+        self.tokens.get(token).copied()
+    }
+
+    /// Whether a caller's own token could be mistaken for another, now or later.
+    pub(crate) fn is_taken(&self, token: &ProgressToken) -> bool {
+        if self.tokens.contains_key(token) {
+            return true;
+        }
+        token.as_i64().is_some_and(|value| value > self.last_id || self.get(value).is_some())
+    }
+
+    /// The ids in flight, oldest first.
+    pub(crate) fn ids(&self) -> Vec<i64> {
+        let mut ids: Vec<i64> = self.slots.iter().flatten().map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn must_grow(&self) -> bool {
+        self.live * 2 >= self.slots.len()
+    }
+
+    fn doubled(&self) -> usize {
+        (self.slots.len() * 2).max(FIRST_SLOTS)
+    }
+
+    /// Doubles the table. Ids that differ in the low bits differ in one bit more, so none collide.
+    fn grow(&mut self) {
+        let doubled = self.doubled();
+        let old = core::mem::take(&mut self.slots);
+        self.slots.resize_with(doubled, || None);
+        for (id, call) in old.into_iter().flatten() {
+            if let Some(slot) = self.slot_mut(id) {
+                *slot = Some((id, call));
+            }
+        }
+    }
+
+    fn slot(&self, id: i64) -> Option<&Option<(i64, Call)>> {
+        self.slots.get(index(id, self.slots.len())?)
+    }
+
+    fn slot_mut(&mut self, id: i64) -> Option<&mut Option<(i64, Call)>> {
+        let index = index(id, self.slots.len())?;
+        self.slots.get_mut(index)
+    }
+}
+
+/// The slot of an id in a table whose length is a power of two.
+fn index(id: i64, slots: usize) -> Option<usize> {
+    let mask = u64::try_from(slots.checked_sub(1)?).ok()?;
+    usize::try_from(u64::try_from(id).ok()? & mask).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call() -> Call {
+        Call {
+            purpose: Purpose::Application,
+            tracking: Tracked::No,
+            held: false,
+            receiver: Receiver::default(),
+            started: Instant::ZERO,
+            idle: None,
+            total: None,
+            lenient: false,
+        }
+    }
+
+    #[test]
+    fn ids_count_up_and_are_found_whatever_stays_in_flight() {
+        let mut calls = Calls::default();
+        let mut kept = Vec::new();
+        let mut last = 0;
+        for round in 0..10_000 {
+            let id = calls.next_id();
+            assert!(id > last);
+            last = id;
+            calls.insert(id, call());
+            if round % 97 == 0 {
+                kept.push(id);
+            } else {
+                assert!(calls.remove(id).is_some());
+                assert!(calls.remove(id).is_none());
+            }
+        }
+        assert_eq!(calls.len(), kept.len());
+        assert_eq!(calls.ids(), kept);
+        assert!(kept.iter().all(|id| calls.get(*id).is_some()));
+        assert!(calls.slots.len() <= 4 * kept.len());
+    }
+
+    #[test]
+    fn a_callers_token_is_refused_while_it_could_be_mistaken() {
+        let mut calls = Calls::default();
+        let id = calls.next_id();
+        calls.insert(id, Call { tracking: Tracked::Custom("mine".into()), ..call() });
+        assert!(calls.is_taken(&"mine".into()));
+        assert!(calls.is_taken(&(id + 1).into()));
+        assert!(calls.is_taken(&id.into()));
+        assert!(!calls.is_taken(&0.into()));
+        assert!(!calls.is_taken(&"".into()));
+        calls.remove(id);
+        assert!(!calls.is_taken(&"mine".into()));
+        assert!(!calls.is_taken(&id.into()));
+    }
+
+    #[test]
+    fn the_earlier_deadline_is_the_one_that_is_told() {
+        let secs = Duration::from_secs;
+        let both = Call {
+            idle: Deadline::new(Some(secs(5)), Instant::ZERO),
+            total: Deadline::new(Some(secs(7)), Instant::ZERO),
+            ..call()
+        };
+        assert_eq!(both.due(), Some(Instant::from(secs(5))));
+        assert_eq!(both.expired(Instant::from(secs(4)), 0), None);
+        assert_eq!(both.expired(Instant::from(secs(9)), 0).unwrap().limit, Limit::Idle);
+    }
+}

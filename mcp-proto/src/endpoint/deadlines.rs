@@ -1,0 +1,97 @@
+//! What is due when: a heap that is allowed to be behind the tables.
+
+use alloc::collections::BinaryHeap;
+use core::cmp::Reverse;
+
+use crate::id::RequestId;
+use crate::time::Instant;
+
+/// What a timer is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A call of ours ends.
+    Call(i64),
+    /// Waiting progress of a request may leave.
+    Flush(RequestId),
+}
+
+/// Timers in order of time.
+///
+/// The tables hold the truth; an entry here may be stale. Deadlines mostly move later (progress re-arms
+/// them), so moving one costs nothing until the old entry reaches the top, where `settle` corrects it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Deadlines {
+    heap: BinaryHeap<Reverse<(Instant, Timer)>>,
+}
+
+impl Deadlines {
+    pub(crate) fn arm(&mut self, at: Instant, timer: Timer) {
+        self.heap.push(Reverse((at, timer)));
+    }
+
+    /// The earliest timer. True after `settle`.
+    pub(crate) fn next(&self) -> Option<(Instant, &Timer)> {
+        self.heap.peek().map(|Reverse((at, timer))| (*at, timer))
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(Instant, Timer)> {
+        self.heap.pop().map(|Reverse(entry)| entry)
+    }
+
+    /// Corrects the top until it is true.
+    pub(crate) fn settle(&mut self, truth: impl Fn(&Timer) -> Option<Instant>) {
+        while let Some(mut top) = self.heap.peek_mut() {
+            let Reverse((at, timer)) = &mut *top;
+            match truth(timer) {
+                Some(due) if due == *at => return,
+                Some(due) if due > *at => *at = due,
+                // Gone, or armed again for an earlier time by an entry of its own.
+                _ => {
+                    alloc::collections::binary_heap::PeekMut::pop(top);
+                }
+            }
+        }
+    }
+
+    /// Drops stale entries once they outnumber the live ones, so that calls which end long before
+    /// their deadline leave nothing behind.
+    pub(crate) fn compact(&mut self, live: usize, truth: impl Fn(&Timer) -> Option<Instant>) {
+        if self.heap.len() > 2 * live + 16 {
+            let entries = core::mem::take(&mut self.heap).into_vec();
+            let kept = entries
+                .into_iter()
+                .filter_map(|Reverse((_, timer))| Some(Reverse((truth(&timer)?, timer))));
+            let mut kept: alloc::vec::Vec<_> = kept.collect();
+            kept.sort_unstable();
+            kept.dedup();
+            self.heap = kept.into();
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.heap.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    #[test]
+    fn stale_entries_are_corrected_at_the_top_and_dropped_when_they_outnumber_the_live() {
+        let at = |secs| Instant::from(Duration::from_secs(secs));
+        let mut deadlines = Deadlines::default();
+        for n in 1..=1000 {
+            deadlines.arm(at(n as u64), Timer::Call(n));
+            let truth = |timer: &Timer| match timer {
+                Timer::Call(live) if *live == n => Some(at(5000)),
+                _ => None,
+            };
+            deadlines.compact(1, truth);
+            deadlines.settle(truth);
+            assert!(deadlines.heap.len() <= 18);
+            assert_eq!(deadlines.next(), Some((at(5000), &Timer::Call(n))));
+        }
+    }
+}

@@ -1,0 +1,472 @@
+//! What arrives: one message at a time, to the table that it concerns.
+
+use alloc::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::answers::Allowance;
+use super::bounded;
+use super::calls::{Purpose, Tracked};
+use super::core::Core;
+use super::outbox::Route;
+use super::requests::{Inbound, Reporter};
+use crate::config::Tolerance;
+use crate::era::{Answer, Lifecycle, Speech, Verdict};
+use crate::error::{CallError, CloseReason, ErrorObject, Violation};
+use crate::event::Event;
+use crate::id::{ProgressToken, RequestId};
+use crate::json::{Kind, Raw, RawJson, text_of};
+use crate::progress::Sender;
+use crate::revision::{Era, Revision};
+use crate::time::Instant;
+use crate::types::{EmptyResult, Progress, meta};
+use crate::wire::{
+    ErrorId, Malformed, MalformedKind, Message, PeerError, read_message, salvage_id,
+};
+
+impl Core {
+    /// One whole message, complete at `at`. What was due before that has ended before it.
+    pub(crate) fn handle_message(&mut self, frame: Bytes, at: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        self.expire_before(at);
+        match read_message(&frame, &self.limits) {
+            Ok(Message::Request { id, method, method_raw, params }) => {
+                self.handle_request(&frame, id, &method, method_raw, params, at);
+            }
+            Ok(Message::Notification { method, method_raw, params }) => {
+                self.handle_notification(&frame, &method, method_raw, params, at);
+            }
+            Ok(Message::Response { id, outcome }) => self.handle_response(&frame, &id, outcome, at),
+            Ok(Message::AnonymousError(error)) => {
+                let error = own_error(&frame, &error);
+                self.violation(Violation::AnonymousError(error));
+            }
+            Err(malformed) => self.handle_malformed(malformed, at),
+        }
+        self.settle();
+    }
+
+    /// A line that was longer than the limit; `head` is how it began.
+    pub(crate) fn handle_too_long(&mut self, head: &[u8], at: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        self.expire_before(at);
+        let id = salvage_id(head, &self.limits);
+        let violation = Violation::TooLong { limit: self.limits.max_message_len };
+        // Whether it was a request or a response cannot be seen from its head alone; a server only
+        // receives responses to its own calls, which are few and small.
+        let kind = match &self.life {
+            Lifecycle::Client(_) => MalformedKind::Response,
+            Lifecycle::Server(_) => MalformedKind::Request,
+        };
+        self.handle_malformed(Malformed { violation, id, kind }, at);
+        self.settle();
+    }
+
+    /// Ends what was due strictly before `at`: bytes that came at a deadline win over it.
+    fn expire_before(&mut self, at: Instant) {
+        match at.as_nanos().checked_sub(1) {
+            Some(before) => self.expire(Instant::from_nanos(before)),
+            None => self.observe(at),
+        }
+    }
+
+    // Requests.
+
+    fn handle_request(
+        &mut self,
+        frame: &Bytes,
+        id: RequestId,
+        method: &str,
+        method_raw: Raw<'_>,
+        params: Option<Raw<'_>>,
+        at: Instant,
+    ) {
+        if self.requests.contains(&id) {
+            // An answer with this id would end the first one at the peer, so none bears it.
+            let violation = Violation::DuplicateId(id);
+            self.handle_malformed(
+                Malformed { violation, id: None, kind: MalformedKind::Request },
+                at,
+            );
+            return;
+        }
+        let verdict = match &mut self.life {
+            Lifecycle::Server(serving) => serving.judge(method, params),
+            Lifecycle::Client(negotiation) => match negotiation.revision() {
+                // A client never responds; 2026-07-28 basic/transports/stdio
+                Some(revision) if revision.era() == Era::Modern => {
+                    self.violation(Violation::UnexpectedMethod("a request from the server"));
+                    return;
+                }
+                revision => {
+                    let revision = revision.unwrap_or(Revision::LATEST_LEGACY);
+                    let speech = Speech { revision, log_level: None };
+                    if method == "ping" {
+                        Verdict::Answer(Answer::Empty, speech)
+                    } else {
+                        Verdict::Pass(speech)
+                    }
+                }
+            },
+        };
+        match verdict {
+            Verdict::Refuse(error) => {
+                self.push_error(Route::Reply(id.clone()), ErrorId::Known(&id), &error)
+            }
+            Verdict::Answer(answer, speech) => self.answer_by_itself(&id, answer, speech),
+            Verdict::Pass(_)
+                if method.len() > self.limits.max_method_len
+                    || method.starts_with("notifications/") =>
+            {
+                let error = ErrorObject::method_not_found();
+                self.push_error(Route::Reply(id.clone()), ErrorId::Known(&id), &error);
+            }
+            Verdict::Pass(_) if self.requests.len() >= self.limits.max_requests => {
+                let violation = Violation::TooManyRequests;
+                self.handle_malformed(
+                    Malformed { violation, id: Some(id), kind: MalformedKind::Request },
+                    at,
+                );
+            }
+            Verdict::Pass(speech) => {
+                let reporter = self.reporter(params);
+                self.requests.insert(
+                    id.clone(),
+                    Inbound { speech, reporter, cancelled: false, flush_at: None },
+                );
+                self.events.push_back(Event::Request {
+                    id,
+                    method: text_of(frame, method_raw).unwrap_or_default(),
+                    params: params.map(|params| RawJson::slice_of(frame, params)),
+                });
+            }
+        }
+    }
+
+    fn answer_by_itself(&mut self, id: &RequestId, answer: Answer, speech: Speech) {
+        let era = speech.revision.era();
+        match answer {
+            Answer::Empty => self.answer(id, &EmptyResult {}, era),
+            Answer::Discover(result) => {
+                self.answer(id, &*result, era);
+            }
+            Answer::Initialize(result, peer) => {
+                self.answer(id, &*result, era);
+                self.met(*peer);
+            }
+        }
+    }
+
+    /// Where progress of a request goes. A token of a wrong type costs the progress, not the request.
+    fn reporter(&mut self, params: Option<Raw<'_>>) -> Option<Reporter> {
+        let token = params?.get("_meta")?.get(meta::PROGRESS_TOKEN)?;
+        match ProgressToken::read(token, self.limits.max_id_len) {
+            Ok(token) => Some(Reporter {
+                token,
+                sender: Sender::new(self.pacing, self.limits.max_milestones),
+            }),
+            Err(_) => {
+                self.violation(Violation::BadToken);
+                None
+            }
+        }
+    }
+
+    // Notifications.
+
+    fn handle_notification(
+        &mut self,
+        frame: &Bytes,
+        method: &str,
+        method_raw: Raw<'_>,
+        params: Option<Raw<'_>>,
+        at: Instant,
+    ) {
+        match method {
+            "notifications/progress" => self.handle_progress(frame, params, at),
+            "notifications/cancelled" => self.handle_cancelled(frame, params),
+            "notifications/initialized" => match &mut self.life {
+                Lifecycle::Server(serving) => serving.handle_initialized(),
+                Lifecycle::Client(_) => {
+                    self.violation(Violation::UnexpectedMethod("initialized from the server"))
+                }
+            },
+            _ if method.len() > self.limits.max_method_len => {
+                self.violation(Violation::UnexpectedMethod("a method name beyond its limit"));
+            }
+            _ => self.events.push_back(Event::Notification {
+                method: text_of(frame, method_raw).unwrap_or_default(),
+                params: params.map(|params| RawJson::slice_of(frame, params)),
+            }),
+        }
+    }
+
+    fn handle_cancelled(&mut self, frame: &Bytes, params: Option<Raw<'_>>) {
+        let id = params
+            .and_then(|params| params.get("requestId"))
+            .and_then(|id| RequestId::read(id, self.limits.max_id_len).ok());
+        let Some(id) = id else {
+            return self.violation(Violation::BadNotification("notifications/cancelled"));
+        };
+        // Only requests from that peer are looked at: a call of ours may well have the same id. One that
+        // is unknown leaves no trace: it may be answered already, or come later.
+        let Some(inbound) = self.requests.get_mut(&id).filter(|inbound| !inbound.cancelled) else {
+            return;
+        };
+        inbound.cancelled = true;
+        inbound.reporter = None;
+        inbound.flush_at = None;
+        self.outbox.revoke(&Route::Related(id.clone()));
+        let reason = params
+            .and_then(|params| params.get("reason"))
+            .and_then(|reason| text_of(frame, reason));
+        self.events.push_back(Event::Cancelled { id, reason });
+    }
+
+    fn handle_progress(&mut self, frame: &Bytes, params: Option<Raw<'_>>, at: Instant) {
+        if self.is_server_of_modern_client() {
+            // MUST NOT; 2026-07-28 basic/patterns/progress
+            return self.violation(Violation::UnexpectedMethod("progress from a client"));
+        }
+        let (mut token, mut value, mut total, mut message) = (None, None, None, None);
+        for (key, member) in params.into_iter().flat_map(Raw::members) {
+            match &*key {
+                "progressToken" => token = Some(member),
+                "progress" => value = Some(member),
+                "total" => total = Some(member),
+                "message" => message = Some(member),
+                _ => {}
+            }
+        }
+        let Some(Ok(token)) = token.map(|token| ProgressToken::read(token, self.limits.max_id_len))
+        else {
+            return self.violation(Violation::BadToken);
+        };
+        let Some(number) = self.find_call(&token) else { return };
+        let Some(value) = value.filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64)
+        else {
+            return self.violation(Violation::BadProgress);
+        };
+        let Some(call) = self.calls.get_mut(number) else { return };
+        let id = RequestId::from(number);
+        if let Err(refused) = call.receiver.accept(value) {
+            return self.violation(Violation::NotIncreasing {
+                id,
+                last: refused.last,
+                progress: value,
+            });
+        }
+        call.rearm(at);
+        let progress = Progress {
+            progress: value,
+            total: total.filter(|total| total.kind() == Kind::Number).and_then(Raw::as_f64),
+            message: message.and_then(|message| text_of(frame, message)),
+        };
+        self.events.push_back(Event::Progress { id, progress });
+    }
+
+    fn is_server_of_modern_client(&self) -> bool {
+        match &self.life {
+            Lifecycle::Server(serving) => serving.session().is_none(),
+            Lifecycle::Client(_) => false,
+        }
+    }
+
+    /// The call that a token belongs to. Anything else is reported and leaves no state.
+    fn find_call(&mut self, token: &ProgressToken) -> Option<i64> {
+        if let Some(number) = self.calls.by_token(token) {
+            return Some(number);
+        }
+        let is_tracked =
+            |number: i64| self.calls.get(number).is_some_and(|call| call.tracking == Tracked::Own);
+        if let Some(number) = token.as_i64() {
+            if is_tracked(number) {
+                return Some(number);
+            }
+            let was_issued = self.calls.was_issued(number) && self.calls.get(number).is_none();
+            let token = token.clone();
+            self.violation(if was_issued {
+                Violation::LateProgress(token)
+            } else {
+                Violation::UnknownToken(token)
+            });
+            return None;
+        }
+        // Some servers answer 7 with "7"; an exact match of a caller's own "7" has come first.
+        let lenient = token.lenient_i64().filter(|_| self.tolerance == Tolerance::Lenient);
+        let Some(number) = lenient.filter(|number| is_tracked(*number)) else {
+            self.violation(Violation::UnknownToken(token.clone()));
+            return None;
+        };
+        if let Some(call) = self.calls.get_mut(number)
+            && !core::mem::replace(&mut call.lenient, true)
+        {
+            self.violation(Violation::LenientToken(token.clone()));
+        }
+        Some(number)
+    }
+
+    // Responses.
+
+    fn handle_response(
+        &mut self,
+        frame: &Bytes,
+        id: &RequestId,
+        outcome: Result<Raw<'_>, PeerError<'_>>,
+        at: Instant,
+    ) {
+        let Some(number) = self.find_answered(id) else { return };
+        let Some(call) = self.calls.remove(number) else { return };
+        // The rest is only for a request that is still unwritten: its answer cannot be real, but it ends.
+        self.outbox.revoke(&Route::Call(number.into()));
+        match (call.purpose, outcome) {
+            (Purpose::Courtesy, _) => {}
+            (Purpose::Application, outcome) => {
+                let outcome = match outcome {
+                    Ok(result) => {
+                        self.check_result(result).map(|()| RawJson::slice_of(frame, result))
+                    }
+                    Err(error) => Err(CallError::Peer(own_error(frame, &error))),
+                };
+                self.events.push_back(Event::Response { id: number.into(), outcome });
+            }
+            (purpose, outcome) => {
+                let Lifecycle::Client(negotiation) = &mut self.life else { return };
+                let next = match (purpose, outcome) {
+                    (Purpose::Probe, Ok(result)) => negotiation.handle_discovered(result),
+                    (Purpose::Probe, Err(error)) => {
+                        negotiation.handle_probe_error(&own_error(frame, &error))
+                    }
+                    (_, Ok(result)) => negotiation.handle_initialized(result),
+                    (_, Err(error)) => negotiation.handle_refused(own_error(frame, &error)),
+                };
+                self.proceed(next, at);
+            }
+        }
+    }
+
+    /// The call that a response answers. Anything else is reported and leaves no state.
+    fn find_answered(&mut self, id: &RequestId) -> Option<i64> {
+        let lenient = id.lenient_i64().filter(|_| self.tolerance == Tolerance::Lenient);
+        let is_sent = |number: i64| self.calls.get(number).is_some_and(|call| !call.held);
+        match id.as_i64() {
+            Some(number) if is_sent(number) => Some(number),
+            Some(number) if self.calls.was_issued(number) && self.calls.get(number).is_none() => {
+                self.violation(Violation::LateResponse(id.clone()));
+                None
+            }
+            Some(_) => {
+                self.violation(Violation::UnknownResponse(id.clone()));
+                None
+            }
+            None => match lenient.filter(|number| is_sent(*number)) {
+                Some(number) => {
+                    self.violation(Violation::LenientId(id.clone()));
+                    Some(number)
+                }
+                None => {
+                    self.violation(Violation::UnknownResponse(id.clone()));
+                    None
+                }
+            },
+        }
+    }
+
+    /// 2026-07-28 basic/index: absent means complete; what this client does not know is invalid.
+    fn check_result(&self, result: Raw<'_>) -> Result<(), CallError> {
+        if self.life.revision().is_none_or(|revision| revision.era() == Era::Legacy) {
+            return Ok(());
+        }
+        match result.get("resultType").map(|kind| kind.as_str()) {
+            None => Ok(()),
+            Some(Some(Cow::Borrowed("complete"))) => Ok(()),
+            Some(Some(kind)) if kind == "input_required" => Err(CallError::Protocol(
+                Violation::InvalidResponse("input is required that was not offered"),
+            )),
+            Some(_) => Err(CallError::Protocol(Violation::InvalidResponse("unknown resultType"))),
+        }
+    }
+
+    // Everything else.
+
+    fn handle_malformed(&mut self, malformed: Malformed, at: Instant) {
+        let Malformed { violation, id, kind } = malformed;
+        match kind {
+            MalformedKind::Notification => {}
+            MalformedKind::Response => {
+                let number = id.as_ref().and_then(RequestId::as_i64);
+                if let Some(number) =
+                    number.filter(|number| self.calls.get(*number).is_some_and(|call| !call.held))
+                {
+                    self.end_malformed(number, violation.clone(), at);
+                }
+            }
+            MalformedKind::Request => self.answer_malformed(&violation, id, at),
+        }
+        self.violation(violation);
+    }
+
+    /// The answer came but cannot be read: waiting on would be waiting for ever.
+    fn end_malformed(&mut self, number: i64, violation: Violation, at: Instant) {
+        let Some(call) = self.calls.remove(number) else { return };
+        match call.purpose {
+            Purpose::Application => self.events.push_back(Event::Response {
+                id: number.into(),
+                outcome: Err(CallError::Protocol(violation)),
+            }),
+            Purpose::Probe | Purpose::Initialize => self.close(CloseReason::HandshakeInvalid, at),
+            Purpose::Courtesy => {}
+        }
+    }
+
+    /// Servers answer what they cannot read, within a budget; clients never do, or two broken peers
+    /// would answer each other for ever.
+    fn answer_malformed(&mut self, violation: &Violation, id: Option<RequestId>, at: Instant) {
+        let Lifecycle::Server(_) = self.life else {
+            // The one thing a legacy client refuses is a request that it did read.
+            if let (Violation::TooManyRequests, Some(id)) = (violation, &id)
+                && let Some((code, why)) = violation.answer()
+            {
+                self.push_error(
+                    Route::Reply(id.clone()),
+                    ErrorId::Known(id),
+                    &ErrorObject::new(code, why),
+                );
+            }
+            return;
+        };
+        let Some((code, why)) = violation.answer() else { return };
+        match self.answers.take(at) {
+            Allowance::Silence => return,
+            Allowance::Exhausted => return self.close(CloseReason::TooManyViolations, at),
+            Allowance::Answer => {}
+        }
+        let error = ErrorObject::new(code, bounded(why, 256));
+        // An id that is in use would end the request that owns it.
+        let id = id.filter(|id| !self.requests.contains(id));
+        let null = self.life.revision().is_none_or(|revision| revision.rules().null_id);
+        match &id {
+            Some(id) => self.push_error(Route::Reply(id.clone()), ErrorId::Known(id), &error),
+            None if null => self.push_error(Route::Standalone, ErrorId::Null, &error),
+            None => self.push_error(Route::Standalone, ErrorId::Absent, &error),
+        }
+    }
+
+    fn violation(&mut self, violation: Violation) {
+        if !self.is_closed() {
+            self.events.push_back(Event::Violation(violation));
+        }
+    }
+}
+
+fn own_error(frame: &Bytes, error: &PeerError<'_>) -> ErrorObject {
+    ErrorObject {
+        code: error.code,
+        message: error.message.clone().into_owned(),
+        data: error.data.map(|data| RawJson::slice_of(frame, data)),
+    }
+}

@@ -1,0 +1,82 @@
+//! Requests of the peer that wait for an answer.
+
+use alloc::collections::VecDeque;
+
+use crate::era::Speech;
+use crate::id::{ProgressToken, RequestId};
+use crate::progress::Sender;
+use crate::time::Instant;
+
+/// One request that we must answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbound {
+    pub(crate) speech: Speech,
+    /// Progress of the request, if it asked for any.
+    pub(crate) reporter: Option<Reporter>,
+    /// The peer no longer wants the answer; the application has not let go of it yet.
+    pub(crate) cancelled: bool,
+    /// When waiting progress may leave; the timer that is armed for it.
+    pub(crate) flush_at: Option<Instant>,
+}
+
+/// Where progress of a request goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Reporter {
+    pub(crate) token: ProgressToken,
+    pub(crate) sender: Sender,
+}
+
+/// The table, sorted by id. Peers count their ids up, so entries come at the end and leave near the
+/// front; a deque moves the shorter side, and the limit bounds the worst case.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Requests {
+    entries: VecDeque<(RequestId, Inbound)>,
+}
+
+impl Requests {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn contains(&self, id: &RequestId) -> bool {
+        self.find(id).is_ok()
+    }
+
+    pub(crate) fn get(&self, id: &RequestId) -> Option<&Inbound> {
+        self.entries.get(self.find(id).ok()?).map(|(_, inbound)| inbound)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &RequestId) -> Option<&mut Inbound> {
+        let at = self.find(id).ok()?;
+        self.entries.get_mut(at).map(|(_, inbound)| inbound)
+    }
+
+    /// Enters a request whose id is not in the table.
+    pub(crate) fn insert(&mut self, id: RequestId, inbound: Inbound) {
+        if let Err(at) = self.find(&id) {
+            self.entries.insert(at, (id, inbound));
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: &RequestId) -> Option<Inbound> {
+        let at = self.find(id).ok()?;
+        self.entries.remove(at).map(|(_, inbound)| inbound)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&RequestId, &Inbound)> {
+        self.entries.iter().map(|(id, inbound)| (id, inbound))
+    }
+
+    /// Takes every entry.
+    pub(crate) fn take(&mut self) -> VecDeque<(RequestId, Inbound)> {
+        core::mem::take(&mut self.entries)
+    }
+
+    fn find(&self, id: &RequestId) -> Result<usize, usize> {
+        self.entries.binary_search_by(|(entry, _)| entry.cmp(id))
+    }
+}

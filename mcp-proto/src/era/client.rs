@@ -1,0 +1,185 @@
+//! The client's side: probe for the era, shake hands if it is the old one.
+//!
+//! 2026-07-28 `basic/transports/stdio` and `basic/versioning`; `basic/lifecycle` of the earlier ones.
+
+use alloc::string::ToString;
+
+use super::stamp::ClientStamp;
+use crate::config::ClientConfig;
+use crate::error::{CloseReason, ErrorObject};
+use crate::event::PeerInfo;
+use crate::json::{Kind, Raw, RawJson};
+use crate::revision::{Era, Revision, RevisionSet};
+use crate::types::{Implementation, meta};
+
+/// Finds out how to speak with the server.
+#[derive(Clone, Debug)]
+pub(crate) struct Negotiation {
+    revisions: RevisionSet,
+    revision: Option<Revision>,
+    /// A server that rejects the version that it offers gets one more try, not an endless loop.
+    retried: bool,
+    pub(crate) config: alloc::boxed::Box<ClientConfig>,
+    stamp: Option<ClientStamp>,
+}
+
+/// What the client says first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// `server/discover`, in the name of this revision.
+    Probe(Revision),
+    /// `initialize`, asking for this revision.
+    Initialize(Revision),
+}
+
+/// What follows from an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Next {
+    Ready(alloc::boxed::Box<PeerInfo>),
+    Say(Opening),
+    Close(CloseReason),
+}
+
+impl Negotiation {
+    pub(crate) fn new(config: ClientConfig) -> Self {
+        Self {
+            revisions: config.revisions,
+            revision: None,
+            retried: false,
+            config: alloc::boxed::Box::new(config),
+            stamp: None,
+        }
+    }
+
+    pub(crate) fn opening(&self) -> Option<Opening> {
+        match (self.revisions.newest(Era::Modern), self.revisions.newest(Era::Legacy)) {
+            (Some(modern), _) => Some(Opening::Probe(modern)),
+            (None, Some(legacy)) => Some(Opening::Initialize(legacy)),
+            (None, None) => None,
+        }
+    }
+
+    /// The revision in force, once it is known.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        self.revision
+    }
+
+    /// What requests carry in the modern era.
+    pub(crate) fn stamp(&self) -> Option<&ClientStamp> {
+        self.stamp.as_ref()
+    }
+
+    /// What a probe in the name of `revision` carries.
+    pub(crate) fn stamp_for(&self, revision: Revision) -> ClientStamp {
+        ClientStamp::new(
+            revision,
+            &self.config.capabilities,
+            &self.config.info,
+            self.config.log_level,
+        )
+    }
+
+    /// The probe was answered with a result.
+    pub(crate) fn handle_discovered(&mut self, result: Raw<'_>) -> Next {
+        let Some(versions) =
+            result.get("supportedVersions").filter(|versions| versions.kind() == Kind::Array)
+        else {
+            // Not what a modern server answers; an old one may answer anything to what it does not know.
+            return self.fall_back(CloseReason::HandshakeInvalid);
+        };
+        match self.mutual(versions) {
+            Some(revision) if revision.era() == Era::Modern => {
+                self.revision = Some(revision);
+                self.stamp = Some(self.stamp_for(revision));
+                let info = result.get("_meta").and_then(|meta| meta.get(meta::SERVER_INFO));
+                Next::Ready(alloc::boxed::Box::new(PeerInfo {
+                    revision,
+                    info: info.and_then(|info| info.decode::<Implementation>().ok()),
+                    capabilities: capabilities(result),
+                    instructions: instructions(result),
+                }))
+            }
+            Some(legacy) => Next::Say(Opening::Initialize(legacy)),
+            None => Next::Close(CloseReason::NoCommonVersion),
+        }
+    }
+
+    /// The probe was answered with an error. Only an error that no legacy server sends keeps the
+    /// client modern; any other one, whatever its code, means legacy.
+    pub(crate) fn handle_probe_error(&mut self, error: &ErrorObject) -> Next {
+        match error.code {
+            ErrorObject::UNSUPPORTED_VERSION => {
+                let supported = error.data.as_ref().and_then(|data| data.get("supported"));
+                let Some(supported) = supported.filter(|supported| supported.kind() == Kind::Array)
+                else {
+                    return Next::Close(CloseReason::NoCommonVersion);
+                };
+                match self.mutual(supported) {
+                    Some(revision) if revision.era() == Era::Legacy => {
+                        Next::Say(Opening::Initialize(revision))
+                    }
+                    Some(revision) if !core::mem::replace(&mut self.retried, true) => {
+                        Next::Say(Opening::Probe(revision))
+                    }
+                    _ => Next::Close(CloseReason::NoCommonVersion),
+                }
+            }
+            ErrorObject::MISSING_CLIENT_CAPABILITY | ErrorObject::HEADER_MISMATCH => {
+                Next::Close(CloseReason::HandshakeRefused(error.clone()))
+            }
+            _ => self.fall_back(CloseReason::HandshakeRefused(error.clone())),
+        }
+    }
+
+    /// The probe was not answered in time.
+    pub(crate) fn handle_probe_silence(&mut self) -> Next {
+        self.fall_back(CloseReason::HandshakeTimeout)
+    }
+
+    /// `initialize` was answered with a result.
+    pub(crate) fn handle_initialized(&mut self, result: Raw<'_>) -> Next {
+        let Some(version) = result.get("protocolVersion").and_then(|version| version.as_str())
+        else {
+            return Next::Close(CloseReason::HandshakeInvalid);
+        };
+        // A modern string here is no session: that era has none.
+        let revision = Revision::parse(&version)
+            .filter(|revision| revision.era() == Era::Legacy && self.revisions.contains(*revision));
+        let Some(revision) = revision else { return Next::Close(CloseReason::NoCommonVersion) };
+        self.revision = Some(revision);
+        Next::Ready(alloc::boxed::Box::new(PeerInfo {
+            revision,
+            info: result.get("serverInfo").and_then(|info| info.decode::<Implementation>().ok()),
+            capabilities: capabilities(result),
+            instructions: instructions(result),
+        }))
+    }
+
+    /// `initialize` was answered with an error.
+    pub(crate) fn handle_refused(&self, error: ErrorObject) -> Next {
+        Next::Close(CloseReason::HandshakeRefused(error))
+    }
+
+    fn fall_back(&self, otherwise: CloseReason) -> Next {
+        match self.revisions.newest(Era::Legacy) {
+            Some(legacy) => Next::Say(Opening::Initialize(legacy)),
+            None => Next::Close(otherwise),
+        }
+    }
+
+    /// The newest revision that both sides speak.
+    fn mutual(&self, versions: Raw<'_>) -> Option<Revision> {
+        let offered = versions.items().filter_map(|version| Revision::parse(&version.as_str()?));
+        offered.filter(|revision| self.revisions.contains(*revision)).max()
+    }
+}
+
+fn capabilities(result: Raw<'_>) -> RawJson {
+    let capabilities =
+        result.get("capabilities").filter(|capabilities| capabilities.kind() == Kind::Object);
+    capabilities.map_or_else(RawJson::empty_object, |capabilities| capabilities.to_raw_json())
+}
+
+fn instructions(result: Raw<'_>) -> Option<alloc::string::String> {
+    Some(result.get("instructions")?.as_str()?.to_string())
+}

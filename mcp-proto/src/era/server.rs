@@ -1,0 +1,253 @@
+//! The server's side: each request says by itself which era it belongs to.
+//!
+//! 2026-07-28 `basic/versioning` (dual-era servers) and `basic/index`; `basic/lifecycle` of the earlier.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::Speech;
+use super::stamp::ServerStamp;
+use crate::config::ServerConfig;
+use crate::error::ErrorObject;
+use crate::event::PeerInfo;
+use crate::json::{Kind, Raw, RawJson};
+use crate::revision::{Era, Revision};
+use crate::types::{
+    Discover, DiscoverResult, Implementation, Initialize, InitializeResult, LogLevel, Ping,
+    SetLevel, meta,
+};
+use crate::{method::Request, role};
+
+/// Serves both eras, or one.
+#[derive(Clone, Debug)]
+pub(crate) struct Serving {
+    pub(crate) config: Box<ServerConfig>,
+    pub(crate) stamp: ServerStamp,
+    /// The revision of the legacy session, once `initialize` was answered.
+    session: Option<Revision>,
+    /// Whether the client has said that it is ready.
+    initialized: bool,
+    /// The least serious log message that the legacy session wants.
+    log_level: Option<LogLevel>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Verdict {
+    /// The application answers it.
+    Pass(Speech),
+    /// The engine answers it.
+    Answer(Answer, Speech),
+    /// It is refused.
+    Refuse(ErrorObject),
+}
+
+/// What the engine answers by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    Empty,
+    Initialize(Box<InitializeResult>, Box<PeerInfo>),
+    Discover(Box<DiscoverResult>),
+}
+
+/// Methods that the modern era does not have: `basic/versioning`, compatibility.
+const LEGACY_ONLY: [&str; 5] = [
+    Initialize::METHOD,
+    Ping::<role::Client>::METHOD,
+    SetLevel::METHOD,
+    "resources/subscribe",
+    "resources/unsubscribe",
+];
+
+impl Serving {
+    pub(crate) fn new(config: ServerConfig) -> Self {
+        Self {
+            stamp: ServerStamp::new(&config.info),
+            config: Box::new(config),
+            session: None,
+            initialized: false,
+            log_level: None,
+        }
+    }
+
+    /// The revision of the legacy session.
+    pub(crate) fn session(&self) -> Option<Revision> {
+        self.session
+    }
+
+    /// Whether the legacy session is open for requests of ours.
+    pub(crate) fn is_initialized(&self) -> bool {
+        self.initialized
+    }
+
+    /// The client says that it is ready.
+    pub(crate) fn handle_initialized(&mut self) {
+        self.initialized = self.session.is_some();
+    }
+
+    /// Whether a log message of `level` may be sent for a request spoken like this.
+    pub(crate) fn wants_log(&self, speech: Option<Speech>, level: LogLevel) -> bool {
+        if self.config.capabilities.logging.is_none() {
+            return false;
+        }
+        match speech.filter(|speech| speech.revision.era() == Era::Modern) {
+            // MUST NOT without a level in the request; 2026-07-28 server/utilities/logging
+            Some(speech) => speech.log_level.is_some_and(|least| level >= least),
+            None => self.session.is_some() && self.log_level.is_none_or(|least| level >= least),
+        }
+    }
+
+    /// Judges a request.
+    pub(crate) fn judge(&mut self, method: &str, params: Option<Raw<'_>>) -> Verdict {
+        let meta = params.and_then(|params| params.get("_meta"));
+        match meta.and_then(|meta| meta.get(meta::PROTOCOL_VERSION)) {
+            // Its own revision decides, whatever came before on this connection.
+            Some(version) => self.judge_modern(method, version, meta),
+            None => self.judge_legacy(method, params),
+        }
+    }
+
+    fn judge_modern(&self, method: &str, version: Raw<'_>, meta: Option<Raw<'_>>) -> Verdict {
+        let Some(version) = version.as_str() else {
+            return Verdict::Refuse(ErrorObject::invalid_params(
+                "_meta: protocolVersion is not a string",
+            ));
+        };
+        let known = Revision::parse(&version).filter(|revision| revision.era() == Era::Modern);
+        let Some(revision) = known.filter(|revision| self.config.revisions.contains(*revision))
+        else {
+            return Verdict::Refuse(self.unsupported(&version));
+        };
+        let capabilities = meta.and_then(|meta| meta.get(meta::CLIENT_CAPABILITIES));
+        if capabilities.is_none_or(|capabilities| capabilities.kind() != Kind::Object) {
+            return Verdict::Refuse(ErrorObject::invalid_params(
+                "_meta: clientCapabilities is not an object",
+            ));
+        }
+        let log_level = match meta.and_then(|meta| meta.get(meta::LOG_LEVEL)) {
+            None => None,
+            Some(level) => match level.as_str().and_then(|level| LogLevel::parse(&level)) {
+                Some(level) => Some(level),
+                None => {
+                    return Verdict::Refuse(ErrorObject::invalid_params(
+                        "_meta: logLevel is no level",
+                    ));
+                }
+            },
+        };
+        let speech = Speech { revision, log_level };
+        if method == Discover::METHOD {
+            return Verdict::Answer(Answer::Discover(Box::new(self.description())), speech);
+        }
+        if LEGACY_ONLY.contains(&method) {
+            return Verdict::Refuse(ErrorObject::method_not_found());
+        }
+        Verdict::Pass(speech)
+    }
+
+    fn judge_legacy(&mut self, method: &str, params: Option<Raw<'_>>) -> Verdict {
+        let legacy = self.config.revisions.newest(Era::Legacy);
+        if method == Initialize::METHOD {
+            return self.initialize(params);
+        }
+        let speech = Speech {
+            revision: self.session.or(legacy).unwrap_or(Revision::LATEST),
+            log_level: None,
+        };
+        if method == Ping::<role::Client>::METHOD && legacy.is_some() {
+            return Verdict::Answer(Answer::Empty, speech);
+        }
+        if self.session.is_none() {
+            // A modern request must say so, and a legacy client does not come before `initialize`.
+            return Verdict::Refuse(ErrorObject::invalid_params(
+                "neither a session (initialize) nor _meta with protocolVersion",
+            ));
+        }
+        if method == SetLevel::METHOD && self.config.capabilities.logging.is_some() {
+            let level =
+                params.and_then(|params| params.get("level")).and_then(|level| level.as_str());
+            return match level.and_then(|level| LogLevel::parse(&level)) {
+                Some(level) => {
+                    self.log_level = Some(level);
+                    Verdict::Answer(Answer::Empty, speech)
+                }
+                None => Verdict::Refuse(ErrorObject::invalid_params("no such log level")),
+            };
+        }
+        if method == Discover::METHOD {
+            return Verdict::Refuse(ErrorObject::method_not_found());
+        }
+        Verdict::Pass(speech)
+    }
+
+    fn initialize(&mut self, params: Option<Raw<'_>>) -> Verdict {
+        let Some(newest) = self.config.revisions.newest(Era::Legacy) else {
+            let requested =
+                params.and_then(|params| params.get("protocolVersion")).and_then(|v| v.as_str());
+            return Verdict::Refuse(self.unsupported(&requested.unwrap_or_default()));
+        };
+        if self.session.is_some() {
+            // Identity and revision of a session are settled once.
+            return Verdict::Refuse(ErrorObject::new(
+                ErrorObject::INVALID_REQUEST,
+                "already initialized",
+            ));
+        }
+        let wanted: Initialize = match params.map(|params| params.decode()) {
+            Some(Ok(wanted)) => wanted,
+            Some(Err(error)) => {
+                return Verdict::Refuse(ErrorObject::invalid_params(error.to_string()));
+            }
+            None => {
+                return Verdict::Refuse(ErrorObject::invalid_params("initialize without params"));
+            }
+        };
+        let revision = Revision::parse(&wanted.protocol_version)
+            .filter(|revision| {
+                revision.era() == Era::Legacy && self.config.revisions.contains(*revision)
+            })
+            .unwrap_or(newest);
+        self.session = Some(revision);
+        let config = &self.config;
+        let result = InitializeResult::new(
+            revision.as_str(),
+            config.capabilities.clone(),
+            config.info.clone(),
+            config.instructions.clone(),
+        );
+        let peer = PeerInfo {
+            revision,
+            info: Some::<Implementation>(wanted.client_info),
+            capabilities: params
+                .and_then(|params| params.get("capabilities"))
+                .map_or_else(RawJson::empty_object, |capabilities| capabilities.to_raw_json()),
+            instructions: None,
+        };
+        let speech = Speech { revision, log_level: None };
+        Verdict::Answer(Answer::Initialize(Box::new(result), Box::new(peer)), speech)
+    }
+
+    fn description(&self) -> DiscoverResult {
+        let config = &self.config;
+        let versions = config.revisions.iter().map(|revision| revision.as_str().into()).collect();
+        DiscoverResult::new(versions, config.capabilities.clone(), config.instructions.clone())
+    }
+
+    /// 2026-07-28 basic/versioning: names what is served and what was asked for.
+    fn unsupported(&self, requested: &str) -> ErrorObject {
+        #[derive(serde::Serialize)]
+        struct Data<'a> {
+            supported: Vec<&'static str>,
+            requested: &'a str,
+        }
+        let requested = requested.get(..requested.floor_char_boundary(64)).unwrap_or_default();
+        let supported = self.config.revisions.iter().map(Revision::as_str).collect();
+        let error =
+            ErrorObject::new(ErrorObject::UNSUPPORTED_VERSION, "unsupported protocol version");
+        match RawJson::of(&Data { supported, requested }) {
+            Ok(data) => error.data(data),
+            Err(_) => error,
+        }
+    }
+}

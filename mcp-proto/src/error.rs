@@ -1,0 +1,380 @@
+//! What can go wrong, sorted by fault: the peer's (`Violation`), the caller's (`SendError`), and how
+//! calls and connections end (`CallError`, `CloseReason`).
+
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ProgressToken, RequestId};
+use crate::json::{DecodeError, EncodeError, RawJson, ScanErrorKind};
+
+/// The error member of a response: `basic/index`, error responses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ErrorObject {
+    /// What kind: negative codes from -32768 to -32000 are JSON-RPC's and the protocol's own.
+    pub code: i64,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// More, in a form that the code defines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<RawJson>,
+}
+
+impl ErrorObject {
+    /// -32700: not JSON.
+    pub const PARSE_ERROR: i64 = -32700;
+    /// -32600: JSON, but no message.
+    pub const INVALID_REQUEST: i64 = -32600;
+    /// -32601: no such method here.
+    pub const METHOD_NOT_FOUND: i64 = -32601;
+    /// -32602: the method is known, its parameters are wrong.
+    pub const INVALID_PARAMS: i64 = -32602;
+    /// -32603: failed inside.
+    pub const INTERNAL_ERROR: i64 = -32603;
+    /// -32020: an HTTP header differs from the body; from 2026-07-28.
+    pub const HEADER_MISMATCH: i64 = -32020;
+    /// -32021: the client lacks a capability; from 2026-07-28.
+    pub const MISSING_CLIENT_CAPABILITY: i64 = -32021;
+    /// -32022: the revision of the request is not served; from 2026-07-28.
+    pub const UNSUPPORTED_VERSION: i64 = -32022;
+
+    /// An error without data.
+    pub fn new(code: i64, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), data: None }
+    }
+
+    /// Adds data.
+    #[must_use]
+    pub fn data(mut self, data: RawJson) -> Self {
+        self.data = Some(data);
+        self
+    }
+
+    /// The method is not known. The name is not echoed: a peer chose it.
+    pub fn method_not_found() -> Self {
+        Self::new(Self::METHOD_NOT_FOUND, "method not found")
+    }
+
+    /// The parameters are wrong, and how.
+    pub fn invalid_params(why: impl Into<String>) -> Self {
+        Self::new(Self::INVALID_PARAMS, why)
+    }
+
+    /// Something failed inside.
+    pub fn internal(why: impl Into<String>) -> Self {
+        Self::new(Self::INTERNAL_ERROR, why)
+    }
+}
+
+impl fmt::Display for ErrorObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (code {})", self.message, self.code)
+    }
+}
+
+impl core::error::Error for ErrorObject {}
+
+/// How a call ended without a result.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// This side gave it up.
+    #[error("cancelled")]
+    Cancelled,
+    /// The connection ended first.
+    #[error("the connection ended: {0}")]
+    Closed(CloseReason),
+    /// The result came, but it is not what the method promises.
+    #[error("the result cannot be read: {0}")]
+    Decode(DecodeError),
+    /// The peer answered with an error.
+    #[error("the peer answered with an error: {0}")]
+    Peer(ErrorObject),
+    /// The answer breaks the protocol.
+    #[error("the answer breaks the protocol: {0}")]
+    Protocol(Violation),
+    /// It was never sent.
+    #[error(transparent)]
+    Send(SendError),
+    /// A deadline passed.
+    #[error(transparent)]
+    TimedOut(Expired),
+}
+
+impl From<SendError> for CallError {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+/// Which deadline of a call passed, and what had happened until then.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Expired {
+    /// Which deadline.
+    pub limit: Limit,
+    /// How long it was.
+    pub after: Duration,
+    /// How long the call had run.
+    pub elapsed: Duration,
+    /// Whether progress was asked for, so that reports could have re-armed the idle deadline.
+    pub tracked: bool,
+    /// Reports accepted until then.
+    pub reports: u64,
+    /// The value of the last one.
+    pub last: Option<f64>,
+    /// Other calls in flight at that moment.
+    pub others: usize,
+}
+
+/// A deadline of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // two deadlines a call is the design
+pub enum Limit {
+    /// Nothing was heard of the call for too long. Accepted progress re-arms it.
+    Idle,
+    /// The call took too long. Nothing re-arms it.
+    Total,
+}
+
+impl core::error::Error for Expired {}
+
+impl fmt::Display for Expired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.limit {
+            Limit::Idle => {
+                write!(f, "timed out: nothing was heard of the call for {:?}", self.after)?
+            }
+            Limit::Total => {
+                write!(f, "timed out: the call took longer than {:?} in all", self.after)?
+            }
+        }
+        match self.last {
+            Some(last) => write!(f, "; {} reports had come, the last said {last}", self.reports)?,
+            None if self.tracked => f.write_str("; no progress was ever reported")?,
+            None => f.write_str(
+                "; progress was not asked for: listen for it or set an idle deadline, and reports re-arm the deadline",
+            )?,
+        }
+        if self.others > 0 {
+            write!(f, "; {} other calls were in flight", self.others)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why something could not be sent. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The peer cancelled this request: its answer is no longer wanted.
+    #[error("the peer cancelled this request")]
+    Cancelled,
+    /// The connection has ended.
+    #[error("the connection has ended")]
+    Closed,
+    /// The value cannot be expressed as a JSON object.
+    #[error("cannot be sent: {0}")]
+    Encode(EncodeError),
+    /// The peer has not finished the handshake.
+    #[error("the handshake is not finished")]
+    NotReady,
+    /// The peer does not read: the output waiting for it has reached its limit.
+    #[error("the output waiting for the peer has reached its limit")]
+    OutboxFull,
+    /// The caller's own progress token is in use, or could collide with a later one of ours.
+    #[error("the progress token is in use or reserved")]
+    TokenInUse,
+    /// As many calls are in flight as the limits allow.
+    #[error("too many calls are in flight")]
+    TooManyCalls,
+    /// No such request waits for an answer: it was answered before, or never came.
+    #[error("no such request waits for an answer")]
+    UnknownRequest,
+    /// The revision in force has no such message in this direction.
+    #[error("the revision in force has no such message in this direction")]
+    Unsupported,
+}
+
+impl From<EncodeError> for SendError {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// This side closed it.
+    Local,
+    /// The peer closed it; so many bytes of an unfinished line were left.
+    Eof {
+        /// Bytes of the last line, which had no end.
+        unread: usize,
+    },
+    /// The transport failed.
+    Transport,
+    /// The peer did not answer the handshake in time.
+    HandshakeTimeout,
+    /// The peer refused the handshake.
+    HandshakeRefused(ErrorObject),
+    /// The peer answered the handshake with something else.
+    HandshakeInvalid,
+    /// The two sides share no revision.
+    NoCommonVersion,
+    /// The peer has not read for too long, with output waiting for it.
+    Stalled,
+    /// The peer broke the protocol too often.
+    TooManyViolations,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("closed by this side"),
+            Self::Eof { unread: 0 } => f.write_str("the peer closed it"),
+            Self::Eof { unread } => {
+                write!(f, "the peer closed it in the middle of a message, {unread} bytes in")
+            }
+            Self::Transport => f.write_str("the transport failed"),
+            Self::HandshakeTimeout => f.write_str("the peer did not answer the handshake in time"),
+            Self::HandshakeRefused(error) => write!(f, "the peer refused the handshake: {error}"),
+            Self::HandshakeInvalid => {
+                f.write_str("the peer's answer to the handshake cannot be read")
+            }
+            Self::NoCommonVersion => f.write_str("the two sides share no revision of the protocol"),
+            Self::Stalled => f.write_str("the peer stopped reading"),
+            Self::TooManyViolations => f.write_str("the peer broke the protocol too often"),
+        }
+    }
+}
+
+impl core::error::Error for CloseReason {}
+
+/// How the peer broke the protocol. Already dealt with: this is for logs.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A line is not JSON.
+    NotJson {
+        /// What is wrong with it.
+        fault: ScanErrorKind,
+        /// Where, in bytes.
+        offset: usize,
+    },
+    /// JSON, but no JSON-RPC message.
+    NotAMessage(&'static str),
+    /// A message nests deeper than the limit, or uses a reserved key.
+    Refused(ScanErrorKind),
+    /// A line is longer than the limit.
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A batch, which the revision in force does not have.
+    Batch,
+    /// A request uses the id of one that still waits for its answer.
+    DuplicateId(RequestId),
+    /// More requests at once than the limit.
+    TooManyRequests,
+    /// A response to a call that has ended.
+    LateResponse(RequestId),
+    /// A response to a call that never was.
+    UnknownResponse(RequestId),
+    /// An error that names no request.
+    AnonymousError(ErrorObject),
+    /// An id of another JSON type than the one that was sent; it was matched all the same.
+    LenientId(RequestId),
+    /// The response is not what the revision allows.
+    InvalidResponse(&'static str),
+    /// Progress for a call that has ended.
+    LateProgress(ProgressToken),
+    /// Progress for a token that was never given out.
+    UnknownToken(ProgressToken),
+    /// A token of another JSON type than the one that was sent; it was matched all the same.
+    LenientToken(ProgressToken),
+    /// Progress with a token that is neither a string nor an integer.
+    BadToken,
+    /// Progress whose value is no finite number.
+    BadProgress,
+    /// Progress that did not increase; it was dropped.
+    NotIncreasing {
+        /// The call.
+        id: RequestId,
+        /// The value accepted before.
+        last: f64,
+        /// The value refused.
+        progress: f64,
+    },
+    /// A message that the revision in force does not have in this direction.
+    UnexpectedMethod(&'static str),
+    /// A notification whose parameters cannot be read.
+    BadNotification(&'static str),
+}
+
+impl Violation {
+    /// The JSON-RPC error that a server answers it with, where it is to be answered at all.
+    pub(crate) fn answer(&self) -> Option<(i64, &'static str)> {
+        Some(match self {
+            Self::NotJson { .. } => (ErrorObject::PARSE_ERROR, "parse error"),
+            Self::NotAMessage(why) => (ErrorObject::INVALID_REQUEST, why),
+            Self::Refused(_) => {
+                (ErrorObject::INVALID_REQUEST, "nested too deeply, or a reserved key")
+            }
+            Self::TooLong { .. } => (ErrorObject::INVALID_REQUEST, "message too long"),
+            Self::Batch => (ErrorObject::INVALID_REQUEST, "batches are not part of this revision"),
+            Self::DuplicateId(_) => {
+                (ErrorObject::INVALID_REQUEST, "a request with this id is in flight")
+            }
+            Self::TooManyRequests => (ErrorObject::INTERNAL_ERROR, "too many requests"),
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson { fault, offset } => {
+                write!(f, "a line is not JSON: {fault} at byte {offset}")
+            }
+            Self::NotAMessage(why) => write!(f, "not a JSON-RPC message: {why}"),
+            Self::Refused(kind) => write!(f, "a message was refused: {kind}"),
+            Self::TooLong { limit } => write!(f, "a line is longer than {limit} bytes"),
+            Self::Batch => f.write_str("a batch, which this revision does not have"),
+            Self::DuplicateId(id) => write!(f, "request id {id} is already in flight"),
+            Self::TooManyRequests => f.write_str("too many requests at once"),
+            Self::LateResponse(id) => write!(f, "a response to call {id}, which has ended"),
+            Self::UnknownResponse(id) => write!(f, "a response to {id}, which was never called"),
+            Self::AnonymousError(error) => {
+                write!(f, "an error for no request in particular: {error}")
+            }
+            Self::LenientId(id) => {
+                write!(f, "a response names its call {id}, of another type than was sent")
+            }
+            Self::InvalidResponse(why) => write!(f, "an invalid response: {why}"),
+            Self::LateProgress(token) => write!(f, "progress for {token}, whose call has ended"),
+            Self::UnknownToken(token) => {
+                write!(f, "progress for {token}, which was never given out")
+            }
+            Self::LenientToken(token) => {
+                write!(f, "progress for {token}, of another type than was sent")
+            }
+            Self::BadToken => {
+                f.write_str("progress with a token that is neither string nor integer")
+            }
+            Self::BadProgress => f.write_str("progress whose value is no finite number"),
+            Self::NotIncreasing { id, last, progress } => {
+                write!(f, "progress of call {id} did not increase: {progress} after {last}")
+            }
+            Self::UnexpectedMethod(why) => write!(f, "an unexpected message: {why}"),
+            Self::BadNotification(method) => write!(f, "the parameters of {method} cannot be read"),
+        }
+    }
+}
+
+impl core::error::Error for Violation {}

@@ -1,0 +1,73 @@
+//! What the machine tells its caller.
+
+use alloc::string::String;
+
+use crate::error::{CallError, CloseReason, Violation};
+use crate::id::RequestId;
+use crate::json::{RawJson, Text};
+use crate::revision::Revision;
+use crate::types::{Implementation, Progress};
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The peer no longer wants the answer to its request. Answer nothing; `abandon` it when its work
+    /// has stopped.
+    Cancelled {
+        /// The request.
+        id: RequestId,
+        /// Why, in the peer's words.
+        reason: Option<Text>,
+    },
+    /// The connection has ended. The last event, exactly once.
+    Closed(CloseReason),
+    /// The peer announced something that the engine does not deal with itself.
+    Notification {
+        /// Its method.
+        method: Text,
+        /// Its parameters, if any: an object.
+        params: Option<RawJson>,
+    },
+    /// A call of ours has come further.
+    Progress {
+        /// The call.
+        id: RequestId,
+        /// The report.
+        progress: Progress,
+    },
+    /// Era, revision and the peer's capabilities are known.
+    Ready(PeerInfo),
+    /// The peer wants an answer: `respond`, `fail` or `abandon`.
+    Request {
+        /// To be given back with the answer.
+        id: RequestId,
+        /// Its method.
+        method: Text,
+        /// Its parameters, if any: an object.
+        params: Option<RawJson>,
+    },
+    /// A call of ours has ended. Exactly once for each call.
+    Response {
+        /// The call.
+        id: RequestId,
+        /// Its result, or how it ended without one.
+        outcome: Result<RawJson, CallError>,
+    },
+    /// The peer broke the protocol. Already dealt with.
+    Violation(Violation),
+}
+
+/// What is known about the other side.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PeerInfo {
+    /// The revision that is spoken.
+    pub revision: Revision,
+    /// Who it is, if it says so.
+    pub info: Option<Implementation>,
+    /// What it can do, as it was said: decode it as `ServerCapabilities` or `ClientCapabilities`.
+    pub capabilities: RawJson,
+    /// How to use the server, for a model.
+    pub instructions: Option<String>,
+}

@@ -1,0 +1,617 @@
+//! JSON to values: one pass over text that was validated before, raw values out of band.
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{
+    self, Deserialize, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+use super::owned::RawJson;
+use super::raw::{Cursor, Raw};
+use super::ser::RAW;
+use super::string::{find_end, unescape};
+use super::write::{write_f64, write_i64, write_str, write_u64};
+
+/// Why a value is not what was wanted, and where in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DecodeError {
+    why: String,
+    /// Segments from the inside out.
+    path: Vec<String>,
+}
+
+impl DecodeError {
+    /// Where the fault is, such as `content[0].text`; empty for the value itself.
+    pub fn path(&self) -> String {
+        let mut path = String::new();
+        for segment in self.path.iter().rev() {
+            if !path.is_empty() && !segment.starts_with('[') {
+                path.push('.');
+            }
+            path.push_str(segment);
+        }
+        path
+    }
+
+    fn new(why: &str) -> Self {
+        Self { why: why.into(), path: Vec::new() }
+    }
+
+    fn within(mut self, segment: impl FnOnce() -> String) -> Self {
+        self.path.push(segment());
+        self
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.why)
+        } else {
+            write!(f, "{}: {}", self.path(), self.why)
+        }
+    }
+}
+
+impl fmt::Debug for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DecodeError({self})")
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+impl de::Error for DecodeError {
+    fn custom<T: fmt::Display>(why: T) -> Self {
+        Self { why: why.to_string(), path: Vec::new() }
+    }
+}
+
+pub(super) fn decode<'de, T: Deserialize<'de>>(raw: Raw<'de>) -> Result<T, DecodeError> {
+    T::deserialize(&mut Decoder { cursor: Cursor { bytes: raw.as_bytes(), at: 0 } })
+}
+
+/// A raw value as its deserializer hands it over: a span of the input if it is ours, else a copy.
+pub(crate) enum Captured<'de> {
+    Span(Raw<'de>),
+    Copy(Vec<u8>),
+}
+
+impl Captured<'_> {
+    pub(crate) fn as_raw(&self) -> Raw<'_> {
+        match self {
+            Self::Span(raw) => *raw,
+            Self::Copy(json) => Raw::trusted(json),
+        }
+    }
+
+    pub(crate) fn to_raw_json(&self) -> RawJson {
+        self.as_raw().to_raw_json()
+    }
+}
+
+impl<'de> Deserialize<'de> for Captured<'de> {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Span;
+
+        impl<'de> Visitor<'de> for Span {
+            type Value = Captured<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any JSON value")
+            }
+
+            fn visit_borrowed_bytes<E: de::Error>(
+                self,
+                json: &'de [u8],
+            ) -> Result<Captured<'de>, E> {
+                Ok(Captured::Span(Raw::scanned(json)))
+            }
+
+            fn visit_newtype_struct<D: de::Deserializer<'de>>(
+                self,
+                foreign: D,
+            ) -> Result<Captured<'de>, D::Error> {
+                let mut out = Vec::new();
+                Transcribe(&mut out).deserialize(foreign)?;
+                Ok(Captured::Copy(out))
+            }
+        }
+
+        deserializer.deserialize_newtype_struct(RAW, Span)
+    }
+}
+
+/// Writes the JSON of whatever a foreign deserializer has.
+struct Transcribe<'a>(&'a mut Vec<u8>);
+
+impl<'de> DeserializeSeed<'de> for Transcribe<'_> {
+    type Value = ();
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Transcribe<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.0.extend_from_slice(b"null");
+        Ok(())
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<(), E> {
+        self.visit_unit()
+    }
+
+    fn visit_some<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.deserialize(deserializer)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<(), E> {
+        self.0.extend_from_slice(if value { b"true" } else { b"false" });
+        Ok(())
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        write_i64(self.0, value);
+        Ok(())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        write_u64(self.0, value);
+        Ok(())
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        write_f64(self.0, value);
+        Ok(())
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<(), E> {
+        write_str(self.0, value);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        self.0.push(b'[');
+        while seq.next_element_seed(Transcribe(self.0))?.is_some() {
+            self.0.push(b',');
+        }
+        end(self.0, b']');
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.0.push(b'{');
+        while let Some(key) = map.next_key::<String>()? {
+            write_str(self.0, &key);
+            self.0.push(b':');
+            map.next_value_seed(Transcribe(self.0))?;
+            self.0.push(b',');
+        }
+        end(self.0, b'}');
+        Ok(())
+    }
+}
+
+/// Closes a container, in place of the comma behind its last part.
+fn end(out: &mut Vec<u8>, close: u8) {
+    if out.last() == Some(&b',') {
+        out.pop();
+    }
+    out.push(close);
+}
+
+struct Decoder<'de> {
+    cursor: Cursor<'de>,
+}
+
+impl<'de> Decoder<'de> {
+    fn broken() -> DecodeError {
+        DecodeError::new("not JSON")
+    }
+
+    fn peek(&mut self) -> Result<u8, DecodeError> {
+        self.cursor.whitespace();
+        self.cursor.peek().ok_or_else(Self::broken)
+    }
+
+    fn skip(&mut self) -> Result<Raw<'de>, DecodeError> {
+        self.cursor.whitespace();
+        self.cursor.value().ok_or_else(Self::broken)
+    }
+
+    fn string(&mut self) -> Result<Cow<'de, str>, DecodeError> {
+        let start = self.cursor.at + 1;
+        let (end, escaped) = find_end(self.cursor.bytes, start).ok_or_else(Self::broken)?;
+        let content = self.cursor.bytes.get(start..end).unwrap_or_default();
+        self.cursor.at = end + 1;
+        unescape(content, escaped).ok_or_else(Self::broken)
+    }
+
+    fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.string()? {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
+        }
+    }
+
+    fn visit_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+        let text = self.skip()?.number_text().unwrap_or_default();
+        if let Ok(value) = text.parse::<u64>() {
+            return visitor.visit_u64(value);
+        }
+        if let Ok(value) = text.parse::<i64>() {
+            return visitor.visit_i64(value);
+        }
+        match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => visitor.visit_f64(value),
+            _ => Err(DecodeError::new("a number out of range")),
+        }
+    }
+}
+
+impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
+    type Error = DecodeError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.peek()? {
+            b'"' => self.visit_string(visitor),
+            b'{' => {
+                self.cursor.at += 1;
+                let mut members = Parts { decoder: self, key: None, index: 0 };
+                let value = visitor.visit_map(&mut members)?;
+                members.end(b'}')?;
+                Ok(value)
+            }
+            b'[' => {
+                self.cursor.at += 1;
+                let mut items = Parts { decoder: self, key: None, index: 0 };
+                let value = visitor.visit_seq(&mut items)?;
+                items.end(b']')?;
+                Ok(value)
+            }
+            b't' => self.skip().and_then(|_| visitor.visit_bool(true)),
+            b'f' => self.skip().and_then(|_| visitor.visit_bool(false)),
+            b'n' => self.skip().and_then(|_| visitor.visit_unit()),
+            _ => self.visit_number(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        if self.peek()? == b'n' {
+            self.skip()?;
+            return visitor.visit_none();
+        }
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        if name == RAW {
+            return visitor.visit_borrowed_bytes(self.skip()?.as_bytes());
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        match self.peek()? {
+            b'"' => {
+                let name = self.string()?;
+                match name {
+                    Cow::Borrowed(name) => visitor.visit_enum(BorrowedStrDeserializer::new(name)),
+                    Cow::Owned(name) => visitor.visit_enum(name.into_deserializer()),
+                }
+            }
+            b'{' => {
+                self.cursor.at += 1;
+                let mut variant = Parts { decoder: self, key: None, index: 0 };
+                let value = visitor.visit_enum(&mut variant)?;
+                variant.end(b'}')?;
+                Ok(value)
+            }
+            _ => {
+                Err(DecodeError::new("neither the name of a variant nor an object with one member"))
+            }
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.skip()?;
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct identifier
+    }
+}
+
+/// The parts of an open container.
+struct Parts<'a, 'de> {
+    decoder: &'a mut Decoder<'de>,
+    /// The key whose value comes next.
+    key: Option<Cow<'de, str>>,
+    index: usize,
+}
+
+impl Parts<'_, '_> {
+    /// Whether another part comes; if so, the cursor is at its beginning.
+    fn advance(&mut self) -> Result<bool, DecodeError> {
+        self.decoder.cursor.separator();
+        Ok(!matches!(self.decoder.peek()?, b'}' | b']'))
+    }
+
+    fn end(&mut self, close: u8) -> Result<(), DecodeError> {
+        if self.advance()? {
+            return Err(DecodeError::new("more parts than expected"));
+        }
+        if self.decoder.peek()? != close {
+            return Err(Decoder::broken());
+        }
+        self.decoder.cursor.at += 1;
+        Ok(())
+    }
+
+    /// Passes the colon behind a key.
+    fn colon(&mut self) {
+        self.decoder.cursor.whitespace();
+        self.decoder.cursor.at += 1;
+    }
+}
+
+impl<'de> SeqAccess<'de> for &mut Parts<'_, 'de> {
+    type Error = DecodeError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DecodeError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let index = self.index;
+        self.index += 1;
+        let item = seed.deserialize(&mut *self.decoder);
+        item.map(Some).map_err(|error| error.within(|| alloc::format!("[{index}]")))
+    }
+}
+
+impl<'de> MapAccess<'de> for &mut Parts<'_, 'de> {
+    type Error = DecodeError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, DecodeError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let key = self.decoder.string()?;
+        self.colon();
+        let name = match &key {
+            Cow::Borrowed(key) => seed.deserialize(Key(BorrowedStrDeserializer::new(key))),
+            Cow::Owned(key) => seed.deserialize(Key(key.as_str().into_deserializer())),
+        };
+        let name = name.map_err(|error: DecodeError| error.within(|| key.to_string()))?;
+        self.key = Some(key);
+        Ok(Some(name))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, DecodeError> {
+        let key = self.key.take().unwrap_or_default();
+        seed.deserialize(&mut *self.decoder).map_err(|error| error.within(|| key.into_owned()))
+    }
+}
+
+impl<'de> EnumAccess<'de> for &mut Parts<'_, 'de> {
+    type Error = DecodeError;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(
+        mut self,
+        seed: V,
+    ) -> Result<(V::Value, Self), DecodeError> {
+        match MapAccess::next_key_seed(&mut self, seed)? {
+            Some(variant) => Ok((variant, self)),
+            None => Err(DecodeError::new("an object with no variant in it")),
+        }
+    }
+}
+
+impl<'de> VariantAccess<'de> for &mut Parts<'_, 'de> {
+    type Error = DecodeError;
+
+    fn unit_variant(mut self) -> Result<(), DecodeError> {
+        self.next_value()
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        mut self,
+        seed: T,
+    ) -> Result<T::Value, DecodeError> {
+        self.next_value_seed(seed)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
+        de::Deserializer::deserialize_any(&mut *self.decoder, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        de::Deserializer::deserialize_any(&mut *self.decoder, visitor)
+    }
+}
+
+/// A key: a string, or what a map with keys of another type reads from one.
+struct Key<D>(D);
+
+macro_rules! parsed_keys {
+    ($($method:ident => $visit:ident: $type:ty),*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            let text = String::deserialize(self.0)?;
+            match text.parse::<$type>() {
+                Ok(value) => visitor.$visit(value),
+                Err(_) => Err(DecodeError::new("a key of the wrong type")),
+            }
+        })*
+    };
+}
+
+impl<'de, D: de::Deserializer<'de, Error = DecodeError>> de::Deserializer<'de> for Key<D> {
+    type Error = DecodeError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.0.deserialize_any(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.0.deserialize_enum(name, variants, visitor)
+    }
+
+    parsed_keys! {
+        deserialize_bool => visit_bool: bool,
+        deserialize_i8 => visit_i64: i64, deserialize_i16 => visit_i64: i64, deserialize_i32 => visit_i64: i64,
+        deserialize_i64 => visit_i64: i64, deserialize_u8 => visit_u64: u64, deserialize_u16 => visit_u64: u64,
+        deserialize_u32 => visit_u64: u64, deserialize_u64 => visit_u64: u64
+    }
+
+    forward_to_deserialize_any! {
+        i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+
+    #[derive(serde::Deserialize, Debug, PartialEq)]
+    enum Shape {
+        Unit,
+        New(i32),
+        Tuple(u8, char),
+        Struct { a: Option<bool>, b: f32 },
+    }
+
+    #[derive(serde::Deserialize, Debug, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Plain<'a> {
+        name: &'a str,
+        #[serde(default)]
+        sizes: Vec<u32>,
+    }
+
+    fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, DecodeError> {
+        Raw::parse(json.as_bytes(), 32).unwrap().decode()
+    }
+
+    #[test]
+    fn values_are_read_as_serde_json_reads_them() {
+        let json = r#"["Unit",{"New":-1},{"Tuple":[255,"x"]},{"Struct":{"b":0.5,"a":null}},{"Unit":null}]"#;
+        assert_eq!(
+            read::<Vec<Shape>>(json).unwrap(),
+            serde_json::from_str::<Vec<Shape>>(json).unwrap()
+        );
+        let json = r#"{"a":[1,-2,1.5,18446744073709551615,"x\n",true,null,{}],"b":{"c":[[]]}}"#;
+        assert_eq!(
+            read::<serde_json::Value>(json).unwrap(),
+            serde_json::from_str::<serde_json::Value>(json).unwrap()
+        );
+        assert_eq!(
+            read::<BTreeMap<u8, bool>>(r#"{"1":true}"#).unwrap(),
+            BTreeMap::from([(1, true)])
+        );
+        assert_eq!(
+            read::<BTreeMap<bool, u8>>(r#"{"true":1}"#).unwrap(),
+            BTreeMap::from([(true, 1)])
+        );
+        assert_eq!(read::<(u8, String)>(r#"[1,"é"]"#).unwrap(), (1, "é".into()));
+    }
+
+    #[test]
+    fn strings_are_borrowed_where_they_can_be() {
+        let plain: Plain<'_> = read(r#"{"name":"x","sizes":[1]}"#).unwrap();
+        assert_eq!(plain, Plain { name: "x", sizes: [1].into() });
+        assert!(read::<Plain<'_>>(r#"{"name":"\u0078"}"#).is_err());
+    }
+
+    #[test]
+    fn an_error_says_where() {
+        let at = |json| read::<Vec<Plain<'_>>>(json).unwrap_err().path();
+        assert_eq!(at(r#"[{"name":"x"},{"name":"y","sizes":[1,"2"]}]"#), "[1].sizes[1]");
+        assert_eq!(at(r#"[{"name":"x","nom":1}]"#), "[0].nom");
+        assert_eq!(at(r#"[{"sizes":[]}]"#), "[0]");
+        assert_eq!(at("1"), "");
+        let error = read::<Vec<Plain<'_>>>(r#"[{"name":7}]"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "[0].name: invalid type: integer `7`, expected a borrowed string"
+        );
+    }
+
+    #[test]
+    fn parts_that_nobody_takes_are_an_error_not_a_shift() {
+        assert!(read::<(u8, u8)>("[1,2,3]").is_err());
+        assert!(read::<u8>("256").is_err());
+        assert!(read::<f64>("1e999").is_err());
+        assert!(read::<Shape>(r#"{"New":1,"Unit":null}"#).is_err());
+        assert!(read::<Shape>("{}").is_err());
+    }
+
+    #[test]
+    fn raw_parts_keep_their_digits_and_cannot_be_imitated() {
+        #[derive(serde::Deserialize)]
+        struct Outer {
+            args: RawJson,
+        }
+        let outer: Outer = read(r#"{"x":1,"args": {"n":1.00,"m":[ ]} }"#).unwrap();
+        assert_eq!(outer.args.as_str(), r#"{"n":1.00,"m":[ ]}"#);
+        let odd: RawJson = read(r#"{"$mcp_proto::Raw":"[1]"}"#).unwrap();
+        assert_eq!(odd.as_str(), r#"{"$mcp_proto::Raw":"[1]"}"#);
+    }
+}

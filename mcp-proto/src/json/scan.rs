@@ -1,0 +1,582 @@
+//! The scanner: one pass over a frame that validates it, bounds its depth and finds its spans.
+
+use core::fmt;
+
+use super::raw::Raw;
+use super::string::{find_special, read_hex, read_unicode, simple_escape, unescape};
+
+/// The members of a frame that make it a JSON-RPC message: spans, not yet read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Frame<'a> {
+    pub(crate) shape: Shape,
+    pub(crate) jsonrpc: Option<Raw<'a>>,
+    pub(crate) id: Option<Raw<'a>>,
+    pub(crate) method: Option<Raw<'a>>,
+    pub(crate) params: Option<Raw<'a>>,
+    pub(crate) result: Option<Raw<'a>>,
+    pub(crate) error: Option<Raw<'a>>,
+    /// One of the above occurs twice; the first is kept.
+    pub(crate) duplicate: bool,
+}
+
+/// What a frame is at the top.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Object,
+    Array,
+    #[default]
+    Scalar,
+}
+
+/// Why a text is refused, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScanError {
+    /// What is wrong.
+    pub kind: ScanErrorKind,
+    /// Where, in bytes from the start.
+    pub offset: usize,
+}
+
+/// What is wrong with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ScanErrorKind {
+    /// It is not JSON (RFC 8259).
+    Syntax,
+    /// It is not UTF-8.
+    Utf8,
+    /// It nests deeper than the limit. Stops stack exhaustion in whatever decodes it later.
+    Depth,
+    /// A key begins with `$serde_json::private::`. It would be rewritten by `serde_json::Value` in a
+    /// build that has one of serde_json's special features switched on.
+    PrivateKey,
+    /// A string holds half a surrogate pair, which no Rust string can express.
+    Surrogate,
+}
+
+/// A frame that was refused, and what could be read of it all the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameError<'a> {
+    pub(crate) error: ScanError,
+    /// The members that were found. After a syntax error they mean nothing.
+    pub(crate) partial: Frame<'a>,
+}
+
+/// However deep a caller allows, this is deeper than any decoder goes.
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// Reads a whole frame.
+pub(crate) fn scan_frame(bytes: &[u8], max_depth: usize) -> Result<Frame<'_>, FrameError<'_>> {
+    let mut frame = Frame::default();
+    match Scanner::new(bytes, max_depth).and_then(|mut scanner| scanner.frame(&mut frame)) {
+        Ok(()) => Ok(frame),
+        Err(error) => Err(FrameError { error, partial: frame }),
+    }
+}
+
+/// Checks a whole text, and returns it without the whitespace around it.
+pub(super) fn scan_value(bytes: &[u8], max_depth: usize) -> Result<&[u8], ScanError> {
+    let mut scanner = Scanner::new(bytes, max_depth)?;
+    scanner.whitespace();
+    let start = scanner.at;
+    scanner.value(0)?;
+    let end = scanner.at;
+    scanner.finish()?;
+    Ok(bytes.get(start..end).unwrap_or_default())
+}
+
+/// Where the scan stands. It never recurses: what is open is a stack of bits.
+struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    max_depth: usize,
+    /// The first fault that does not stop the scan: the text is JSON, but it is refused. Going on finds
+    /// the id, so that the refusal can be told to whoever waits.
+    refused: Option<ScanError>,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(bytes: &'a [u8], max_depth: usize) -> Result<Self, ScanError> {
+        match core::str::from_utf8(bytes) {
+            Ok(_) => Ok(Self { bytes, at: 0, max_depth: max_depth.min(MAX_DEPTH), refused: None }),
+            Err(error) => Err(ScanError { kind: ScanErrorKind::Utf8, offset: error.valid_up_to() }),
+        }
+    }
+
+    fn frame(&mut self, frame: &mut Frame<'a>) -> Result<(), ScanError> {
+        self.whitespace();
+        match self.peek() {
+            Some(b'{') if self.max_depth > 0 => {
+                frame.shape = Shape::Object;
+                self.at += 1;
+                self.members(frame)?;
+            }
+            first => {
+                frame.shape = if first == Some(b'[') { Shape::Array } else { Shape::Scalar };
+                self.value(0)?;
+            }
+        }
+        self.finish()
+    }
+
+    /// The members of the frame, up to and with the closing brace.
+    fn members(&mut self, frame: &mut Frame<'a>) -> Result<(), ScanError> {
+        self.whitespace();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let (start, end, escaped) = self.key()?;
+            self.whitespace();
+            let from = self.at;
+            self.value(1)?;
+            let value = Raw::scanned(self.bytes.get(from..self.at).unwrap_or_default());
+            let key = self.bytes.get(start..end).unwrap_or_default();
+            if escaped {
+                // `"\u0069d"` is `id` to every other reader, so it is to us.
+                let key = unescape(key, true).unwrap_or_default();
+                frame.take(key.as_bytes(), value);
+            } else {
+                frame.take(key, value);
+            }
+            self.whitespace();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.whitespace();
+                }
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(self.syntax()),
+            }
+        }
+    }
+
+    /// One value, `depth` levels down.
+    fn value(&mut self, mut depth: usize) -> Result<(), ScanError> {
+        let base = depth;
+        // One bit for each open container: 1 for an object. MAX_DEPTH bits.
+        let mut open = 0_u128;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.string()?;
+                }
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(bracket @ (b'{' | b'[')) => {
+                    if depth >= self.max_depth {
+                        self.refuse(ScanErrorKind::Depth, self.at);
+                        self.skip_unread()?;
+                    } else {
+                        self.at += 1;
+                        self.whitespace();
+                        if bracket == b'{' {
+                            if self.peek() == Some(b'}') {
+                                self.at += 1;
+                            } else {
+                                (open, depth) = (open << 1 | 1, depth + 1);
+                                self.key()?;
+                                self.whitespace();
+                                continue;
+                            }
+                        } else if self.peek() == Some(b']') {
+                            self.at += 1;
+                        } else {
+                            (open, depth) = (open << 1, depth + 1);
+                            continue;
+                        }
+                    }
+                }
+                Some(b't') => self.literal(b"true")?,
+                Some(b'f') => self.literal(b"false")?,
+                Some(b'n') => self.literal(b"null")?,
+                _ => return Err(self.syntax()),
+            }
+            // A value has ended: so may what is around it.
+            loop {
+                if depth == base {
+                    return Ok(());
+                }
+                self.whitespace();
+                let in_object = open & 1 == 1;
+                match self.peek() {
+                    Some(b',') => {
+                        self.at += 1;
+                        self.whitespace();
+                        if in_object {
+                            self.key()?;
+                            self.whitespace();
+                        }
+                        break;
+                    }
+                    Some(b'}') if in_object => {}
+                    Some(b']') if !in_object => {}
+                    _ => return Err(self.syntax()),
+                }
+                self.at += 1;
+                (open, depth) = (open >> 1, depth - 1);
+            }
+        }
+    }
+
+    /// A key and its colon: where its content lies, and whether it has escapes.
+    fn key(&mut self) -> Result<(usize, usize, bool), ScanError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.syntax());
+        }
+        let quote = self.at;
+        let (end, escaped) = self.string()?;
+        let content = self.bytes.get(quote + 1..end).unwrap_or_default();
+        if matches!(content.first(), Some(b'$' | b'\\')) && is_private(content, escaped) {
+            self.refuse(ScanErrorKind::PrivateKey, quote);
+        }
+        self.whitespace();
+        if self.peek() != Some(b':') {
+            return Err(self.syntax());
+        }
+        self.at += 1;
+        Ok((quote + 1, end, escaped))
+    }
+
+    /// A string from its opening quote: the position of the closing one, and whether it has escapes.
+    fn string(&mut self) -> Result<(usize, bool), ScanError> {
+        self.at += 1;
+        let mut escaped = false;
+        loop {
+            self.at = find_special(self.bytes, self.at);
+            match self.peek() {
+                Some(b'"') => {
+                    let end = self.at;
+                    self.at += 1;
+                    return Ok((end, escaped));
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                _ => return Err(self.syntax()),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), ScanError> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        match rest.get(1) {
+            Some(b'u') => match (read_unicode(rest), read_hex(rest)) {
+                (Some((_, length)), _) => self.at += length,
+                (None, Some(_)) => {
+                    self.refuse(ScanErrorKind::Surrogate, self.at);
+                    self.at += 6;
+                }
+                (None, None) => return Err(self.syntax()),
+            },
+            Some(escape) if simple_escape(*escape).is_some() => self.at += 2,
+            _ => return Err(self.syntax()),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), ScanError> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits(),
+            _ => return Err(self.syntax()),
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.some_digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.some_digits()?;
+        }
+        Ok(())
+    }
+
+    fn some_digits(&mut self) -> Result<(), ScanError> {
+        let before = self.at;
+        self.digits();
+        if self.at == before { Err(self.syntax()) } else { Ok(()) }
+    }
+
+    fn digits(&mut self) {
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn literal(&mut self, literal: &[u8]) -> Result<(), ScanError> {
+        if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(literal)) {
+            return Err(self.syntax());
+        }
+        self.at += literal.len();
+        Ok(())
+    }
+
+    /// Passes over a container that is too deep, by its brackets alone: it is refused whatever it holds.
+    fn skip_unread(&mut self) -> Result<(), ScanError> {
+        let mut depth = 0_usize;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.string()?;
+                    continue;
+                }
+                Some(b'{' | b'[') => depth += 1,
+                Some(b'}' | b']') => depth -= 1,
+                Some(_) => {}
+                None => return Err(self.syntax()),
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), ScanError> {
+        self.whitespace();
+        if self.at < self.bytes.len() {
+            return Err(self.syntax());
+        }
+        self.refused.map_or(Ok(()), Err)
+    }
+
+    fn whitespace(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn refuse(&mut self, kind: ScanErrorKind, offset: usize) {
+        self.refused.get_or_insert(ScanError { kind, offset });
+    }
+
+    fn syntax(&self) -> ScanError {
+        ScanError { kind: ScanErrorKind::Syntax, offset: self.at.min(self.bytes.len()) }
+    }
+}
+
+impl<'a> Frame<'a> {
+    fn take(&mut self, key: &[u8], value: Raw<'a>) {
+        let slot = match key {
+            b"jsonrpc" => &mut self.jsonrpc,
+            b"id" => &mut self.id,
+            b"method" => &mut self.method,
+            b"params" => &mut self.params,
+            b"result" => &mut self.result,
+            b"error" => &mut self.error,
+            _ => return,
+        };
+        if slot.is_some() {
+            self.duplicate = true;
+        } else {
+            *slot = Some(value);
+        }
+    }
+}
+
+const PRIVATE_PREFIX: &str = "$serde_json::private::";
+
+/// Whether a key is one of serde_json's own, however it is escaped.
+fn is_private(content: &[u8], escaped: bool) -> bool {
+    // A key with half a surrogate pair cannot be read, and is refused for that.
+    unescape(content, escaped).is_some_and(|key| key.starts_with(PRIVATE_PREFIX))
+}
+
+impl fmt::Display for ScanErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syntax => "not JSON",
+            Self::Utf8 => "not UTF-8",
+            Self::Depth => "nested too deeply",
+            Self::PrivateKey => "a key reserved by serde_json",
+            Self::Surrogate => "half a surrogate pair",
+        })
+    }
+}
+
+impl fmt::Display for ScanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.kind, self.offset)
+    }
+}
+
+impl core::error::Error for ScanError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    fn fault(text: &str) -> Option<ScanErrorKind> {
+        scan_value(text.as_bytes(), 8).err().map(|error| error.kind)
+    }
+
+    #[test]
+    fn members_are_found_in_any_order_and_the_rest_is_passed_over() {
+        let text = r#" {"params" : {"a":[1,{"id":9}]} ,"x":"\u00e9", "method":"m","jsonrpc":"2.0" ,"id": -1.5e3 } "#;
+        let frame = scan_frame(text.as_bytes(), 8).unwrap();
+        assert_eq!(frame.shape, Shape::Object);
+        assert_eq!(frame.params.unwrap().as_bytes(), br#"{"a":[1,{"id":9}]}"#);
+        assert_eq!(frame.method.unwrap().as_bytes(), b"\"m\"");
+        assert_eq!(frame.jsonrpc.unwrap().as_bytes(), b"\"2.0\"");
+        assert_eq!(frame.id.unwrap().as_bytes(), b"-1.5e3");
+        assert!(frame.result.is_none() && frame.error.is_none() && !frame.duplicate);
+    }
+
+    #[test]
+    fn a_member_twice_is_seen_however_it_is_escaped() {
+        let frame = scan_frame(br#"{"id":1,"\u0069d":2}"#, 8).unwrap();
+        assert!(frame.duplicate);
+        assert_eq!(frame.id.unwrap().as_bytes(), b"1");
+    }
+
+    #[test]
+    fn depth_is_bounded_and_the_id_behind_it_is_still_found() {
+        assert_eq!(fault("[[[[[[[[1]]]]]]]]"), None);
+        assert_eq!(fault("[[[[[[[[[1]]]]]]]]]"), Some(ScanErrorKind::Depth));
+        let deep =
+            ["{\"params\":", &"[{\"a\":".repeat(5000), "\"]\"", &"}]".repeat(5000), ",\"id\":7}"]
+                .concat();
+        let refused = scan_frame(deep.as_bytes(), 64).unwrap_err();
+        assert_eq!(refused.error.kind, ScanErrorKind::Depth);
+        assert_eq!(refused.partial.id.unwrap().as_bytes(), b"7");
+        let open = "[".repeat(1_000_000);
+        assert_eq!(
+            scan_value(open.as_bytes(), usize::MAX).unwrap_err().kind,
+            ScanErrorKind::Syntax
+        );
+    }
+
+    #[test]
+    fn serde_jsons_own_keys_are_refused_at_any_depth_and_in_any_spelling() {
+        for key in [
+            "$serde_json::private::RawValue",
+            r"\u0024serde_json::private::Number",
+            r"$serde\u005fjson::private::",
+        ] {
+            assert_eq!(
+                fault(&alloc::format!(r#"[{{"{key}":"1"}}]"#)),
+                Some(ScanErrorKind::PrivateKey),
+                "{key}"
+            );
+        }
+        assert_eq!(fault(r#"{"$serde_json":1,"x":"$serde_json::private::RawValue"}"#), None);
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_refused_but_does_not_hide_the_id() {
+        let refused = scan_frame(br#"{"result":{"text":"\udc00\ud800"},"id":3}"#, 8).unwrap_err();
+        assert_eq!(refused.error.kind, ScanErrorKind::Surrogate);
+        assert_eq!(refused.partial.id.unwrap().as_bytes(), b"3");
+        assert_eq!(fault(r#""\ud83d\ude00""#), None);
+    }
+
+    #[test]
+    fn what_is_not_json_is_not_json() {
+        let bad = [
+            "",
+            " ",
+            "{",
+            "}",
+            "[",
+            "[1",
+            "[1,",
+            "[1,]",
+            "[,1]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{1:1}",
+            "01",
+            "1.",
+            ".1",
+            "-",
+            "+1",
+            "1e",
+            "1e+",
+            "0x1",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "tru",
+            "nul",
+            "\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\t\"",
+            "\"\u{0}\"",
+            "1 2",
+            "{}{}",
+            "[}",
+            "{]",
+            "//",
+            "'a'",
+            "{\"a\" 1}",
+            "[1 2]",
+        ];
+        for text in bad {
+            assert_eq!(fault(text), Some(ScanErrorKind::Syntax), "{text:?}");
+            assert!(serde_json::from_str::<serde_json::Value>(text).is_err(), "{text:?}");
+        }
+        assert_eq!(
+            scan_value(b"\"\xff\"", 8).unwrap_err(),
+            ScanError { kind: ScanErrorKind::Utf8, offset: 1 }
+        );
+    }
+
+    #[test]
+    fn what_is_json_is_json() {
+        let long = alloc::format!("\"{}\"", "é\\n".repeat(1000));
+        let good = [
+            "0",
+            "-0",
+            "1.5e-10",
+            "123456789012345678901234567890",
+            "null",
+            "true",
+            "false",
+            "\"\"",
+            "[]",
+            "{}",
+            "[[]]",
+            "[{}]",
+            "{\"\":{}}",
+            " [ 1 , 2 ] ",
+            "{\"a\":1,\"a\":2}",
+            "\"\u{7f}\u{2028}\"",
+            &long,
+        ];
+        for text in good {
+            assert_eq!(fault(text), None, "{text:?}");
+        }
+        assert_eq!(scan_value(b" [1] ", 8).unwrap(), b"[1]");
+    }
+
+    #[test]
+    fn every_prefix_of_a_frame_is_refused() {
+        let text: String =
+            r#"{"jsonrpc":"2.0","id":"a\u00e9","method":"m","params":{"n":[-1.5e3,true,null]}}"#
+                .into();
+        for end in 0..text.len() {
+            assert!(scan_frame(&text.as_bytes()[..end], 8).is_err(), "{end}");
+        }
+        assert!(scan_frame(text.as_bytes(), 8).is_ok());
+    }
+}

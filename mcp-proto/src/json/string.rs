@@ -1,0 +1,144 @@
+//! JSON strings: where they end, and what they say.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+/// The first byte at or after `from` that ends a run of plain text inside a string: a quote, a backslash
+/// or a control character; the length of `bytes` if there is none. Eight bytes a step.
+pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let special = bytes_equal(word, b'"') | bytes_equal(word, b'\\') | bytes_below(word, 0x20);
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let tail = bytes.get(at..).unwrap_or_default();
+    let is_special = |byte: &u8| matches!(*byte, b'"' | b'\\' | 0..0x20);
+    at + tail.iter().position(is_special).unwrap_or(tail.len())
+}
+
+const ONES: u64 = u64::MAX / 255;
+const HIGHS: u64 = ONES * 0x80;
+
+/// Sets the high bit of each byte of `word` that equals `byte`. Bits above the first may be wrong.
+fn bytes_equal(word: u64, byte: u8) -> u64 {
+    bytes_below(word ^ (ONES * u64::from(byte)), 1)
+}
+
+/// Sets the high bit of each byte of `word` that is below `bound` (at most 128). Bits above the first
+/// may be wrong.
+fn bytes_below(word: u64, bound: u8) -> u64 {
+    word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGHS
+}
+
+/// Where the string whose content starts at `from` ends: the position of its closing quote, and whether
+/// it has escapes. For text that was validated before; control characters are let pass.
+pub(super) fn find_end(bytes: &[u8], from: usize) -> Option<(usize, bool)> {
+    let mut at = from;
+    let mut escaped = false;
+    loop {
+        at = find_special(bytes, at);
+        match bytes.get(at)? {
+            b'"' => return Some((at, escaped)),
+            b'\\' => {
+                escaped = true;
+                at += 2;
+            }
+            _ => at += 1,
+        }
+    }
+}
+
+/// Reads the content of a string, quotes excluded: borrowed if it has no escapes.
+pub(super) fn unescape(content: &[u8], escaped: bool) -> Option<Cow<'_, str>> {
+    if !escaped {
+        return core::str::from_utf8(content).ok().map(Cow::Borrowed);
+    }
+    let mut rest = core::str::from_utf8(content).ok()?;
+    let mut out = String::with_capacity(rest.len());
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        out.push_str(rest.get(..at)?);
+        let escape = *rest.as_bytes().get(at + 1)?;
+        let (decoded, length) = match escape {
+            b'u' => read_unicode(rest.as_bytes().get(at..)?)?,
+            _ => (simple_escape(escape)?, 2),
+        };
+        out.push(decoded);
+        rest = rest.get(at + length..)?;
+    }
+    out.push_str(rest);
+    Some(Cow::Owned(out))
+}
+
+/// The character that a two-byte escape stands for.
+pub(super) fn simple_escape(escape: u8) -> Option<char> {
+    Some(match escape {
+        b'"' => '"',
+        b'\\' => '\\',
+        b'/' => '/',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        _ => return None,
+    })
+}
+
+/// Reads `\uXXXX`, or a surrogate pair of two of them: the character and the length of its escape.
+/// `None` if it is half a pair or not hexadecimal.
+pub(super) fn read_unicode(escape: &[u8]) -> Option<(char, usize)> {
+    let first = read_hex(escape)?;
+    match first {
+        0xD800..0xDC00 => {
+            let second =
+                read_hex(escape.get(6..)?).filter(|second| (0xDC00..0xE000).contains(second))?;
+            let code = 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+            Some((char::from_u32(code)?, 12))
+        }
+        _ => Some((char::from_u32(first)?, 6)),
+    }
+}
+
+/// Reads the number of `\uXXXX`.
+pub(super) fn read_hex(escape: &[u8]) -> Option<u32> {
+    let [b'\\', b'u', digits @ ..] = escape.first_chunk::<6>()? else { return None };
+    digits.iter().try_fold(0, |code, digit| Some(code << 4 | char::from(*digit).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_bytes_are_found_at_every_offset() {
+        for special in [b'"', b'\\', 0, 0x1f] {
+            for length in 0..40 {
+                let mut text = alloc::vec![b'\x7f'; length];
+                assert_eq!(find_special(&text, 0), length);
+                text.push(special);
+                text.extend_from_slice("é \u{10ffff}".as_bytes());
+                assert_eq!(find_special(&text, 0), length);
+            }
+        }
+        // 0x21 and 0x23 surround the quote, and bytes above 0x7f are no control characters.
+        assert_eq!(find_special(b"!#!#!#!#\xC3\xBF\xC3\xBF[]  ", 0), 16);
+    }
+
+    #[test]
+    fn escapes_are_read() {
+        let read = |text: &'static str| unescape(text.as_bytes(), text.contains('\\'));
+        assert_eq!(read("plain").as_deref(), Some("plain"));
+        assert_eq!(read(r#"a\"\\\/\b\f\n\r\t\u00e9"#).as_deref(), Some("a\"\\/\u{8}\u{c}\n\r\té"));
+        assert_eq!(read(r"\ud83d\ude00!").as_deref(), Some("😀!"));
+        assert_eq!(read(r"\ud83d"), None);
+        assert_eq!(read(r"\ud83d\u0041"), None);
+        assert_eq!(read(r"\ude00"), None);
+        assert_eq!(read(r"\u12"), None);
+        assert_eq!(read(r"\x"), None);
+        assert_eq!(read("end\\"), None);
+    }
+}

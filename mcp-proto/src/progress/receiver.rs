@@ -1,0 +1,51 @@
+//! The side that asked: which reports of a call count.
+
+/// The reports of one call. Constant state, whatever the peer sends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Receiver {
+    count: u64,
+    last: Option<f64>,
+}
+
+/// A report whose value is not above the one before it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct NotIncreasing {
+    pub(crate) last: f64,
+}
+
+impl Receiver {
+    /// Counts a report, or refuses it: the sender broke R-PROG-03.
+    pub(crate) fn accept(&mut self, value: f64) -> Result<(), NotIncreasing> {
+        if let Some(last) = self.last.filter(|last| value <= *last) {
+            return Err(NotIncreasing { last });
+        }
+        self.last = Some(value);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Reports accepted.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The value of the last one.
+    pub(crate) fn last(&self) -> Option<f64> {
+        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_increases_counts() {
+        let mut receiver = Receiver::default();
+        assert_eq!(receiver.accept(0.0), Ok(()));
+        assert_eq!(receiver.accept(0.0), Err(NotIncreasing { last: 0.0 }));
+        assert_eq!(receiver.accept(-1.0), Err(NotIncreasing { last: 0.0 }));
+        assert_eq!(receiver.accept(0.1), Ok(()));
+        assert_eq!((receiver.count(), receiver.last()), (2, Some(0.1)));
+    }
+}

@@ -1,0 +1,210 @@
+//! The side that works: what was reported, and what of it leaves.
+
+use alloc::collections::VecDeque;
+
+use super::pacing::{Bucket, Pacing};
+use crate::time::Instant;
+use crate::types::Progress;
+
+/// What becomes of a report that comes faster than its pacing allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // merged or kept: there is no third way
+pub enum Weight {
+    /// It merges: only the newest that waits is kept.
+    #[default]
+    Ordinary,
+    /// It is kept in order, up to [`Limits::max_milestones`](crate::Limits): a new stage, a named state.
+    Milestone,
+}
+
+/// Why a report was refused. It never reached the wire; nothing else has changed.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// `progress` or `total` is not a finite number, which JSON cannot express.
+    #[error("progress and total must be finite numbers")]
+    NotFinite,
+    /// `progress` must increase with each report of a request (R-PROG-03).
+    #[error("progress must increase: {last} was reported before")]
+    NotIncreasing {
+        /// The value reported before.
+        last: f64,
+    },
+    /// The request has been answered or cancelled: nothing may follow (R-PROG-05).
+    #[error("the request has been answered or cancelled")]
+    Finished,
+}
+
+/// The reports of one request on their way out. Memory is bounded by the milestones, however fast
+/// reports come.
+#[derive(Clone, Debug)]
+pub(crate) struct Sender {
+    bucket: Bucket,
+    last: Option<f64>,
+    /// What waits: milestones in order, and behind them at most one ordinary report.
+    waiting: VecDeque<(Progress, Weight)>,
+    max_milestones: usize,
+    merged: u64,
+}
+
+impl Sender {
+    pub(crate) fn new(pacing: Pacing, max_milestones: usize) -> Self {
+        Self {
+            bucket: Bucket::new(pacing),
+            last: None,
+            waiting: VecDeque::new(),
+            max_milestones,
+            merged: 0,
+        }
+    }
+
+    /// Takes a report. If it is to leave at once it is given back; else it waits, which it always does
+    /// without `room`.
+    pub(crate) fn offer(
+        &mut self,
+        progress: Progress,
+        weight: Weight,
+        room: bool,
+        now: Instant,
+    ) -> Result<Option<Progress>, ReportError> {
+        if !progress.progress.is_finite() || progress.total.is_some_and(|total| !total.is_finite())
+        {
+            return Err(ReportError::NotFinite);
+        }
+        if let Some(last) = self.last.filter(|last| progress.progress <= *last) {
+            return Err(ReportError::NotIncreasing { last });
+        }
+        self.last = Some(progress.progress);
+        if self.waiting.is_empty() && room && self.bucket.try_take(now) {
+            return Ok(Some(progress));
+        }
+        let is_full = self.waiting.len() >= self.max_milestones;
+        let weight = if is_full { Weight::Ordinary } else { weight };
+        match self.waiting.back_mut() {
+            Some(newest) if newest.1 == Weight::Ordinary => {
+                *newest = (progress, weight);
+                self.merged += 1;
+            }
+            _ => self.waiting.push_back((progress, weight)),
+        }
+        Ok(None)
+    }
+
+    /// One report that may leave now.
+    pub(crate) fn poll(&mut self, room: bool, now: Instant) -> Option<Progress> {
+        if self.waiting.is_empty() || !room || !self.bucket.try_take(now) {
+            return None;
+        }
+        self.flush()
+    }
+
+    /// One report that waits, whatever the pacing says: the response is about to follow.
+    pub(crate) fn flush(&mut self) -> Option<Progress> {
+        self.waiting.pop_front().map(|(progress, _)| progress)
+    }
+
+    /// When the next one may leave.
+    pub(crate) fn next_at(&self, now: Instant) -> Option<Instant> {
+        (!self.waiting.is_empty()).then(|| self.bucket.next_at().max(now))
+    }
+
+    /// The value reported last.
+    pub(crate) fn last(&self) -> Option<f64> {
+        self.last
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Reports that were replaced by newer ones before they could leave.
+    pub(crate) fn merged(&self) -> u64 {
+        self.merged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use core::time::Duration;
+
+    fn sender() -> Sender {
+        Sender::new(Pacing::default().burst(2), 3)
+    }
+
+    fn offer(sender: &mut Sender, value: f64, weight: Weight) -> Option<f64> {
+        sender
+            .offer(Progress::new(value), weight, true, Instant::ZERO)
+            .unwrap()
+            .map(|sent| sent.progress)
+    }
+
+    fn rest(sender: &mut Sender) -> Vec<f64> {
+        core::iter::from_fn(|| sender.flush()).map(|progress| progress.progress).collect()
+    }
+
+    #[test]
+    fn above_the_bucket_only_the_newest_is_kept() {
+        let mut sender = sender();
+        let sent: Vec<_> =
+            (0..1000).filter_map(|n| offer(&mut sender, n.into(), Weight::Ordinary)).collect();
+        assert_eq!(sent, [0.0, 1.0]);
+        assert_eq!(sender.merged(), 997);
+        assert_eq!(rest(&mut sender), [999.0]);
+        assert!(sender.is_idle());
+    }
+
+    #[test]
+    fn milestones_are_kept_in_order_up_to_their_limit() {
+        let mut sender = sender();
+        for n in 0..4 {
+            offer(&mut sender, n.into(), Weight::Ordinary);
+        }
+        for n in 4..9 {
+            offer(&mut sender, n.into(), Weight::Milestone);
+        }
+        offer(&mut sender, 9.0, Weight::Ordinary);
+        assert_eq!(rest(&mut sender), [4.0, 5.0, 6.0, 9.0]);
+    }
+
+    #[test]
+    fn a_report_that_does_not_increase_or_is_not_finite_is_refused_and_changes_nothing() {
+        let mut sender = sender();
+        let mut report = |progress| sender.offer(progress, Weight::Ordinary, true, Instant::ZERO);
+        assert_eq!(report(Progress::new(0.0)), Ok(Some(Progress::new(0.0))));
+        assert_eq!(report(Progress::new(0.0)), Err(ReportError::NotIncreasing { last: 0.0 }));
+        assert_eq!(report(Progress::new(-1.0)), Err(ReportError::NotIncreasing { last: 0.0 }));
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(report(Progress::new(odd)), Err(ReportError::NotFinite));
+            assert_eq!(report(Progress::new(1.0).of(odd)), Err(ReportError::NotFinite));
+        }
+        assert!(report(Progress::new(0.1)).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_waits_leaves_when_the_bucket_refills() {
+        let mut sender = sender();
+        for n in 0..5 {
+            offer(&mut sender, n.into(), Weight::Ordinary);
+        }
+        let soon = Instant::from(Duration::from_millis(50));
+        assert_eq!(sender.next_at(Instant::ZERO), Some(soon));
+        assert_eq!(sender.poll(true, Instant::ZERO), None);
+        assert_eq!(sender.poll(false, soon), None);
+        assert_eq!(sender.poll(true, soon), Some(Progress::new(4.0)));
+        assert_eq!(sender.next_at(soon), None);
+    }
+
+    #[test]
+    fn without_room_a_report_waits_and_merges() {
+        let mut sender = sender();
+        for n in 0..10 {
+            let waits =
+                sender.offer(Progress::new(n.into()), Weight::Ordinary, false, Instant::ZERO);
+            assert_eq!(waits, Ok(None));
+        }
+        assert_eq!(rest(&mut sender), [9.0]);
+    }
+}

@@ -1,0 +1,115 @@
+//! Who a peer is and what it can do.
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use crate::json::RawJson;
+
+/// Name and version of a client or server. For display only: never decide by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Implementation {
+    /// Its name, for programs.
+    #[serde(default)]
+    pub name: String,
+    /// Its version.
+    #[serde(default)]
+    pub version: String,
+    /// Its name, for people; from 2025-06-18.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it is for; from 2025-11-25.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where to read more; from 2025-11-25.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub website_url: Option<String>,
+}
+
+impl Implementation {
+    /// An implementation with just a name and a version.
+    pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self { name: name.into(), version: version.into(), ..Self::default() }
+    }
+}
+
+/// What a client offers to its servers. Features that the engine has no type for stay raw.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ClientCapabilities {
+    /// Anything that no revision defines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experimental: Option<RawJson>,
+    /// Answers `roots/list`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roots: Option<RawJson>,
+    /// Answers `sampling/createMessage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<RawJson>,
+    /// Answers `elicitation/create`; from 2025-06-18.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elicitation: Option<RawJson>,
+    /// Extension id to settings; from 2026-07-28.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<RawJson>,
+}
+
+/// What a server offers to its clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ServerCapabilities {
+    /// Anything that no revision defines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experimental: Option<RawJson>,
+    /// Sends log messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logging: Option<RawJson>,
+    /// Completes arguments; from 2025-03-26.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completions: Option<RawJson>,
+    /// Has prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompts: Option<ListChanged>,
+    /// Has resources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ListChanged>,
+    /// Has tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<ListChanged>,
+    /// Extension id to settings; from 2026-07-28.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<RawJson>,
+}
+
+/// A feature whose list may change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ListChanged {
+    /// Whether changes are announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_changed: Option<bool>,
+    /// Whether single entries can be subscribed to (resources only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscribe: Option<bool>,
+}
+
+impl ServerCapabilities {
+    /// Announces tools.
+    #[must_use]
+    pub fn tools(mut self) -> Self {
+        self.tools = Some(ListChanged::default());
+        self
+    }
+
+    /// Announces log messages.
+    #[must_use]
+    pub fn logging(mut self) -> Self {
+        self.logging = Some(RawJson::empty_object());
+        self
+    }
+}

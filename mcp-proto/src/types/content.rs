@@ -1,0 +1,144 @@
+//! What tools return: blocks of text, media and resources. `server/tools`, content.
+
+use alloc::string::String;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::json::{Captured, RawJson};
+
+/// One block of a tool's result. A `type` that the engine does not know keeps its JSON.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ContentBlock {
+    /// `text`
+    Text(TextContent),
+    /// `image`
+    Image(MediaContent),
+    /// `audio`; from 2025-03-26
+    Audio(MediaContent),
+    /// `resource_link`; from 2025-06-18
+    ResourceLink(ResourceLink),
+    /// `resource` and every type of the future, as it came, `type` included.
+    Other(RawJson),
+}
+
+/// Plain text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TextContent {
+    /// The text.
+    pub text: String,
+    /// For whom it is and how important.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<RawJson>,
+    /// Metadata; from 2025-06-18.
+    #[serde(default, rename = "_meta", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<RawJson>,
+}
+
+/// An image or a sound.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct MediaContent {
+    /// Base64.
+    pub data: String,
+    /// Such as `image/png`.
+    pub mime_type: String,
+    /// For whom it is and how important.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<RawJson>,
+    /// Metadata; from 2025-06-18.
+    #[serde(default, rename = "_meta", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<RawJson>,
+}
+
+/// Where a resource can be read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ResourceLink {
+    /// Its address.
+    pub uri: String,
+    /// Its name, for programs.
+    pub name: String,
+    /// Its name, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Such as `text/plain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
+    /// Its size in bytes, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<f64>,
+    /// For whom it is and how important.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<RawJson>,
+    /// Metadata.
+    #[serde(default, rename = "_meta", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<RawJson>,
+}
+
+impl ContentBlock {
+    /// A block of plain text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(TextContent { text: text.into(), ..TextContent::default() })
+    }
+
+    /// An image: Base64 data and its type, such as `image/png`.
+    pub fn image(base64: impl Into<String>, mime_type: impl Into<String>) -> Self {
+        Self::Image(MediaContent {
+            data: base64.into(),
+            mime_type: mime_type.into(),
+            ..MediaContent::default()
+        })
+    }
+
+    /// The text, if it is a block of text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(content) => Some(&content.text),
+            _ => None,
+        }
+    }
+}
+
+impl Serialize for ContentBlock {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// Output only: on the way in the type is read first.
+        #[derive(Serialize)]
+        #[serde(tag = "type", rename_all = "snake_case")]
+        enum Tagged<'a> {
+            Text(&'a TextContent),
+            Image(&'a MediaContent),
+            Audio(&'a MediaContent),
+            ResourceLink(&'a ResourceLink),
+        }
+        match self {
+            Self::Text(content) => Tagged::Text(content).serialize(serializer),
+            Self::Image(content) => Tagged::Image(content).serialize(serializer),
+            Self::Audio(content) => Tagged::Audio(content).serialize(serializer),
+            Self::ResourceLink(content) => Tagged::ResourceLink(content).serialize(serializer),
+            Self::Other(raw) => raw.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ContentBlock {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let captured = Captured::deserialize(deserializer)?;
+        let raw = captured.as_raw();
+        let kind = raw.get("type").and_then(|kind| kind.as_str());
+        let block = match kind.as_deref() {
+            Some("text") => raw.decode().map(Self::Text),
+            Some("image") => raw.decode().map(Self::Image),
+            Some("audio") => raw.decode().map(Self::Audio),
+            Some("resource_link") => raw.decode().map(Self::ResourceLink),
+            _ => Ok(Self::Other(captured.to_raw_json())),
+        };
+        block.map_err(serde::de::Error::custom)
+    }
+}

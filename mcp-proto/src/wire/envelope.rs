@@ -1,0 +1,182 @@
+//! A frame to a message: classified in one place.
+
+use alloc::borrow::Cow;
+
+use crate::config::Limits;
+use crate::error::Violation;
+use crate::id::RequestId;
+use crate::json::{Frame, Kind, Raw, ScanErrorKind, Shape, scan_frame};
+
+/// One JSON-RPC message, borrowed from its frame.
+#[derive(Debug)]
+pub(crate) enum Message<'a> {
+    Request {
+        id: RequestId,
+        method: Cow<'a, str>,
+        method_raw: Raw<'a>,
+        params: Option<Raw<'a>>,
+    },
+    Notification {
+        method: Cow<'a, str>,
+        method_raw: Raw<'a>,
+        params: Option<Raw<'a>>,
+    },
+    Response {
+        id: RequestId,
+        outcome: Result<Raw<'a>, PeerError<'a>>,
+    },
+    /// An error that names no request: the peer could not read what we sent.
+    AnonymousError(PeerError<'a>),
+}
+
+/// The error member of a response, read but not owned.
+#[derive(Debug)]
+pub(crate) struct PeerError<'a> {
+    pub(crate) code: i64,
+    pub(crate) message: Cow<'a, str>,
+    pub(crate) data: Option<Raw<'a>>,
+}
+
+/// A frame that is no message.
+#[derive(Debug)]
+pub(crate) struct Malformed {
+    pub(crate) violation: Violation,
+    pub(crate) id: Option<RequestId>,
+    pub(crate) kind: MalformedKind,
+}
+
+/// Whom a malformed frame concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MalformedKind {
+    /// It may be a request: a server answers it.
+    Request,
+    /// It tries to be a response: it ends the call that it names, and is never answered.
+    Response,
+    /// It is a notification: it is never answered.
+    Notification,
+}
+
+/// Reads one frame.
+pub(crate) fn read_message<'a>(frame: &'a [u8], limits: &Limits) -> Result<Message<'a>, Malformed> {
+    let fields = match scan_frame(frame, limits.max_depth) {
+        Ok(fields) => fields,
+        Err(error) => {
+            let violation = match error.error.kind {
+                fault @ (ScanErrorKind::Syntax | ScanErrorKind::Utf8) => {
+                    // What cannot be parsed has no readable id: half of a number may look like one.
+                    let violation = Violation::NotJson { fault, offset: error.error.offset };
+                    return Err(Malformed { violation, id: None, kind: MalformedKind::Request });
+                }
+                fault => Violation::Refused(fault),
+            };
+            return Err(malformed(violation, &error.partial, limits));
+        }
+    };
+    let fault = |why| Err(malformed(Violation::NotAMessage(why), &fields, limits));
+    match fields.shape {
+        Shape::Object => {}
+        Shape::Array => return Err(malformed(Violation::Batch, &fields, limits)),
+        _ => return fault("not an object"),
+    }
+    if fields.duplicate {
+        // Which of the two ids is meant cannot be known, so none is answered.
+        let violation = Violation::NotAMessage("a member occurs twice");
+        return Err(Malformed { violation, id: None, kind: MalformedKind::Request });
+    }
+    if fields.jsonrpc.is_none_or(|version| version.as_bytes() != b"\"2.0\"") {
+        return fault("jsonrpc is not \"2.0\"");
+    }
+    match (fields.method, fields.result, fields.error) {
+        (Some(method), None, None) => read_call(&fields, method, limits),
+        (None, Some(_), None) | (None, None, Some(_)) => read_response(&fields, limits),
+        (None, Some(_), Some(_)) => fault("both result and error"),
+        (None, None, None) => fault("neither method nor result nor error"),
+        _ => fault("both a request and a response"),
+    }
+}
+
+/// The id in the head of a message that was too long to be read whole.
+pub(crate) fn salvage_id(head: &[u8], limits: &Limits) -> Option<RequestId> {
+    let error = scan_frame(head, limits.max_depth).err()?;
+    RequestId::read(error.partial.id?, limits.max_id_len).ok()
+}
+
+fn read_call<'a>(
+    fields: &Frame<'a>,
+    method_raw: Raw<'a>,
+    limits: &Limits,
+) -> Result<Message<'a>, Malformed> {
+    let fault = |why| Err(malformed(Violation::NotAMessage(why), fields, limits));
+    let Some(method) = method_raw.as_str() else { return fault("method is not a string") };
+    let params = match fields.params {
+        Some(params) if params.kind() != Kind::Object => return fault("params is not an object"),
+        params => params,
+    };
+    let Some(id) = fields.id else {
+        return Ok(Message::Notification { method, method_raw, params });
+    };
+    match RequestId::read(id, limits.max_id_len) {
+        Ok(id) => Ok(Message::Request { id, method, method_raw, params }),
+        Err(_) => fault("id is neither a string nor an integer"),
+    }
+}
+
+fn read_response<'a>(fields: &Frame<'a>, limits: &Limits) -> Result<Message<'a>, Malformed> {
+    let fault = |why| Err(malformed(Violation::NotAMessage(why), fields, limits));
+    let outcome = match (fields.result, fields.error) {
+        (Some(result), _) if result.kind() == Kind::Object => Ok(result),
+        (Some(_), _) => return fault("result is not an object"),
+        (None, Some(error)) => match PeerError::read(error) {
+            Some(error) => Err(error),
+            None => return fault("error has no integer code and string message"),
+        },
+        (None, None) => return fault("neither result nor error"),
+    };
+    let id = fields.id.filter(|id| !id.is_null());
+    match (id.map(|id| RequestId::read(id, limits.max_id_len)), outcome) {
+        (Some(Ok(id)), outcome) => Ok(Message::Response { id, outcome }),
+        (None, Err(error)) => Ok(Message::AnonymousError(error)),
+        (None, Ok(_)) => fault("a result without id"),
+        (Some(Err(_)), _) => fault("id is neither a string nor an integer"),
+    }
+}
+
+fn malformed(violation: Violation, fields: &Frame<'_>, limits: &Limits) -> Malformed {
+    let kind = if fields.method.is_none() && (fields.result.is_some() || fields.error.is_some()) {
+        MalformedKind::Response
+    } else if fields.method.is_some_and(|method| method.kind() == Kind::String)
+        && fields.id.is_none()
+    {
+        MalformedKind::Notification
+    } else {
+        MalformedKind::Request
+    };
+    let id = fields.id.and_then(|id| RequestId::read(id, limits.max_id_len).ok());
+    Malformed { violation, id, kind }
+}
+
+impl<'a> PeerError<'a> {
+    fn read(error: Raw<'a>) -> Option<Self> {
+        let (mut code, mut message, mut data) = (None, None, None);
+        for (key, value) in error.members() {
+            match &*key {
+                "code" => code = read_code(value),
+                "message" => message = value.as_str(),
+                "data" => data = Some(value),
+                _ => {}
+            }
+        }
+        Some(Self { code: code?, message: message?, data })
+    }
+}
+
+/// An error code of any size: one beyond `i64` must not lose the response that carries it.
+fn read_code(value: Raw<'_>) -> Option<i64> {
+    let text = value.number_text()?;
+    if let Ok(code) = text.parse() {
+        return Some(code);
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let saturated = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    digits.bytes().all(|digit| digit.is_ascii_digit()).then_some(saturated)
+}

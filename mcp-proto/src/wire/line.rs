@@ -1,0 +1,272 @@
+//! Newline framing: incremental, linear, bounded; resynchronises after a line that is too long.
+
+use alloc::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::config::Tolerance;
+use crate::time::Instant;
+
+/// Cuts a byte stream into lines, each with the time at which it became complete.
+#[derive(Clone, Debug)]
+pub(crate) struct LineDecoder {
+    buffer: BytesMut,
+    /// How much of `buffer` is known to hold no newline, so that no byte is searched twice.
+    searched: usize,
+    /// When the bytes up to a position of the stream arrived, oldest first.
+    arrivals: VecDeque<(u64, Instant)>,
+    /// Position in the stream of the first byte of `buffer`.
+    consumed: u64,
+    /// The head of a line that is too long and whose end has not come yet.
+    skipping: Option<Bytes>,
+    max_len: usize,
+    tolerance: Tolerance,
+    at_start: bool,
+}
+
+/// What a line turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// A line without its newline, not blank.
+    Frame(Bytes, Instant),
+    /// A line that was longer than the limit and is gone, but for its first bytes.
+    TooLong(Bytes, Instant),
+}
+
+/// How much of a line that is too long is kept, to find its id in.
+const KEPT_HEAD: usize = 4 << 10;
+
+/// How many arrival times are told apart; beyond it, newer bytes count as arrived with the last of
+/// these, which only ever favours the peer. Bounds memory against input in single bytes.
+const MAX_ARRIVALS: usize = 1 << 10;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+impl LineDecoder {
+    pub(crate) fn new(max_len: usize, tolerance: Tolerance) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            searched: 0,
+            arrivals: VecDeque::new(),
+            consumed: 0,
+            skipping: None,
+            max_len,
+            tolerance,
+            at_start: true,
+        }
+    }
+
+    /// Appends what was read.
+    pub(crate) fn handle_input(&mut self, input: &[u8], now: Instant) {
+        if input.is_empty() {
+            return;
+        }
+        self.buffer.extend_from_slice(input);
+        let end = self.consumed + self.buffer.len() as u64;
+        let is_full = self.arrivals.len() >= MAX_ARRIVALS;
+        match self.arrivals.back_mut() {
+            Some(last) if last.1 == now || is_full => last.0 = end,
+            _ => self.arrivals.push_back((end, now)),
+        }
+    }
+
+    /// The next complete line.
+    pub(crate) fn next_line(&mut self) -> Option<Line> {
+        loop {
+            let Some(length) = self.find_newline() else {
+                self.bound_unfinished();
+                return None;
+            };
+            let (mut line, at) = self.take(length + 1);
+            line.truncate(length);
+            if let Some(head) = self.skipping.take() {
+                return Some(Line::TooLong(head, at));
+            }
+            if line.len() > self.max_len {
+                line.truncate(KEPT_HEAD);
+                return Some(Line::TooLong(Bytes::copy_from_slice(&line), at));
+            }
+            if let Some(frame) = self.trim(line) {
+                return Some(Line::Frame(frame, at));
+            }
+        }
+    }
+
+    /// The last line, if the stream ended without a newline behind it.
+    pub(crate) fn last_line(&mut self, now: Instant) -> Option<Line> {
+        let length = self.buffer.len();
+        let (line, _) = self.take(length);
+        if let Some(head) = self.skipping.take() {
+            return Some(Line::TooLong(head, now));
+        }
+        match self.tolerance {
+            Tolerance::Lenient => self.trim(line).map(|frame| Line::Frame(frame, now)),
+            Tolerance::Strict => None,
+        }
+    }
+
+    /// Bytes that wait to be read as lines.
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    fn find_newline(&mut self) -> Option<usize> {
+        let found = self.buffer.get(self.searched..).and_then(|rest| memchr::memchr(b'\n', rest));
+        let Some(offset) = found else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        let length = self.searched + offset;
+        self.searched = 0;
+        Some(length)
+    }
+
+    /// Drops an unfinished line that is already too long, keeping its head.
+    fn bound_unfinished(&mut self) {
+        if self.buffer.len() <= self.max_len && self.skipping.is_none() {
+            return;
+        }
+        let length = self.buffer.len();
+        let (line, _) = self.take(length);
+        if self.skipping.is_none() {
+            self.skipping = Some(Bytes::copy_from_slice(line.get(..KEPT_HEAD).unwrap_or(&line)));
+        }
+    }
+
+    fn take(&mut self, length: usize) -> (Bytes, Instant) {
+        self.searched = 0;
+        let bytes = self.buffer.split_to(length).freeze();
+        self.consumed += length as u64;
+        let mut at = Instant::ZERO;
+        while let Some((end, arrived)) = self.arrivals.front() {
+            at = *arrived;
+            if *end > self.consumed || (*end == self.consumed && !self.buffer.is_empty()) {
+                break;
+            }
+            if *end == self.consumed {
+                self.arrivals.pop_front();
+                break;
+            }
+            self.arrivals.pop_front();
+        }
+        (bytes, at)
+    }
+
+    /// Removes what tolerance allows around a message; `None` if nothing is left.
+    fn trim(&mut self, line: Bytes) -> Option<Bytes> {
+        let first = core::mem::replace(&mut self.at_start, false);
+        if self.tolerance == Tolerance::Strict {
+            return Some(line);
+        }
+        let mut text: &[u8] = &line;
+        if first {
+            text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        }
+        let text = text.trim_ascii();
+        (!text.is_empty()).then(|| line.slice_ref(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use core::time::Duration;
+
+    fn at(secs: u64) -> Instant {
+        Instant::from(Duration::from_secs(secs))
+    }
+
+    fn decoder(max_len: usize) -> LineDecoder {
+        LineDecoder::new(max_len, Tolerance::Lenient)
+    }
+
+    fn drain(decoder: &mut LineDecoder) -> Vec<Line> {
+        core::iter::from_fn(|| decoder.next_line()).collect()
+    }
+
+    fn frame(text: &'static str, secs: u64) -> Line {
+        Line::Frame(Bytes::from_static(text.as_bytes()), at(secs))
+    }
+
+    #[test]
+    fn byte_order_mark_crlf_and_blank_lines_are_let_pass() {
+        let mut lines = decoder(64);
+        lines.handle_input(b"\xEF\xBB\xBF{\"a\":1}\r\n\n \t\n{}\n", at(1));
+        assert_eq!(drain(&mut lines), [frame("{\"a\":1}", 1), frame("{}", 1)]);
+    }
+
+    #[test]
+    fn a_line_is_complete_when_its_newline_came() {
+        let mut lines = decoder(64);
+        lines.handle_input(b"{\"a\"", at(1));
+        lines.handle_input(b":1}\n{}", at(2));
+        lines.handle_input(b"\n[]\n", at(3));
+        assert_eq!(drain(&mut lines), [frame("{\"a\":1}", 2), frame("{}", 3), frame("[]", 3)]);
+    }
+
+    #[test]
+    fn a_newline_at_the_end_of_a_read_belongs_to_that_read() {
+        let mut lines = decoder(64);
+        lines.handle_input(b"1\n", at(1));
+        lines.handle_input(b"2\n", at(2));
+        assert_eq!(drain(&mut lines), [frame("1", 1), frame("2", 2)]);
+        lines.handle_input(b"3\n", at(3));
+        assert_eq!(drain(&mut lines), [frame("3", 3)]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_costs_one_line_and_no_memory() {
+        for step in [1, 7, 1000, 100_000] {
+            let mut lines = decoder(16);
+            let mut stream = b"0123456789abcdef0123456789".repeat(1000);
+            stream.extend_from_slice(b"\n{}\n");
+            let mut seen = Vec::new();
+            for chunk in stream.chunks(step) {
+                lines.handle_input(chunk, at(1));
+                seen.extend(drain(&mut lines));
+                assert!(lines.len() <= 16);
+            }
+            assert!(
+                matches!(&seen[..], [Line::TooLong(head, _), Line::Frame(..)] if head.len() <= KEPT_HEAD)
+            );
+        }
+    }
+
+    #[test]
+    fn a_last_line_without_newline_is_read() {
+        let mut lines = decoder(64);
+        lines.handle_input(b"{}", at(1));
+        assert_eq!(lines.next_line(), None);
+        assert_eq!(lines.last_line(at(2)), Some(frame("{}", 2)));
+        assert_eq!(lines.last_line(at(2)), None);
+    }
+
+    #[test]
+    fn every_way_to_cut_gives_the_same_lines() {
+        let stream = "{\"é\":1}\r\n\n[\u{1F600}]\n{}\n";
+        let whole = {
+            let mut lines = decoder(64);
+            lines.handle_input(stream.as_bytes(), at(0));
+            drain(&mut lines)
+        };
+        for step in 1..stream.len() {
+            let mut lines = decoder(64);
+            let mut seen = Vec::new();
+            for chunk in stream.as_bytes().chunks(step) {
+                lines.handle_input(chunk, at(0));
+                seen.extend(drain(&mut lines));
+            }
+            assert_eq!(seen, whole);
+        }
+    }
+
+    #[test]
+    fn single_bytes_at_distinct_times_cost_bounded_memory() {
+        let mut lines = decoder(1 << 20);
+        for n in 0..10_000 {
+            lines.handle_input(b"x", Instant::from_nanos(n));
+        }
+        assert!(lines.arrivals.len() <= MAX_ARRIVALS);
+    }
+}

@@ -1,0 +1,12 @@
+//! Bytes to messages and back.
+
+mod encode;
+mod envelope;
+mod line;
+
+pub(crate) use encode::{
+    ErrorId, Head, Stamps, object_with_meta, write_error, write_head, write_notification,
+    write_progress,
+};
+pub(crate) use envelope::{Malformed, MalformedKind, Message, PeerError, read_message, salvage_id};
+pub(crate) use line::{Line, LineDecoder};

@@ -1,0 +1,3 @@
+//! MCP clients and servers on smol.
+
+pub use mcp_proto;

@@ -1,0 +1,3 @@
+//! MCP clients and servers on Tokio.
+
+pub use mcp_proto;
