@@ -151,6 +151,9 @@ impl Scalar {
     fn read(raw: Raw<'_>, max_len: usize) -> Result<Self, ScalarError> {
         match raw.kind() {
             Kind::Number => {
+                if let Some(value) = raw.short_integer() {
+                    return Ok(Self::Integer(value));
+                }
                 let text = raw.number_text().ok_or(ScalarError::Type)?;
                 if let Some(value) = canonical_i64(text) {
                     return Ok(Self::Integer(value));

@@ -586,6 +586,10 @@ impl Core {
     /// Ends what is due at `now`, and lets waiting progress go.
     pub(super) fn expire(&mut self, now: Instant) {
         self.observe(now);
+        // An entry may be stale, but never too late.
+        if self.deadlines.next().is_none_or(|(at, _)| at > now) {
+            return;
+        }
         self.settle();
         while self.deadlines.next().is_some_and(|(at, _)| at <= now) {
             match self.deadlines.pop() {

@@ -15,7 +15,7 @@ use crate::era::{Answer, Lifecycle, Speech, Verdict};
 use crate::error::{CallError, CloseReason, ErrorObject, Violation};
 use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{Kind, Raw, RawJson, text_of};
+use crate::json::{Kind, Params, Raw, RawJson, text_of};
 use crate::progress::Sender;
 use crate::revision::{Era, Revision};
 use crate::time::Instant;
@@ -80,9 +80,9 @@ impl Core {
         &mut self,
         frame: &Bytes,
         id: RequestId,
-        method: &str,
+        method: &[u8],
         method_raw: Raw<'_>,
-        params: Option<Raw<'_>>,
+        params: Option<Params<'_>>,
         at: Instant,
     ) {
         if self.requests.contains(&id) {
@@ -105,7 +105,7 @@ impl Core {
                 revision => {
                     let revision = revision.unwrap_or(Revision::LATEST_LEGACY);
                     let speech = Speech { revision, log_level: None };
-                    if method == "ping" {
+                    if method == b"ping" {
                         Verdict::Answer(Answer::Empty, speech)
                     } else {
                         Verdict::Pass(speech)
@@ -120,7 +120,7 @@ impl Core {
             Verdict::Answer(answer, speech) => self.answer_by_itself(&id, answer, speech),
             Verdict::Pass(_)
                 if method.len() > self.limits.max_method_len
-                    || method.starts_with("notifications/") =>
+                    || method.starts_with(b"notifications/") =>
             {
                 let error = ErrorObject::method_not_found();
                 self.push_error(Route::Reply(id.clone()), ErrorId::Known(&id), &error);
@@ -141,7 +141,7 @@ impl Core {
                 self.events.push_back(Event::Request {
                     id,
                     method: text_of(frame, method_raw).unwrap_or_default(),
-                    params: params.map(|params| RawJson::slice_of(frame, params)),
+                    params: params.map(|params| RawJson::slice_of(frame, params.raw())),
                 });
             }
         }
@@ -162,7 +162,7 @@ impl Core {
     }
 
     /// Where progress of a request goes. A token of a wrong type costs the progress, not the request.
-    fn reporter(&mut self, params: Option<Raw<'_>>) -> Option<Reporter> {
+    fn reporter(&mut self, params: Option<Params<'_>>) -> Option<Reporter> {
         let token = params?.get("_meta")?.get(meta::PROGRESS_TOKEN)?;
         match ProgressToken::read(token, self.limits.max_id_len) {
             Ok(token) => Some(Reporter {
@@ -181,15 +181,15 @@ impl Core {
     fn handle_notification(
         &mut self,
         frame: &Bytes,
-        method: &str,
+        method: &[u8],
         method_raw: Raw<'_>,
-        params: Option<Raw<'_>>,
+        params: Option<Params<'_>>,
         at: Instant,
     ) {
         match method {
-            "notifications/progress" => self.handle_progress(frame, params, at),
-            "notifications/cancelled" => self.handle_cancelled(frame, params),
-            "notifications/initialized" => match &mut self.life {
+            b"notifications/progress" => self.handle_progress(frame, params, at),
+            b"notifications/cancelled" => self.handle_cancelled(frame, params),
+            b"notifications/initialized" => match &mut self.life {
                 Lifecycle::Server(serving) => serving.handle_initialized(),
                 Lifecycle::Client(_) => {
                     self.violation(Violation::UnexpectedMethod("initialized from the server"))
@@ -200,12 +200,12 @@ impl Core {
             }
             _ => self.events.push_back(Event::Notification {
                 method: text_of(frame, method_raw).unwrap_or_default(),
-                params: params.map(|params| RawJson::slice_of(frame, params)),
+                params: params.map(|params| RawJson::slice_of(frame, params.raw())),
             }),
         }
     }
 
-    fn handle_cancelled(&mut self, frame: &Bytes, params: Option<Raw<'_>>) {
+    fn handle_cancelled(&mut self, frame: &Bytes, params: Option<Params<'_>>) {
         let id = params
             .and_then(|params| params.get("requestId"))
             .and_then(|id| RequestId::read(id, self.limits.max_id_len).ok());
@@ -227,27 +227,20 @@ impl Core {
         self.events.push_back(Event::Cancelled { id, reason });
     }
 
-    fn handle_progress(&mut self, frame: &Bytes, params: Option<Raw<'_>>, at: Instant) {
+    fn handle_progress(&mut self, frame: &Bytes, params: Option<Params<'_>>, at: Instant) {
         if self.is_server_of_modern_client() {
             // MUST NOT; 2026-07-28 basic/patterns/progress
             return self.violation(Violation::UnexpectedMethod("progress from a client"));
         }
-        let (mut token, mut value, mut total, mut message) = (None, None, None, None);
-        for (key, member) in params.into_iter().flat_map(Raw::members) {
-            match &*key {
-                "progressToken" => token = Some(member),
-                "progress" => value = Some(member),
-                "total" => total = Some(member),
-                "message" => message = Some(member),
-                _ => {}
-            }
-        }
+        let get = |name| params.as_ref().and_then(|params| params.get(name));
+        let token = get("progressToken");
         let Some(Ok(token)) = token.map(|token| ProgressToken::read(token, self.limits.max_id_len))
         else {
             return self.violation(Violation::BadToken);
         };
         let Some(number) = self.find_call(&token) else { return };
-        let Some(value) = value.filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64)
+        let Some(value) =
+            get("progress").filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64)
         else {
             return self.violation(Violation::BadProgress);
         };
@@ -263,8 +256,8 @@ impl Core {
         call.rearm(at);
         let progress = Progress {
             progress: value,
-            total: total.filter(|total| total.kind() == Kind::Number).and_then(Raw::as_f64),
-            message: message.and_then(|message| text_of(frame, message)),
+            total: get("total").filter(|total| total.kind() == Kind::Number).and_then(Raw::as_f64),
+            message: get("message").and_then(|message| text_of(frame, message)),
         };
         self.events.push_back(Event::Progress { id, progress });
     }

@@ -11,7 +11,7 @@ use super::stamp::ServerStamp;
 use crate::config::ServerConfig;
 use crate::error::ErrorObject;
 use crate::event::PeerInfo;
-use crate::json::{Kind, Raw, RawJson};
+use crate::json::{Kind, Params, Raw, RawJson};
 use crate::revision::{Era, Revision};
 use crate::types::{
     Discover, DiscoverResult, Implementation, Initialize, InitializeResult, LogLevel, Ping,
@@ -99,7 +99,7 @@ impl Serving {
     }
 
     /// Judges a request.
-    pub(crate) fn judge(&mut self, method: &str, params: Option<Raw<'_>>) -> Verdict {
+    pub(crate) fn judge(&mut self, method: &[u8], params: Option<Params<'_>>) -> Verdict {
         let meta = params.and_then(|params| params.get("_meta"));
         match meta.and_then(|meta| meta.get(meta::PROTOCOL_VERSION)) {
             // Its own revision decides, whatever came before on this connection.
@@ -108,7 +108,7 @@ impl Serving {
         }
     }
 
-    fn judge_modern(&self, method: &str, version: Raw<'_>, meta: Option<Raw<'_>>) -> Verdict {
+    fn judge_modern(&self, method: &[u8], version: Raw<'_>, meta: Option<Raw<'_>>) -> Verdict {
         let Some(version) = version.as_str() else {
             return Verdict::Refuse(ErrorObject::invalid_params(
                 "_meta: protocolVersion is not a string",
@@ -137,25 +137,25 @@ impl Serving {
             },
         };
         let speech = Speech { revision, log_level };
-        if method == Discover::METHOD {
+        if method == Discover::METHOD.as_bytes() {
             return Verdict::Answer(Answer::Discover(Box::new(self.description())), speech);
         }
-        if LEGACY_ONLY.contains(&method) {
+        if LEGACY_ONLY.iter().any(|legacy| legacy.as_bytes() == method) {
             return Verdict::Refuse(ErrorObject::method_not_found());
         }
         Verdict::Pass(speech)
     }
 
-    fn judge_legacy(&mut self, method: &str, params: Option<Raw<'_>>) -> Verdict {
+    fn judge_legacy(&mut self, method: &[u8], params: Option<Params<'_>>) -> Verdict {
         let legacy = self.config.revisions.newest(Era::Legacy);
-        if method == Initialize::METHOD {
+        if method == Initialize::METHOD.as_bytes() {
             return self.initialize(params);
         }
         let speech = Speech {
             revision: self.session.or(legacy).unwrap_or(Revision::LATEST),
             log_level: None,
         };
-        if method == Ping::<role::Client>::METHOD && legacy.is_some() {
+        if method == Ping::<role::Client>::METHOD.as_bytes() && legacy.is_some() {
             return Verdict::Answer(Answer::Empty, speech);
         }
         if self.session.is_none() {
@@ -164,7 +164,7 @@ impl Serving {
                 "neither a session (initialize) nor _meta with protocolVersion",
             ));
         }
-        if method == SetLevel::METHOD && self.config.capabilities.logging.is_some() {
+        if method == SetLevel::METHOD.as_bytes() && self.config.capabilities.logging.is_some() {
             let level =
                 params.and_then(|params| params.get("level")).and_then(|level| level.as_str());
             return match level.and_then(|level| LogLevel::parse(&level)) {
@@ -175,13 +175,13 @@ impl Serving {
                 None => Verdict::Refuse(ErrorObject::invalid_params("no such log level")),
             };
         }
-        if method == Discover::METHOD {
+        if method == Discover::METHOD.as_bytes() {
             return Verdict::Refuse(ErrorObject::method_not_found());
         }
         Verdict::Pass(speech)
     }
 
-    fn initialize(&mut self, params: Option<Raw<'_>>) -> Verdict {
+    fn initialize(&mut self, params: Option<Params<'_>>) -> Verdict {
         let Some(newest) = self.config.revisions.newest(Era::Legacy) else {
             let requested =
                 params.and_then(|params| params.get("protocolVersion")).and_then(|v| v.as_str());
@@ -194,7 +194,7 @@ impl Serving {
                 "already initialized",
             ));
         }
-        let wanted: Initialize = match params.map(|params| params.decode()) {
+        let wanted: Initialize = match params.map(|params| params.raw().decode()) {
             Some(Ok(wanted)) => wanted,
             Some(Err(error)) => {
                 return Verdict::Refuse(ErrorObject::invalid_params(error.to_string()));

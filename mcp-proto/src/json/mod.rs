@@ -17,7 +17,7 @@ pub use ser::EncodeError;
 pub use text::Text;
 
 pub(crate) use de::Captured;
-pub(crate) use scan::{Frame, Shape, scan_frame};
+pub(crate) use scan::{Frame, Params, Shape, scan_frame};
 pub(crate) use ser::write_value;
 pub(crate) use text::text_of;
 pub(crate) use write::{write_f64, write_i64, write_raw, write_str};

@@ -108,14 +108,26 @@ impl<'a> Raw<'a> {
 
     /// The value of a number, if it is finite as a float.
     pub fn as_f64(self) -> Option<f64> {
-        let text = self.number_text()?;
-        // Most numbers are short integers, and those are exact.
-        if text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            let value =
-                text.bytes().fold(0_u64, |value, digit| value * 10 + u64::from(digit - b'0'));
-            return Some(value as f64);
+        match self.short_integer() {
+            Some(value) => Some(value as f64),
+            None => self.number_text()?.parse().ok().filter(|value: &f64| value.is_finite()),
         }
-        text.parse().ok().filter(|value: &f64| value.is_finite())
+    }
+
+    /// The value of a number that is at most 15 digits and nothing else: most are, and it is exact.
+    pub(crate) fn short_integer(self) -> Option<i64> {
+        let is_short = (1..=15).contains(&self.0.len())
+            && (self.0.len() == 1 || self.0.first() != Some(&b'0'));
+        let digits = self.0.iter().map(|byte| byte.wrapping_sub(b'0'));
+        let add = |value, digit: u8| (digit < 10).then(|| value * 10 + i64::from(digit));
+        is_short.then(|| digits.into_iter().try_fold(0, add)).flatten()
+    }
+
+    /// The content of a string as it stands, if it has no escapes.
+    pub(crate) fn plain_str(self) -> Option<&'a [u8]> {
+        let (b'"', content) = self.0.split_first()? else { return None };
+        let (b'"', content) = content.split_last()? else { return None };
+        memchr::memchr(b'\\', content).is_none().then_some(content)
     }
 
     /// The first member of that name; `None` if there is none or this is no object. Linear.
@@ -178,7 +190,7 @@ pub struct Items<'a>(Cursor<'a>);
 
 impl<'a> Members<'a> {
     /// The next key as it stands, whether it has escapes, and its value.
-    fn next_raw(&mut self) -> Option<(&'a [u8], bool, Raw<'a>)> {
+    pub(crate) fn next_raw(&mut self) -> Option<(&'a [u8], bool, Raw<'a>)> {
         let cursor = &mut self.0;
         cursor.separator();
         if cursor.peek()? != b'"' {
@@ -281,6 +293,13 @@ impl<'a> Cursor<'a> {
                 return Some(());
             }
         }
+    }
+}
+
+impl Default for Raw<'_> {
+    /// `null`
+    fn default() -> Self {
+        Self(b"null")
     }
 }
 

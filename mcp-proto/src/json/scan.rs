@@ -12,12 +12,24 @@ pub(crate) struct Frame<'a> {
     pub(crate) jsonrpc: Option<Raw<'a>>,
     pub(crate) id: Option<Raw<'a>>,
     pub(crate) method: Option<Raw<'a>>,
-    pub(crate) params: Option<Raw<'a>>,
+    pub(crate) params: Option<Params<'a>>,
     pub(crate) result: Option<Raw<'a>>,
     pub(crate) error: Option<Raw<'a>>,
     /// One of the above occurs twice; the first is kept.
     pub(crate) duplicate: bool,
 }
+
+/// The parameters of a message, and their first members, noted while the scanner passed over them: the
+/// hot messages have no more, so they are read in one pass.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Params<'a> {
+    raw: Raw<'a>,
+    noted: [(&'a [u8], Raw<'a>); NOTED],
+    /// How many of `noted` are members; more than there is room for means that some are not noted.
+    count: usize,
+}
+
+const NOTED: usize = 4;
 
 /// What a frame is at the top.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,10 +110,13 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     fn new(bytes: &'a [u8], max_depth: usize) -> Result<Self, ScanError> {
-        match core::str::from_utf8(bytes) {
-            Ok(_) => Ok(Self { bytes, at: 0, max_depth: max_depth.min(MAX_DEPTH), refused: None }),
-            Err(error) => Err(ScanError { kind: ScanErrorKind::Utf8, offset: error.valid_up_to() }),
+        // Most frames are ASCII, and seeing that is much cheaper than the general check.
+        if !bytes.is_ascii()
+            && let Err(error) = core::str::from_utf8(bytes)
+        {
+            return Err(ScanError { kind: ScanErrorKind::Utf8, offset: error.valid_up_to() });
         }
+        Ok(Self { bytes, at: 0, max_depth: max_depth.min(MAX_DEPTH), refused: None })
     }
 
     fn frame(&mut self, frame: &mut Frame<'a>) -> Result<(), ScanError> {
@@ -109,7 +124,6 @@ impl<'a> Scanner<'a> {
         match self.peek() {
             Some(b'{') if self.max_depth > 0 => {
                 frame.shape = Shape::Object;
-                self.at += 1;
                 self.members(frame)?;
             }
             first => {
@@ -122,38 +136,80 @@ impl<'a> Scanner<'a> {
 
     /// The members of the frame, up to and with the closing brace.
     fn members(&mut self, frame: &mut Frame<'a>) -> Result<(), ScanError> {
-        self.whitespace();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            let (start, end, escaped) = self.key()?;
-            self.whitespace();
+        let mut more = self.first_member()?;
+        while more {
+            let (key, escaped) = self.key()?;
             let from = self.at;
-            self.value(1)?;
-            let value = Raw::scanned(self.bytes.get(from..self.at).unwrap_or_default());
-            let key = self.bytes.get(start..end).unwrap_or_default();
-            if escaped {
-                // `"\u0069d"` is `id` to every other reader, so it is to us.
-                let key = unescape(key, true).unwrap_or_default();
-                frame.take(key.as_bytes(), value);
-            } else {
-                frame.take(key, value);
-            }
-            self.whitespace();
-            match self.peek() {
-                Some(b',') => {
-                    self.at += 1;
-                    self.whitespace();
+            match (key, self.peek()) {
+                (b"params", Some(b'{')) if self.max_depth > 1 => {
+                    let params = self.params()?;
+                    frame.duplicate |= frame.params.is_some();
+                    frame.params.get_or_insert(params);
                 }
-                Some(b'}') => {
-                    self.at += 1;
-                    return Ok(());
+                _ => {
+                    self.value(1)?;
+                    let value = self.raw_from(from);
+                    if escaped {
+                        // `"\u0069d"` is `id` to every other reader, so it is to us.
+                        frame.take(unescape(key, true).unwrap_or_default().as_bytes(), value);
+                    } else {
+                        frame.take(key, value);
+                    }
                 }
-                _ => return Err(self.syntax()),
             }
+            more = self.next_member()?;
         }
+        Ok(())
+    }
+
+    /// The parameters, with a note of their first members.
+    fn params(&mut self) -> Result<Params<'a>, ScanError> {
+        let start = self.at;
+        let mut params = Params::unnoted(Raw::default());
+        params.count = 0;
+        let mut more = self.first_member()?;
+        while more {
+            let (key, escaped) = self.key()?;
+            let from = self.at;
+            self.value(2)?;
+            let value = self.raw_from(from);
+            if let Some(note) = params.noted.get_mut(params.count) {
+                *note = (key, value);
+            }
+            // A key with escapes may be any name, so the notes no longer tell all.
+            params.count += if escaped { NOTED + 1 } else { 1 };
+            more = self.next_member()?;
+        }
+        params.raw = self.raw_from(start);
+        Ok(params)
+    }
+
+    /// Passes an opening brace: whether a member follows. If so, its key comes next.
+    fn first_member(&mut self) -> Result<bool, ScanError> {
+        self.at += 1;
+        self.whitespace();
+        let is_empty = self.peek() == Some(b'}');
+        self.at += usize::from(is_empty);
+        Ok(!is_empty)
+    }
+
+    /// Passes what is behind a member: whether another follows. If so, its key comes next.
+    fn next_member(&mut self) -> Result<bool, ScanError> {
+        self.whitespace();
+        let more = match self.peek() {
+            Some(b',') => true,
+            Some(b'}') => false,
+            _ => return Err(self.syntax()),
+        };
+        self.at += 1;
+        if more {
+            self.whitespace();
+        }
+        Ok(more)
+    }
+
+    fn raw_from(&self, start: usize) -> Raw<'a> {
+        Raw::scanned(self.bytes.get(start..self.at).unwrap_or_default())
     }
 
     /// One value, `depth` levels down.
@@ -180,7 +236,6 @@ impl<'a> Scanner<'a> {
                             } else {
                                 (open, depth) = (open << 1 | 1, depth + 1);
                                 self.key()?;
-                                self.whitespace();
                                 continue;
                             }
                         } else if self.peek() == Some(b']') {
@@ -209,7 +264,6 @@ impl<'a> Scanner<'a> {
                         self.whitespace();
                         if in_object {
                             self.key()?;
-                            self.whitespace();
                         }
                         break;
                     }
@@ -223,8 +277,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A key and its colon: where its content lies, and whether it has escapes.
-    fn key(&mut self) -> Result<(usize, usize, bool), ScanError> {
+    /// A key and its colon, up to the value: its content, and whether that has escapes.
+    fn key(&mut self) -> Result<(&'a [u8], bool), ScanError> {
         if self.peek() != Some(b'"') {
             return Err(self.syntax());
         }
@@ -239,7 +293,8 @@ impl<'a> Scanner<'a> {
             return Err(self.syntax());
         }
         self.at += 1;
-        Ok((quote + 1, end, escaped))
+        self.whitespace();
+        Ok((content, escaped))
     }
 
     /// A string from its opening quote: the position of the closing one, and whether it has escapes.
@@ -377,7 +432,12 @@ impl<'a> Frame<'a> {
             b"jsonrpc" => &mut self.jsonrpc,
             b"id" => &mut self.id,
             b"method" => &mut self.method,
-            b"params" => &mut self.params,
+            b"params" => {
+                // No object, or found under an escaped key.
+                self.duplicate |= self.params.is_some();
+                self.params.get_or_insert(Params::unnoted(value));
+                return;
+            }
             b"result" => &mut self.result,
             b"error" => &mut self.error,
             _ => return,
@@ -386,6 +446,28 @@ impl<'a> Frame<'a> {
             self.duplicate = true;
         } else {
             *slot = Some(value);
+        }
+    }
+}
+
+impl<'a> Params<'a> {
+    /// Parameters of which nothing was noted.
+    pub(crate) fn unnoted(raw: Raw<'a>) -> Self {
+        Self { raw, noted: Default::default(), count: NOTED + 1 }
+    }
+
+    /// The whole value.
+    pub(crate) fn raw(&self) -> Raw<'a> {
+        self.raw
+    }
+
+    /// The first member of that name.
+    pub(crate) fn get(&self, name: &str) -> Option<Raw<'a>> {
+        match self.noted.get(..self.count) {
+            Some(noted) => {
+                noted.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| *value)
+            }
+            None => self.raw.get(name),
         }
     }
 }
@@ -432,11 +514,36 @@ mod tests {
         let text = r#" {"params" : {"a":[1,{"id":9}]} ,"x":"\u00e9", "method":"m","jsonrpc":"2.0" ,"id": -1.5e3 } "#;
         let frame = scan_frame(text.as_bytes(), 8).unwrap();
         assert_eq!(frame.shape, Shape::Object);
-        assert_eq!(frame.params.unwrap().as_bytes(), br#"{"a":[1,{"id":9}]}"#);
+        assert_eq!(frame.params.unwrap().raw().as_bytes(), br#"{"a":[1,{"id":9}]}"#);
         assert_eq!(frame.method.unwrap().as_bytes(), b"\"m\"");
         assert_eq!(frame.jsonrpc.unwrap().as_bytes(), b"\"2.0\"");
         assert_eq!(frame.id.unwrap().as_bytes(), b"-1.5e3");
         assert!(frame.result.is_none() && frame.error.is_none() && !frame.duplicate);
+    }
+
+    #[test]
+    fn parameters_are_found_whether_they_were_noted_or_not() {
+        for params in [
+            r#"{"a":1,"b":{"c":2}}"#,
+            r#"{ "x":0 , "y":0,"a": 1,"b":{"c":2} ,"z":0,"a":9}"#,
+            r#"{"\u0061":1,"b":{"c":2}}"#,
+            r#"{"b":{"c":2},"x":[{"a":3}],"\u0061":1}"#,
+        ] {
+            for frame in [r#"{"params":P}"#, r#"{"\u0070arams" : P }"#] {
+                let text = frame.replace('P', params);
+                let found = scan_frame(text.as_bytes(), 8).unwrap().params.unwrap();
+                assert_eq!(found.raw().as_bytes(), params.as_bytes());
+                assert_eq!(found.get("a").unwrap().as_bytes(), b"1", "{text}");
+                assert_eq!(found.get("b").unwrap().as_bytes(), b"{\"c\":2}", "{text}");
+                assert_eq!(found.get("c"), None);
+            }
+        }
+        assert!(scan_frame(br#"{"params":{},"\u0070arams":1}"#, 8).unwrap().duplicate);
+        assert!(scan_frame(br#"{"params":1,"params":{}}"#, 8).unwrap().duplicate);
+        assert_eq!(
+            scan_frame(br#"{"params":{}}"#, 1).unwrap_err().error.kind,
+            ScanErrorKind::Depth
+        );
     }
 
     #[test]

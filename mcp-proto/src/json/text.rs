@@ -52,9 +52,9 @@ impl Text {
 
 /// The text of a string value: a slice of its frame, unless it has escapes.
 pub(crate) fn text_of(frame: &Bytes, value: Raw<'_>) -> Option<Text> {
-    match value.as_str()? {
-        Cow::Borrowed(text) => Some(Text(frame.slice_ref(text.as_bytes()))),
-        Cow::Owned(text) => Some(text.into()),
+    match value.plain_str() {
+        Some(text) => Some(Text(frame.slice_ref(text))),
+        None => value.as_str().map(|text| text.into_owned().into()),
     }
 }
 

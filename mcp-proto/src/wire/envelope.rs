@@ -5,21 +5,23 @@ use alloc::borrow::Cow;
 use crate::config::Limits;
 use crate::error::Violation;
 use crate::id::RequestId;
-use crate::json::{Frame, Kind, Raw, ScanErrorKind, Shape, scan_frame};
+use crate::json::{Frame, Kind, Params, Raw, ScanErrorKind, Shape, scan_frame};
 
 /// One JSON-RPC message, borrowed from its frame.
 #[derive(Debug)]
 pub(crate) enum Message<'a> {
     Request {
         id: RequestId,
-        method: Cow<'a, str>,
+        /// Its text as bytes.
+        method: Cow<'a, [u8]>,
         method_raw: Raw<'a>,
-        params: Option<Raw<'a>>,
+        params: Option<Params<'a>>,
     },
     Notification {
-        method: Cow<'a, str>,
+        /// Its text as bytes.
+        method: Cow<'a, [u8]>,
         method_raw: Raw<'a>,
-        params: Option<Raw<'a>>,
+        params: Option<Params<'a>>,
     },
     Response {
         id: RequestId,
@@ -107,9 +109,17 @@ fn read_call<'a>(
     limits: &Limits,
 ) -> Result<Message<'a>, Malformed> {
     let fault = |why| Err(malformed(Violation::NotAMessage(why), fields, limits));
-    let Some(method) = method_raw.as_str() else { return fault("method is not a string") };
+    let method = match method_raw.plain_str() {
+        Some(method) => Cow::Borrowed(method),
+        None => match method_raw.as_str() {
+            Some(method) => Cow::Owned(method.into_owned().into_bytes()),
+            None => return fault("method is not a string"),
+        },
+    };
     let params = match fields.params {
-        Some(params) if params.kind() != Kind::Object => return fault("params is not an object"),
+        Some(params) if params.raw().kind() != Kind::Object => {
+            return fault("params is not an object");
+        }
         params => params,
     };
     let Some(id) = fields.id else {
