@@ -128,6 +128,16 @@ impl<'de> Deserialize<'de> for Captured<'de> {
     }
 }
 
+/// Borrows the span from this crate's decoder; a foreign deserializer has none to lend.
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Captured::deserialize(deserializer)? {
+            Captured::Span(raw) => Ok(raw),
+            Captured::Copy(_) => Err(de::Error::custom("only RawJson can be read from another format")),
+        }
+    }
+}
+
 /// Writes the JSON of whatever a foreign deserializer has.
 struct Transcribe<'a>(&'a mut Vec<u8>);
 
