@@ -1,0 +1,336 @@
+"""The tool `mcpcli`, and with it our client, against a FastMCP server; every run is compared with what a tap saw on the wire.
+
+    test_client.py MCPCLI
+
+Environment: ONLY=TEXT runs the cases whose name holds TEXT.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from interop import HERE, LEGACY, MODERN, PYTHON, Wire, compare, gone, run_all, tapped
+
+CLI = sys.argv[1]
+SERVER = str(HERE / "peers" / "fastmcp_server.py")
+SCRATCH = Path(tempfile.mkdtemp(prefix="mcp-interop-client-"))
+BOTH = [LEGACY[-1], MODERN]
+LIMIT = 60
+
+
+class Run:
+    """One run of the tool: what it printed, how it ended, and what went over the wire meanwhile."""
+
+    count = 0
+
+    def __init__(self, subcommand: list[str], options: list[str] = (), revision: str | None = None, server: list[str] = (),
+                 tap: list[str] = (), json_events: bool = True, while_running=None):
+        Run.count += 1
+        stem = SCRATCH / f"run-{Run.count}-{subcommand[-1] if len(subcommand) == 1 else subcommand[1]}"
+        self.record, self.signed = stem.with_suffix(".wire"), stem.with_suffix(".signed")
+        command = [CLI, *subcommand, *options]
+        if json_events:
+            command.append("--json")
+        if revision:
+            command += ["--revision", revision]
+        command += ["--", *tapped(self.record, *tap, "--", PYTHON, SERVER, "--sign-off", str(self.signed), *server)]
+        started = time.monotonic()
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                early = while_running(process) if while_running else b""
+                out, err = process.communicate(timeout=LIMIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                out, err = process.communicate()
+                raise AssertionError(f"hangs: no end after {LIMIT} s; stdout {out[-300:]!r}; stderr {err[-300:]!r}") from None
+            finally:
+                process.kill()
+        self.seconds = time.monotonic() - started
+        self.code, self.stdout, self.stderr = process.returncode, (early + out).decode(), err.decode()
+        self.events = [json.loads(line) for line in self.stdout.splitlines()] if json_events else []
+        self.wire = Wire(self.record)
+        assert gone(self.wire.pid), "the server outlives the tool"
+
+    def expect(self, code: int, last: str, kind: str | None = None) -> "Run":
+        """Checks the exit status, the last event and, where one is given, the kind of error."""
+        found = self.events[-1] if self.events else {}
+        assert self.code == code, f"exit status {self.code}, not {code}; last event {found}; stderr {self.stderr[-600:]!r}"
+        assert found.get("event") == last and found.get("kind") == kind, f"last event {found}, not {last} {kind or ''}"
+        endings = [e for e in self.events if e["event"] in ("result", "error")]
+        assert len(endings) == 1, f"{len(endings)} endings"
+        return self
+
+    def of(self, event: str) -> list[dict]:
+        return [e for e in self.events if e["event"] == event]
+
+    def complete(self, reports: int) -> "Run":
+        """Checks that every report on the wire was printed, in order, and that the server wrote that many."""
+        call = self.wire.call()
+        assert len(call.reports) == reports, f"the server wrote {len(call.reports)} reports, not {reports}"
+        seen = [(e["progress"], e.get("total"), e.get("message")) for e in self.of("progress")]
+        compare("reports", seen, call.reports)
+        return self
+
+    def revision(self, expected: str) -> "Run":
+        (ready,) = self.of("ready")
+        assert ready["revision"] == expected, ready
+        assert ready["server"]["name"] == "interop", ready
+        spoken = {m.body["params"].get("protocolVersion") for m in self.wire.sent("initialize")}
+        if expected == MODERN:
+            meta = self.wire.call().request.body["params"]["_meta"]
+            assert meta["io.modelcontextprotocol/protocolVersion"] == MODERN, meta
+        else:
+            assert expected in spoken, f"the handshake asked for {spoken}"
+        return self
+
+
+def call(tool: str, *arguments: str, **options) -> Run:
+    return Run(["call", tool, *arguments], **options)
+
+
+def counts(n: int, revision: str, expected: str):
+    run = call("count", f"n={n}", revision=revision).expect(0, "result").complete(n).revision(expected)
+    assert run.of("result")[0]["content"][0]["text"] == f"counted to {n}"
+    assert not run.of("violation"), run.of("violation")[:3]
+
+
+def one_read(revision: str):
+    """Forty reports and the result arrive in one piece."""
+    run = call("count", "n=40", revision=revision, tap=["--coalesce", "0.3"]).expect(0, "result").complete(40)
+    chunk = next(m.time for m in run.wire.messages if m.progress())
+    assert len([m for m in run.wire.messages if m.time == chunk and m.sender == "server"]) == 41, "they did not come together"
+
+
+def in_pieces(revision: str):
+    """Every message arrives in pieces of seven bytes, which cut keys, numbers and characters."""
+    call("from_zero", revision=revision, tap=["--split", "7"]).expect(0, "result").complete(10)
+
+
+def unknown_total(revision: str):
+    run = call("unknown_total", "n=64", revision=revision).expect(0, "result").complete(64)
+    assert all(e.get("total") is None for e in run.of("progress"))
+
+
+def floats(revision: str):
+    run = call("floats", "n=30", revision=revision).expect(0, "result").complete(30)
+    value, expected = 0.0, []
+    for _ in range(30):
+        value += 0.1
+        expected.append(value)
+    compare("values", [e["progress"] for e in run.of("progress")], expected)
+
+
+def from_zero(revision: str):
+    run = call("from_zero", revision=revision).expect(0, "result").complete(10)
+    assert run.of("progress")[0]["progress"] == 0 and run.of("progress")[9]["message"] == "正在处理步骤 10/10"
+    assert run.of("result")[0]["content"][0]["text"] == "完成"
+
+
+def repeats(revision: str):
+    run = call("repeats", revision=revision).expect(0, "result")
+    assert len(run.wire.call().reports) == 5
+    assert len(run.of("violation")) == 2, f"two reports do not increase, told of {run.of('violation')}"
+    values = [e["progress"] for e in run.of("progress")]
+    assert values == [1, 2, 3], f"reports that do not increase are no reports: {values}"
+
+
+def fails(revision: str):
+    run = call("fails", "n=5", revision=revision).expect(1, "result").complete(5)
+    result = run.of("result")[0]
+    assert result["isError"] is True and "the disk is full" in result["content"][0]["text"], result
+
+
+def fails_for_people():
+    run = call("fails", "n=2", json_events=False)
+    assert run.code == 1, run.code
+    assert "the disk is full" in run.stdout + run.stderr
+
+
+def unknown_tool():
+    run = call("nosuch", revision=MODERN)
+    assert run.code == 1, f"exit status {run.code}: {run.events}"
+
+
+def wrong_argument():
+    run = call("count", "n=many", revision=LEGACY[-1]).expect(1, "result")
+    assert "n" in run.of("result")[0]["content"][0]["text"]
+
+
+def dies(revision: str):
+    run = call("dies", "n=7", revision=revision).expect(3, "error", "closed").complete(7)
+    assert run.seconds < 15, f"{run.seconds:.1f} s"
+    told = json.dumps(run.events[-1]) + run.stderr
+    assert "out of memory" in told, f"the server's last words are missing: {told[-500:]}"
+
+
+def dies_at_once():
+    """A command that ends before it has said anything."""
+    process = subprocess.run([CLI, "call", "count", "n=1", "--json", "--", PYTHON, "-S", "-c", "raise SystemExit('no such model')"],
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
+    last = json.loads(process.stdout.splitlines()[-1])
+    assert process.returncode == 3 and last["event"] == "error" and last["kind"] == "closed", (process.returncode, last)
+    assert "no such model" in process.stderr + process.stdout
+
+
+def no_such_command():
+    process = subprocess.run([CLI, "call", "count", "--json", "--", "no-such-command-anywhere"], stdin=subprocess.DEVNULL,
+                             capture_output=True, text=True, timeout=LIMIT)
+    last = json.loads(process.stdout.splitlines()[-1])
+    assert process.returncode == 3 and last["event"] == "error" and last["kind"] == "spawn", (process.returncode, last)
+    assert "no-such-command-anywhere" in process.stderr + process.stdout
+
+
+def wrong_usage():
+    for arguments in (["call"], ["call", "count", "--idle-timeout", "soon", "--", "true"], ["call", "count", "--revision", "2020-01-01", "--", "true"],
+                      ["call", "count", "--args", "[1", "--", "true"], ["call", "count", "n=1"]):
+        process = subprocess.run([CLI, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
+        assert process.returncode == 2, f"{arguments}: exit status {process.returncode}: {process.stderr[-300:]!r}"
+        assert process.stderr.strip() or process.stdout.strip(), f"{arguments}: nothing said"
+
+
+def junk(revision: str, expected: str):
+    run = call("count", "n=20", revision=revision, server=["--junk"]).expect(0, "result").complete(20).revision(expected)
+    assert run.wire.junk() == 22, f"the server wrote {run.wire.junk()} lines of junk"
+    assert run.of("violation"), "junk is not told of"
+
+
+def logs(revision: str):
+    run = call("logs", "n=5", revision=revision).expect(0, "result").complete(5)
+    sent = run.wire.sent("notifications/message")
+    assert len(sent) == 5, f"the server wrote {len(sent)} log messages"
+    told = run.of("log")
+    assert len(told) == 5 and all(f"log line {i}" in json.dumps(e) for i, e in enumerate(told, 1)), told
+    # One stream, one order: a log message comes before the report that the tool made after it.
+    order = [e["event"] for e in run.events if e["event"] in ("log", "progress")]
+    assert order == ["log", "progress"] * 5, order
+
+
+def arguments():
+    run = call("add", "a=2", "--args", '{"b": 40}').expect(0, "result")
+    assert run.of("result")[0]["structuredContent"] == {"result": 42}, run.events
+    assert call("add", "a=2").of("result")[0]["structuredContent"] == {"result": 3}
+
+
+def idle_timeout(revision: str):
+    run = call("sleeps", "seconds=40", options=["--idle-timeout", "1s"], revision=revision).expect(4, "error", "timeout")
+    assert run.seconds < 12, f"{run.seconds:.1f} s"
+    assert len(run.wire.call().cancelled) == 1, "the server was not told"
+    assert "idle" in json.dumps(run.events[-1]).lower(), run.events[-1]
+
+
+def progress_rearms(revision: str):
+    run = call("sleeps", "seconds=2.4", "every=0.4", options=["--idle-timeout", "1500ms"], revision=revision).expect(0, "result")
+    run.complete(6)
+
+
+def total_timeout(revision: str):
+    run = call("sleeps", "seconds=40", "every=0.2", options=["--timeout", "2s", "--idle-timeout", "none"], revision=revision)
+    run.expect(4, "error", "timeout")
+    assert len(run.of("progress")) >= 3, "reports until then are missing"
+    assert len(run.wire.call().cancelled) == 1 and run.seconds < 12, (run.wire.call().cancelled, run.seconds)
+
+
+def interrupt(revision: str):
+    def on_first_report(process):
+        head = b""
+        while b'"progress"' not in head:
+            line = process.stdout.readline()
+            assert line, f"ended early: {head!r}"
+            head += line
+        process.send_signal(signal.SIGINT)
+        return head
+
+    run = call("sleeps", "seconds=40", "every=0.1", revision=revision, while_running=on_first_report)
+    run.expect(130, "error", "cancelled")
+    assert run.seconds < 12, f"{run.seconds:.1f} s"
+    assert len(run.wire.call().cancelled) == 1, "the server was not told"
+    signed = run.signed.read_text().split() if run.signed.exists() else []
+    assert "cancelled" in signed, f"the tool goes on; the server signed off with {signed}"
+
+
+def interrupt_before_ready():
+    """Ctrl-C while the server still starts."""
+    started = time.monotonic()
+    with subprocess.Popen([CLI, "call", "count", "--", "sleep", "60"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LIMIT)
+    assert process.returncode == 130 and time.monotonic() - started < 12, (process.returncode, time.monotonic() - started)
+
+
+def lists(revision: str):
+    run = Run(["list"], revision=revision)
+    assert run.code == 0, (run.code, run.stderr[-300:])
+    names = {"count", "unknown_total", "floats", "from_zero", "repeats", "fails", "dies", "sleeps", "logs", "add"}
+    missing = {name for name in names if f'"{name}"' not in run.stdout}
+    assert not missing, f"missing {missing} in {run.stdout[:400]}"
+
+
+def lists_for_people():
+    run = Run(["list"], json_events=False)
+    assert run.code == 0
+    for name in ("count", "unknown_total", "seconds", "every"):
+        assert name in run.stdout, f"{name} is missing in {run.stdout}"
+
+
+def lines_for_people():
+    """Without a terminal the bar is one line per report, on stderr; stdout holds the result alone."""
+    run = call("count", "n=5", json_events=False)
+    assert run.code == 0 and run.stdout.strip() == "counted to 5", (run.code, run.stdout)
+    lines = [line for line in run.stderr.splitlines() if "step " in line]
+    assert len(lines) == 5 and all(f"step {i} of 5" in line for i, line in enumerate(lines, 1)), run.stderr
+
+
+def no_progress():
+    run = call("count", "n=5", json_events=False, options=["--no-progress"])
+    assert run.code == 0 and run.stdout.strip() == "counted to 5"
+    assert "step " not in run.stderr, run.stderr
+
+
+def record(revision: str):
+    file = SCRATCH / f"record-{revision}.jsonl"
+    run = call("count", "n=100", options=["--record", str(file)], revision=revision).expect(0, "result").complete(100)
+    entries = [json.loads(line) for line in file.read_text().splitlines()]
+    assert entries, "nothing was recorded"
+    check_record(entries, run.wire)
+
+
+def check_record(entries: list[dict], wire: Wire) -> None:
+    """The recorded bytes of each direction are those of the tap, and time does not run back."""
+    raise AssertionError(f"unknown format: {entries[0]}")
+
+
+def cases():
+    auto = ("auto", MODERN)
+    for n in (1, 64, 10_000):
+        for revision, expected in ((LEGACY[-1], LEGACY[-1]), (MODERN, MODERN), auto):
+            yield f"count {n}, {revision}", lambda n=n, r=revision, e=expected: counts(n, r, e)
+    for revision in LEGACY[:-1]:
+        yield f"count 64, {revision}", lambda r=revision: counts(64, r, r)
+    for case in (one_read, in_pieces, unknown_total, floats, from_zero, repeats, fails, dies, logs, idle_timeout, progress_rearms, total_timeout, interrupt,
+                 lists, record):
+        for revision in BOTH:
+            yield f"{case.__name__}, {revision}", lambda c=case, r=revision: c(r)
+    for revision, expected in ((LEGACY[-1], LEGACY[-1]), (MODERN, MODERN), auto):
+        yield f"junk, {revision}", lambda r=revision, e=expected: junk(r, e)
+    for case in (fails_for_people, unknown_tool, wrong_argument, dies_at_once, no_such_command, wrong_usage, arguments,
+                 interrupt_before_ready, lists_for_people, lines_for_people, no_progress):
+        yield case.__name__, case
+
+
+if __name__ == "__main__":
+    assert os.access(CLI, os.X_OK), f"{CLI} is no program"
+    status = run_all(list(cases()))
+    if status == 0:
+        for file in SCRATCH.iterdir():
+            file.unlink()
+        SCRATCH.rmdir()
+    else:
+        print(f"the wires are in {SCRATCH}", file=sys.stderr)
+    sys.exit(status)
