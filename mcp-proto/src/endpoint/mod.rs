@@ -1,10 +1,13 @@
 //! Messages in, events out: the one place where calls, requests, progress and deadlines meet.
 
+mod answering;
 mod answers;
+mod calling;
 mod calls;
 mod core;
 mod deadlines;
 mod inbound;
+mod opening;
 mod outbox;
 mod requests;
 
@@ -22,6 +25,7 @@ use crate::id::RequestId;
 use crate::json::RawJson;
 use crate::method::{Notification, Request, Ticket};
 use crate::progress::{ReportError, Weight};
+use crate::revision::Revision;
 use crate::role::{Client, Role, Server};
 use crate::time::Instant;
 use crate::types::{LogMessage, Progress};
@@ -249,6 +253,11 @@ impl<R: Role> Endpoint<R> {
     /// Reports of a request that were merged into later ones, because they came faster than its pacing.
     pub fn merged_reports(&self, id: &RequestId) -> u64 {
         self.core.merged_reports(id)
+    }
+
+    /// The revision in which a request of the peer is spoken; in the modern era each request says it.
+    pub fn revision_of(&self, id: &RequestId) -> Option<Revision> {
+        self.core.revision_of(id)
     }
 
     /// The value that was reported last of a request, sent or waiting: the next one must be above it.

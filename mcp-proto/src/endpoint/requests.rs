@@ -26,6 +26,13 @@ pub(crate) struct Reporter {
     pub(crate) sender: Sender,
 }
 
+impl Inbound {
+    /// Whether progress waits to leave.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.reporter.as_ref().is_some_and(|reporter| !reporter.sender.is_idle())
+    }
+}
+
 /// The table, sorted by id. Peers count their ids up, so entries come at the end and leave near the
 /// front; a deque moves the shorter side, and the limit bounds the worst case.
 #[derive(Clone, Debug, Default)]

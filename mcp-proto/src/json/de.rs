@@ -133,7 +133,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Captured::deserialize(deserializer)? {
             Captured::Span(raw) => Ok(raw),
-            Captured::Copy(_) => Err(de::Error::custom("only RawJson can be read from another format")),
+            Captured::Copy(_) => {
+                Err(de::Error::custom("only RawJson can be read from another format"))
+            }
         }
     }
 }

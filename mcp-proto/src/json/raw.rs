@@ -10,7 +10,7 @@ use super::de::{DecodeError, decode};
 use super::owned::RawJson;
 use super::scan::{MAX_DEPTH, ScanError, scan_value};
 use super::ser::serialize_raw;
-use super::string::{find_end, unescape};
+use super::string::{find_end, find_structural, unescape};
 
 /// One JSON value, validated and not yet read, borrowed from its buffer. `Copy`, two words.
 ///
@@ -292,6 +292,7 @@ impl<'a> Cursor<'a> {
             if depth == 0 {
                 return Some(());
             }
+            self.at = find_structural(self.bytes, self.at);
         }
     }
 }

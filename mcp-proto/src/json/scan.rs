@@ -67,24 +67,17 @@ pub enum ScanErrorKind {
     Surrogate,
 }
 
-/// A frame that was refused, and what could be read of it all the same.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FrameError<'a> {
-    pub(crate) error: ScanError,
-    /// The members that were found. After a syntax error they mean nothing.
-    pub(crate) partial: Frame<'a>,
-}
-
 /// However deep a caller allows, this is deeper than any decoder goes.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// Reads a whole frame.
-pub(crate) fn scan_frame(bytes: &[u8], max_depth: usize) -> Result<Frame<'_>, FrameError<'_>> {
-    let mut frame = Frame::default();
-    match Scanner::new(bytes, max_depth).and_then(|mut scanner| scanner.frame(&mut frame)) {
-        Ok(()) => Ok(frame),
-        Err(error) => Err(FrameError { error, partial: frame }),
-    }
+/// Reads a whole frame into `frame`. If it is refused, what could be read of it is there all the same;
+/// after a syntax error that means nothing.
+pub(crate) fn scan_frame<'a>(
+    bytes: &'a [u8],
+    max_depth: usize,
+    frame: &mut Frame<'a>,
+) -> Result<(), ScanError> {
+    Scanner::new(bytes, max_depth)?.frame(frame)
 }
 
 /// Checks a whole text, and returns it without the whitespace around it.
@@ -435,7 +428,7 @@ impl<'a> Frame<'a> {
             b"params" => {
                 // No object, or found under an escaped key.
                 self.duplicate |= self.params.is_some();
-                self.params.get_or_insert(Params::unnoted(value));
+                self.params.get_or_insert_with(|| Params::unnoted(value));
                 return;
             }
             b"result" => &mut self.result,
@@ -505,6 +498,12 @@ mod tests {
     use super::*;
     use alloc::string::String;
 
+    fn scan(text: &[u8], max_depth: usize) -> (Frame<'_>, Option<ScanErrorKind>) {
+        let mut frame = Frame::default();
+        let error = scan_frame(text, max_depth, &mut frame).err();
+        (frame, error.map(|error| error.kind))
+    }
+
     fn fault(text: &str) -> Option<ScanErrorKind> {
         scan_value(text.as_bytes(), 8).err().map(|error| error.kind)
     }
@@ -512,7 +511,7 @@ mod tests {
     #[test]
     fn members_are_found_in_any_order_and_the_rest_is_passed_over() {
         let text = r#" {"params" : {"a":[1,{"id":9}]} ,"x":"\u00e9", "method":"m","jsonrpc":"2.0" ,"id": -1.5e3 } "#;
-        let frame = scan_frame(text.as_bytes(), 8).unwrap();
+        let frame = scan(text.as_bytes(), 8).0;
         assert_eq!(frame.shape, Shape::Object);
         assert_eq!(frame.params.unwrap().raw().as_bytes(), br#"{"a":[1,{"id":9}]}"#);
         assert_eq!(frame.method.unwrap().as_bytes(), b"\"m\"");
@@ -531,24 +530,21 @@ mod tests {
         ] {
             for frame in [r#"{"params":P}"#, r#"{"\u0070arams" : P }"#] {
                 let text = frame.replace('P', params);
-                let found = scan_frame(text.as_bytes(), 8).unwrap().params.unwrap();
+                let found = scan(text.as_bytes(), 8).0.params.unwrap();
                 assert_eq!(found.raw().as_bytes(), params.as_bytes());
                 assert_eq!(found.get("a").unwrap().as_bytes(), b"1", "{text}");
                 assert_eq!(found.get("b").unwrap().as_bytes(), b"{\"c\":2}", "{text}");
                 assert_eq!(found.get("c"), None);
             }
         }
-        assert!(scan_frame(br#"{"params":{},"\u0070arams":1}"#, 8).unwrap().duplicate);
-        assert!(scan_frame(br#"{"params":1,"params":{}}"#, 8).unwrap().duplicate);
-        assert_eq!(
-            scan_frame(br#"{"params":{}}"#, 1).unwrap_err().error.kind,
-            ScanErrorKind::Depth
-        );
+        assert!(scan(br#"{"params":{},"\u0070arams":1}"#, 8).0.duplicate);
+        assert!(scan(br#"{"params":1,"params":{}}"#, 8).0.duplicate);
+        assert_eq!(scan(br#"{"params":{}}"#, 1).1, Some(ScanErrorKind::Depth));
     }
 
     #[test]
     fn a_member_twice_is_seen_however_it_is_escaped() {
-        let frame = scan_frame(br#"{"id":1,"\u0069d":2}"#, 8).unwrap();
+        let frame = scan(br#"{"id":1,"\u0069d":2}"#, 8).0;
         assert!(frame.duplicate);
         assert_eq!(frame.id.unwrap().as_bytes(), b"1");
     }
@@ -560,9 +556,9 @@ mod tests {
         let deep =
             ["{\"params\":", &"[{\"a\":".repeat(5000), "\"]\"", &"}]".repeat(5000), ",\"id\":7}"]
                 .concat();
-        let refused = scan_frame(deep.as_bytes(), 64).unwrap_err();
-        assert_eq!(refused.error.kind, ScanErrorKind::Depth);
-        assert_eq!(refused.partial.id.unwrap().as_bytes(), b"7");
+        let (partial, refused) = scan(deep.as_bytes(), 64);
+        assert_eq!(refused, Some(ScanErrorKind::Depth));
+        assert_eq!(partial.id.unwrap().as_bytes(), b"7");
         let open = "[".repeat(1_000_000);
         assert_eq!(
             scan_value(open.as_bytes(), usize::MAX).unwrap_err().kind,
@@ -588,9 +584,9 @@ mod tests {
 
     #[test]
     fn half_a_surrogate_pair_is_refused_but_does_not_hide_the_id() {
-        let refused = scan_frame(br#"{"result":{"text":"\udc00\ud800"},"id":3}"#, 8).unwrap_err();
-        assert_eq!(refused.error.kind, ScanErrorKind::Surrogate);
-        assert_eq!(refused.partial.id.unwrap().as_bytes(), b"3");
+        let (partial, refused) = scan(br#"{"result":{"text":"\udc00\ud800"},"id":3}"#, 8);
+        assert_eq!(refused, Some(ScanErrorKind::Surrogate));
+        assert_eq!(partial.id.unwrap().as_bytes(), b"3");
         assert_eq!(fault(r#""\ud83d\ude00""#), None);
     }
 
@@ -682,8 +678,8 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":"a\u00e9","method":"m","params":{"n":[-1.5e3,true,null]}}"#
                 .into();
         for end in 0..text.len() {
-            assert!(scan_frame(&text.as_bytes()[..end], 8).is_err(), "{end}");
+            assert!(scan(&text.as_bytes()[..end], 8).1.is_some(), "{end}");
         }
-        assert!(scan_frame(text.as_bytes(), 8).is_ok());
+        assert!(scan(text.as_bytes(), 8).1.is_none());
     }
 }

@@ -20,6 +20,24 @@ pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
     at + tail.iter().position(is_special).unwrap_or(tail.len())
 }
 
+/// The first quote or bracket at or after `from`; the length of `bytes` if there is none.
+pub(super) fn find_structural(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        // Without the bit 0x20, square and curly brackets are the same two bytes.
+        let folded = word & (ONES * 0xDF);
+        let found = bytes_equal(word, b'"') | bytes_equal(folded, b'[') | bytes_equal(folded, b']');
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let tail = bytes.get(at..).unwrap_or_default();
+    let is_structural = |byte: &u8| matches!(*byte, b'"' | b'[' | b']' | b'{' | b'}');
+    at + tail.iter().position(is_structural).unwrap_or(tail.len())
+}
+
 const ONES: u64 = u64::MAX / 255;
 const HIGHS: u64 = ONES * 0x80;
 
@@ -126,6 +144,21 @@ mod tests {
         }
         // 0x21 and 0x23 surround the quote, and bytes above 0x7f are no control characters.
         assert_eq!(find_special(b"!#!#!#!#\xC3\xBF\xC3\xBF[]  ", 0), 16);
+    }
+
+    #[test]
+    fn structural_bytes_are_found_at_every_offset() {
+        for structural in *b"\"[]{}" {
+            for length in 0..40 {
+                let mut text = alloc::vec![b'z'; length];
+                assert_eq!(find_structural(&text, 0), length);
+                text.push(structural);
+                text.extend_from_slice(b"[[[]]]{{{}}}");
+                assert_eq!(find_structural(&text, 0), length);
+            }
+        }
+        // Their neighbours, with and without the bits that are folded away or above.
+        assert_eq!(find_structural(b"Zz\\|^~:;!#\xDB\xDD\xFB\xFD 19azAZ", 0), 21);
     }
 
     #[test]

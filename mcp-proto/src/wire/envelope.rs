@@ -60,20 +60,17 @@ pub(crate) enum MalformedKind {
 
 /// Reads one frame.
 pub(crate) fn read_message<'a>(frame: &'a [u8], limits: &Limits) -> Result<Message<'a>, Malformed> {
-    let fields = match scan_frame(frame, limits.max_depth) {
-        Ok(fields) => fields,
-        Err(error) => {
-            let violation = match error.error.kind {
-                fault @ (ScanErrorKind::Syntax | ScanErrorKind::Utf8) => {
-                    // What cannot be parsed has no readable id: half of a number may look like one.
-                    let violation = Violation::NotJson { fault, offset: error.error.offset };
-                    return Err(Malformed { violation, id: None, kind: MalformedKind::Request });
-                }
-                fault => Violation::Refused(fault),
-            };
-            return Err(malformed(violation, &error.partial, limits));
-        }
-    };
+    let mut fields = Frame::default();
+    if let Err(error) = scan_frame(frame, limits.max_depth, &mut fields) {
+        return Err(match error.kind {
+            fault @ (ScanErrorKind::Syntax | ScanErrorKind::Utf8) => {
+                // What cannot be parsed has no readable id: half of a number may look like one.
+                let violation = Violation::NotJson { fault, offset: error.offset };
+                Malformed { violation, id: None, kind: MalformedKind::Request }
+            }
+            fault => malformed(Violation::Refused(fault), &fields, limits),
+        });
+    }
     let fault = |why| Err(malformed(Violation::NotAMessage(why), &fields, limits));
     match fields.shape {
         Shape::Object => {}
@@ -99,8 +96,10 @@ pub(crate) fn read_message<'a>(frame: &'a [u8], limits: &Limits) -> Result<Messa
 
 /// The id in the head of a message that was too long to be read whole.
 pub(crate) fn salvage_id(head: &[u8], limits: &Limits) -> Option<RequestId> {
-    let error = scan_frame(head, limits.max_depth).err()?;
-    RequestId::read(error.partial.id?, limits.max_id_len).ok()
+    let mut fields = Frame::default();
+    // It is cut off, so it is refused; its id may have been before the cut.
+    let _ = scan_frame(head, limits.max_depth, &mut fields);
+    RequestId::read(fields.id?, limits.max_id_len).ok()
 }
 
 fn read_call<'a>(

@@ -80,9 +80,11 @@ impl LineDecoder {
             let (mut line, at) = self.take(length + 1);
             line.truncate(length);
             if let Some(head) = self.skipping.take() {
+                self.at_start = false;
                 return Some(Line::TooLong(head, at));
             }
             if line.len() > self.max_len {
+                self.at_start = false;
                 line.truncate(KEPT_HEAD);
                 return Some(Line::TooLong(Bytes::copy_from_slice(&line), at));
             }

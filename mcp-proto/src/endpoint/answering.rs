@@ -1,0 +1,239 @@
+//! What this side owes: answers to the peer's requests, and their progress and logs on the way.
+
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use super::core::Core;
+use super::deadlines::Timer;
+use super::outbox::{Outbox, Route};
+use super::requests::Inbound;
+use crate::era::{Lifecycle, ServerStamp};
+use crate::error::{ErrorObject, SendError};
+use crate::id::{ProgressToken, RequestId};
+use crate::json::EncodeError;
+use crate::method::Notification;
+use crate::progress::{ReportError, Weight};
+use crate::revision::Era;
+use crate::time::Instant;
+use crate::types::{LogMessage, Progress};
+use crate::wire::{
+    ErrorId, Head, Stamps, object_with_meta, write_error, write_head, write_notification,
+    write_progress,
+};
+
+/// Progress leaves at once only while less than this waits for the peer: a report that cannot be read
+/// now is better merged than queued. About 490 reports.
+const PROGRESS_ROOM: usize = 64 << 10;
+
+impl Core {
+    pub(crate) fn respond<T: Serialize + ?Sized>(
+        &mut self,
+        id: &RequestId,
+        result: &T,
+        now: Instant,
+    ) -> Result<(), SendError> {
+        self.observe(now);
+        let speech = match self.requests.get(id) {
+            None if self.is_closed() => return Err(SendError::Closed),
+            None => return Err(SendError::UnknownRequest),
+            Some(inbound) if inbound.cancelled => {
+                self.forget(id);
+                return Err(SendError::Cancelled);
+            }
+            Some(inbound) => inbound.speech,
+        };
+        let (life, era) = (&self.life, speech.revision.era());
+        let route = Route::Reply(id.clone());
+        if self.requests.get(id).is_some_and(Inbound::has_waiting) {
+            // The result is written first: if it cannot be, what waits must not leave early.
+            let mut written = Vec::new();
+            write_result(&mut written, life, id, result, era)?;
+            self.flush(id);
+            let _ = self.outbox.push::<EncodeError>(route, |out| {
+                out.extend_from_slice(&written);
+                Ok(())
+            });
+        } else {
+            self.outbox.push(route, |out| write_result(out, life, id, result, era))?;
+        }
+        self.forget(id);
+        Ok(())
+    }
+
+    pub(crate) fn fail(
+        &mut self,
+        id: &RequestId,
+        error: &ErrorObject,
+        now: Instant,
+    ) -> Result<(), SendError> {
+        self.observe(now);
+        match self.requests.get(id) {
+            None if self.is_closed() => return Err(SendError::Closed),
+            None => return Err(SendError::UnknownRequest),
+            Some(inbound) if inbound.cancelled => {
+                self.forget(id);
+                return Err(SendError::Cancelled);
+            }
+            Some(_) => {}
+        }
+        self.flush(id);
+        self.push_error(Route::Reply(id.clone()), ErrorId::Known(id), error);
+        self.forget(id);
+        Ok(())
+    }
+
+    pub(crate) fn abandon(&mut self, id: &RequestId, now: Instant) {
+        // Of the two refusals one forgets the request and the other finds none: both are what is wanted.
+        let _ = self.fail(id, &ErrorObject::internal("the handler ended without an answer"), now);
+    }
+
+    pub(crate) fn report(
+        &mut self,
+        id: &RequestId,
+        mut progress: Progress,
+        weight: Weight,
+        now: Instant,
+    ) -> Result<(), ReportError> {
+        self.observe(now);
+        let room = self.outbox.len() < PROGRESS_ROOM.min(self.limits.max_outbox_len);
+        let Some(inbound) = self.requests.get_mut(id).filter(|inbound| !inbound.cancelled) else {
+            return Err(ReportError::Finished);
+        };
+        let Some(reporter) = &mut inbound.reporter else { return Ok(()) };
+        if !inbound.speech.revision.rules().progress_message {
+            progress.message = None;
+        }
+        if let Some(progress) = reporter.sender.offer(progress, weight, room, now)? {
+            push_progress(&mut self.outbox, id, &reporter.token, &progress);
+        }
+        self.arm_flush(id, now);
+        self.settle();
+        Ok(())
+    }
+
+    pub(crate) fn log(
+        &mut self,
+        request: Option<&RequestId>,
+        message: &LogMessage,
+    ) -> Result<bool, SendError> {
+        self.check_open()?;
+        let speech = match request.map(|id| self.requests.get(id)) {
+            None => None,
+            Some(Some(inbound)) if inbound.cancelled => return Err(SendError::Cancelled),
+            Some(Some(inbound)) => Some(inbound.speech),
+            Some(None) => return Err(SendError::UnknownRequest),
+        };
+        let Lifecycle::Server(serving) = &self.life else { return Err(SendError::Unsupported) };
+        if !serving.wants_log(speech, message.level) {
+            return Ok(false);
+        }
+        self.check_room()?;
+        let route = request.map_or(Route::Standalone, |id| Route::Related(id.clone()));
+        self.outbox.push(route, |out| write_notification(out, LogMessage::METHOD, message))?;
+        Ok(true)
+    }
+
+    /// Answers at once what the engine answers by itself.
+    pub(super) fn answer<T: Serialize + ?Sized>(&mut self, id: &RequestId, result: &T, era: Era) {
+        let life = &self.life;
+        // These results have string keys only, so writing them cannot fail.
+        let _ = self
+            .outbox
+            .push(Route::Reply(id.clone()), |out| write_result(out, life, id, result, era));
+    }
+
+    pub(super) fn push_error(&mut self, route: Route, id: ErrorId<'_>, error: &ErrorObject) {
+        let _ = self.outbox.push::<EncodeError>(route, |out| {
+            write_error(out, id, error);
+            Ok(())
+        });
+    }
+
+    /// Lets everything that waits go, so that nothing has to follow the response.
+    pub(super) fn flush(&mut self, id: &RequestId) {
+        let reporter = self.requests.get_mut(id).and_then(|inbound| inbound.reporter.as_mut());
+        if let Some(reporter) = reporter {
+            while let Some(progress) = reporter.sender.flush() {
+                push_progress(&mut self.outbox, id, &reporter.token, &progress);
+            }
+        }
+    }
+
+    pub(super) fn flush_paced(&mut self, id: &RequestId, now: Instant) {
+        loop {
+            let room = self.outbox.len() < PROGRESS_ROOM.min(self.limits.max_outbox_len);
+            let Some(inbound) = self.requests.get_mut(id) else { return };
+            inbound.flush_at = None;
+            let Some(reporter) = inbound.reporter.as_mut() else { return };
+            let Some(progress) = reporter.sender.poll(room, now) else { return };
+            push_progress(&mut self.outbox, id, &reporter.token, &progress);
+        }
+    }
+
+    /// Arms the timer at which waiting progress may leave. While the peer does not read there is none:
+    /// `made_room` comes back to it.
+    pub(super) fn arm_flush(&mut self, id: &RequestId, now: Instant) {
+        let room = self.outbox.len() < PROGRESS_ROOM.min(self.limits.max_outbox_len);
+        let Some(inbound) = self.requests.get_mut(id) else { return };
+        if inbound.flush_at.is_some() || !room {
+            return;
+        }
+        inbound.flush_at =
+            inbound.reporter.as_ref().and_then(|reporter| reporter.sender.next_at(now));
+        if let Some(at) = inbound.flush_at {
+            self.deadlines.arm(at, Timer::Flush(id.clone()));
+        }
+    }
+
+    /// The transport took something: progress that had no room may leave, and a drain may be over.
+    pub(super) fn made_room(&mut self) {
+        self.stall_at = None;
+        let now = self.clock;
+        if self.outbox.len() < PROGRESS_ROOM {
+            let waiting = |(id, inbound): (&RequestId, &Inbound)| {
+                (inbound.has_waiting() && inbound.flush_at.is_none()).then(|| id.clone())
+            };
+            let waiting: Vec<_> = self.requests.iter().filter_map(waiting).collect();
+            for id in waiting {
+                self.arm_flush(&id, now);
+            }
+            self.settle();
+        }
+        self.finish_drain(now);
+    }
+
+    /// A request is over.
+    pub(super) fn forget(&mut self, id: &RequestId) {
+        self.requests.remove(id);
+        self.settle();
+        self.finish_drain(self.clock);
+    }
+}
+
+fn push_progress(outbox: &mut Outbox, id: &RequestId, token: &ProgressToken, progress: &Progress) {
+    let _ = outbox.push::<EncodeError>(Route::Related(id.clone()), |out| {
+        write_progress(out, token, progress);
+        Ok(())
+    });
+}
+
+fn write_result<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    life: &Lifecycle,
+    id: &RequestId,
+    result: &T,
+    era: Era,
+) -> Result<(), EncodeError> {
+    write_head(out, Head::Result(id));
+    match life {
+        Lifecycle::Server(serving) if era == Era::Modern => {
+            let meta = serving.stamp.meta();
+            let stamps = Stamps { beside: &ServerStamp::BESIDE, meta: &meta, more: None };
+            object_with_meta(out, result, stamps)?;
+        }
+        _ => object_with_meta(out, result, Stamps::default())?,
+    }
+    out.push(b'}');
+    Ok(())
+}

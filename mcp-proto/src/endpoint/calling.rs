@@ -1,0 +1,212 @@
+//! What this side asks for: calls, notifications, and taking a call back.
+
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use super::calls::{Call, Deadline, Purpose, Tracked};
+use super::core::Core;
+use super::deadlines::Timer;
+use super::opening::Held;
+use super::outbox::Route;
+use crate::config::{CallOptions, Timeouts, Tracking};
+use crate::era::{ClientStamp, Lifecycle};
+use crate::error::{CallError, SendError};
+use crate::event::Event;
+use crate::id::{ProgressToken, RequestId};
+use crate::json::{EncodeError, RawJson, write_value};
+use crate::progress::Receiver;
+use crate::time::Instant;
+use crate::types::meta;
+use crate::wire::{Head, Stamps, object_with_meta, write_head, write_notification};
+
+impl Core {
+    pub(crate) fn request<T: Serialize + ?Sized>(
+        &mut self,
+        method: &str,
+        params: &T,
+        options: CallOptions,
+        now: Instant,
+    ) -> Result<RequestId, SendError> {
+        self.observe(now);
+        let timeouts = options.timeouts.unwrap_or(self.timeouts);
+        let tracking = match options.tracking {
+            Tracking::IfTimed if timeouts.wants_progress() => Tracked::Own,
+            Tracking::IfTimed => Tracked::No,
+            Tracking::Wanted => Tracked::Own,
+            Tracking::Token(token) if self.calls.is_taken(&token) => {
+                return Err(SendError::TokenInUse);
+            }
+            Tracking::Token(token) => Tracked::Custom(token),
+        };
+        self.call(
+            method,
+            params,
+            Purpose::Application,
+            tracking,
+            options.meta.as_ref(),
+            timeouts,
+            now,
+        )
+    }
+
+    #[allow(clippy::too_many_arguments)] // the one place where a call is put together
+    pub(super) fn call<T: Serialize + ?Sized>(
+        &mut self,
+        method: &str,
+        params: &T,
+        purpose: Purpose,
+        tracking: Tracked,
+        meta: Option<&RawJson>,
+        timeouts: Timeouts,
+        now: Instant,
+    ) -> Result<RequestId, SendError> {
+        self.check_open()?;
+        let hold = self.must_hold()?;
+        if self.calls.len() >= self.limits.max_calls {
+            return Err(SendError::TooManyCalls);
+        }
+        self.check_room()?;
+        let number = self.calls.next_id();
+        let id = RequestId::from(number);
+        if hold {
+            self.hold(Some(number), method, params, meta)?;
+        } else {
+            let token = token_of(&tracking, number);
+            let stamp = client_stamp(&self.life);
+            self.outbox.push(Route::Call(id.clone()), |out| {
+                write_request(out, &id, method, params, token.as_ref(), meta, stamp)
+            })?;
+        }
+        self.enter(number, purpose, tracking, timeouts, now);
+        if let Some(call) = self.calls.get_mut(number) {
+            call.held = hold;
+        }
+        Ok(id)
+    }
+
+    pub(super) fn enter(
+        &mut self,
+        number: i64,
+        purpose: Purpose,
+        tracking: Tracked,
+        timeouts: Timeouts,
+        now: Instant,
+    ) {
+        let call = Call {
+            purpose,
+            tracking,
+            held: false,
+            receiver: Receiver::default(),
+            started: now,
+            idle: Deadline::new(timeouts.idle, now),
+            total: Deadline::new(timeouts.total, now),
+            lenient: false,
+        };
+        if let Some(at) = call.due() {
+            self.deadlines.arm(at, Timer::Call(number));
+        }
+        self.calls.insert(number, call);
+        self.settle();
+    }
+
+    pub(crate) fn notify<T: Serialize + ?Sized>(
+        &mut self,
+        method: &str,
+        params: &T,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        self.check_room()?;
+        if self.must_hold()? {
+            return self.hold(None, method, params, None);
+        }
+        self.outbox.push(Route::Standalone, |out| write_notification(out, method, params))?;
+        Ok(())
+    }
+
+    pub(crate) fn cancel(&mut self, id: &RequestId, reason: Option<&str>, now: Instant) {
+        self.observe(now);
+        if let Some(number) = id.as_i64()
+            && self.calls.get(number).is_some_and(|call| call.purpose == Purpose::Application)
+        {
+            self.give_up(number, reason, CallError::Cancelled);
+        }
+        self.settle();
+    }
+
+    /// Ends a call from this side, and tells the peer if it may have heard of it.
+    pub(super) fn give_up(&mut self, number: i64, reason: Option<&str>, error: CallError) {
+        let Some(call) = self.calls.remove(number) else { return };
+        let id = RequestId::from(number);
+        let unsent = call.held || self.outbox.revoke(&Route::Call(id.clone())) > 0;
+        if call.held {
+            self.held.retain(|held| held.call != Some(number));
+            self.held_len = self.held.iter().map(Held::len).sum();
+        }
+        if !unsent {
+            let params = Cancelled { request_id: &id, reason };
+            // It bypasses the outbox limit: there is at most one for each call, and calls are limited.
+            let _ = self.outbox.push(Route::Cancel(id.clone()), |out| {
+                write_notification(out, "notifications/cancelled", &params)
+            });
+        }
+        if call.purpose == Purpose::Application {
+            self.events.push_back(Event::Response { id, outcome: Err(error) });
+        }
+    }
+
+    pub(super) fn check_room(&self) -> Result<(), SendError> {
+        let waiting = self.outbox.len() + self.held_len;
+        if waiting >= self.limits.max_outbox_len { Err(SendError::OutboxFull) } else { Ok(()) }
+    }
+}
+
+/// `notifications/cancelled`
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cancelled<'a> {
+    request_id: &'a RequestId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+pub(super) fn write_request<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    id: &RequestId,
+    method: &str,
+    params: &T,
+    token: Option<&ProgressToken>,
+    more: Option<&RawJson>,
+    stamp: Option<&ClientStamp>,
+) -> Result<(), EncodeError> {
+    let mut token_json = Vec::new();
+    if let Some(token) = token {
+        write_value(&mut token_json, token)?;
+    }
+    let token = token.map(|_| (meta::PROGRESS_TOKEN, &*token_json));
+    let meta: Vec<_> =
+        token.into_iter().chain(stamp.into_iter().flat_map(ClientStamp::meta)).collect();
+    write_head(out, Head::Request(id, method));
+    object_with_meta(
+        out,
+        params,
+        Stamps { beside: &[], meta: &meta, more: more.map(RawJson::as_raw) },
+    )?;
+    out.push(b'}');
+    Ok(())
+}
+
+pub(super) fn token_of(tracking: &Tracked, number: i64) -> Option<ProgressToken> {
+    match tracking {
+        Tracked::No => None,
+        Tracked::Own => Some(number.into()),
+        Tracked::Custom(token) => Some(token.clone()),
+    }
+}
+
+pub(super) fn client_stamp(life: &Lifecycle) -> Option<&ClientStamp> {
+    match life {
+        Lifecycle::Client(negotiation) => negotiation.stamp(),
+        Lifecycle::Server(_) => None,
+    }
+}

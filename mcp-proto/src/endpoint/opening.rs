@@ -1,0 +1,181 @@
+//! How a conversation opens: the handshake, and what the application asked for before it was over.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use super::calling::{client_stamp, token_of, write_request};
+use super::calls::{Purpose, Tracked};
+use super::core::{Core, Phase};
+use super::outbox::Route;
+use crate::config::Timeouts;
+use crate::era::{Lifecycle, Next, Opening};
+use crate::error::SendError;
+use crate::event::{Event, PeerInfo};
+use crate::id::RequestId;
+use crate::json::RawJson;
+use crate::method::{Notification, Request};
+use crate::revision::Era;
+use crate::time::Instant;
+use crate::types::{Discover, Initialize, Initialized, SetLevel};
+use crate::wire::{Stamps, object_with_meta, write_notification};
+
+/// Something to be sent once the peer is ready.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// The call that it is; none for a notification.
+    pub(super) call: Option<i64>,
+    method: String,
+    params: Vec<u8>,
+    meta: Option<RawJson>,
+}
+
+impl Core {
+    pub(super) fn open(&mut self, opening: Opening, now: Instant) {
+        let Lifecycle::Client(negotiation) = &self.life else { return };
+        let config = &negotiation.config;
+        let (purpose, timeout) = match opening {
+            Opening::Probe(_) => (Purpose::Probe, config.probe_timeout),
+            Opening::Initialize(_) => (Purpose::Initialize, config.handshake_timeout),
+        };
+        let number = self.calls.next_id();
+        let id = RequestId::from(number);
+        let outbox = &mut self.outbox;
+        // These parameters have string keys only, so writing them cannot fail.
+        let _ = match opening {
+            Opening::Probe(revision) => {
+                let stamp = negotiation.stamp_for(revision);
+                outbox.push(Route::Call(id.clone()), |out| {
+                    write_request(
+                        out,
+                        &id,
+                        Discover::METHOD,
+                        &Discover {},
+                        None,
+                        None,
+                        Some(&stamp),
+                    )
+                })
+            }
+            Opening::Initialize(revision) => {
+                let params = Initialize::new(
+                    revision.as_str(),
+                    config.capabilities.clone(),
+                    config.info.clone(),
+                );
+                outbox.push(Route::Call(id.clone()), |out| {
+                    write_request(out, &id, Initialize::METHOD, &params, None, None, None)
+                })
+            }
+        };
+        self.enter(number, purpose, Tracked::No, Timeouts::NEVER.total(timeout), now);
+    }
+
+    pub(super) fn proceed(&mut self, next: Next, now: Instant) {
+        match next {
+            Next::Say(opening) => self.open(opening, now),
+            Next::Close(reason) => self.close(reason, now),
+            Next::Ready(peer) => {
+                if peer.revision.era() == Era::Legacy {
+                    let _ = self.outbox.push(Route::Standalone, |out| {
+                        write_notification(out, Initialized::METHOD, &Initialized {})
+                    });
+                    self.ask_for_logs(&peer, now);
+                }
+                self.events.push_back(Event::Ready((*peer).clone()));
+                self.peer = Some(*peer);
+                self.release_held();
+            }
+        }
+    }
+
+    pub(super) fn met(&mut self, peer: PeerInfo) {
+        self.events.push_back(Event::Ready(peer.clone()));
+        self.peer = Some(peer);
+    }
+
+    /// A legacy session has one level for all; the modern era names it in each request.
+    pub(super) fn ask_for_logs(&mut self, peer: &PeerInfo, now: Instant) {
+        let Lifecycle::Client(negotiation) = &self.life else { return };
+        let Some(level) = negotiation.config.log_level else { return };
+        if peer.capabilities.get("logging").is_some() {
+            let timeouts = self.timeouts;
+            let _ = self.call(
+                SetLevel::METHOD,
+                &SetLevel::new(level),
+                Purpose::Courtesy,
+                Tracked::No,
+                None,
+                timeouts,
+                now,
+            );
+        }
+    }
+
+    /// Whether what the application asks for has to wait until the peer is ready.
+    pub(super) fn must_hold(&self) -> Result<bool, SendError> {
+        match &self.life {
+            Lifecycle::Client(negotiation) => Ok(negotiation.revision().is_none()),
+            Lifecycle::Server(serving) if serving.is_initialized() => match self.phase {
+                Phase::Open => Ok(false),
+                _ => Err(SendError::Closed),
+            },
+            Lifecycle::Server(serving) if serving.session().is_some() => Err(SendError::NotReady),
+            // Without a session there is only the modern era, in which a server asks nothing.
+            Lifecycle::Server(_) => Err(SendError::Unsupported),
+        }
+    }
+
+    pub(super) fn hold<T: Serialize + ?Sized>(
+        &mut self,
+        call: Option<i64>,
+        method: &str,
+        params: &T,
+        meta: Option<&RawJson>,
+    ) -> Result<(), SendError> {
+        let mut written = Vec::new();
+        object_with_meta(&mut written, params, Stamps::default())?;
+        let held = Held { call, method: method.into(), params: written, meta: meta.cloned() };
+        self.held_len += held.len();
+        self.held.push_back(held);
+        Ok(())
+    }
+
+    pub(super) fn release_held(&mut self) {
+        self.held_len = 0;
+        for held in core::mem::take(&mut self.held) {
+            let params = crate::json::Raw::trusted(&held.params);
+            let Some(number) = held.call else {
+                let _ = self
+                    .outbox
+                    .push(Route::Standalone, |out| write_notification(out, &held.method, &params));
+                continue;
+            };
+            let Some(call) = self.calls.get_mut(number) else { continue };
+            call.held = false;
+            let id = RequestId::from(number);
+            let token = token_of(&call.tracking, number);
+            let stamp = client_stamp(&self.life);
+            let _ = self.outbox.push(Route::Call(id.clone()), |out| {
+                write_request(
+                    out,
+                    &id,
+                    &held.method,
+                    &params,
+                    token.as_ref(),
+                    held.meta.as_ref(),
+                    stamp,
+                )
+            });
+        }
+    }
+}
+
+impl Held {
+    pub(super) fn len(&self) -> usize {
+        self.method.len()
+            + self.params.len()
+            + self.meta.as_ref().map_or(0, |meta| meta.as_bytes().len())
+    }
+}
