@@ -301,6 +301,18 @@ def record(revision: str):
     check_record(entries, run.wire)
 
 
+def sample():
+    """The FastMCP sample of the README: values 0 to 9 of 10, then a result; the tap is out of the way."""
+    server = HERE.parent.parent / "mcp-tokio" / "examples" / "fastmcp_server.py"
+    process = subprocess.run([CLI, "call", "long_running_task", "seconds=0.01", "--json", "--", PYTHON, str(server)],
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
+    events = [json.loads(line) for line in process.stdout.splitlines()]
+    assert process.returncode == 0, (process.returncode, process.stderr[-300:])
+    reports = [(e["progress"], e["total"], e["message"]) for e in events if e["event"] == "progress"]
+    compare("reports", reports, [(i, 10, f"step {i + 1} of 10") for i in range(10)])
+    assert events[-1]["event"] == "result" and events[-1]["content"][0]["text"] == "完成", events[-1]
+
+
 def check_record(entries: list[dict], wire: Wire) -> None:
     """The recorded bytes of each direction are those of the tap, and time does not run back."""
     raise AssertionError(f"unknown format: {entries[0]}")
@@ -320,7 +332,7 @@ def cases():
     for revision, expected in ((LEGACY[-1], LEGACY[-1]), (MODERN, MODERN), auto):
         yield f"junk, {revision}", lambda r=revision, e=expected: junk(r, e)
     for case in (fails_for_people, unknown_tool, wrong_argument, dies_at_once, no_such_command, wrong_usage, arguments,
-                 interrupt_before_ready, lists_for_people, lines_for_people, no_progress):
+                 interrupt_before_ready, lists_for_people, lines_for_people, no_progress, sample):
         yield case.__name__, case
 
 

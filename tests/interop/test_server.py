@@ -1,0 +1,209 @@
+"""Our demo server under the clients of others: FastMCP, the Python SDK and the TypeScript SDK, in both eras.
+
+    test_server.py SERVER [ARG ...]
+
+What the server puts on the wire is judged; what a client makes of it (reports lost, out of order, or after the result)
+is counted and printed as that client's behaviour. Environment: ONLY=TEXT runs the cases whose name holds TEXT.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from interop import HERE, LEGACY, MODERN, PYTHON, Call, Wire, compare, gone, run_all, tapped
+
+SERVER = sys.argv[1:]
+SCRATCH = Path(tempfile.mkdtemp(prefix="mcp-interop-server-"))
+LIMIT = 90
+
+CLIENTS = {
+    "fastmcp": [PYTHON, str(HERE / "peers" / "fastmcp_client.py")],
+    "python": [PYTHON, str(HERE / "peers" / "mcp_client.py")],
+    "typescript": ["node", str(HERE / "ts" / "client.mjs")],
+}
+MODES = {"legacy": LEGACY[-1], "auto": MODERN, MODERN: MODERN}
+
+
+class Session:
+    """One run of a client through a plan (see peers/plan.py), with the wire."""
+
+    count = 0
+
+    def __init__(self, client: str, mode: str, plan: list, tap: list[str] = ()):
+        Session.count += 1
+        stem = SCRATCH / f"{Session.count}-{client}-{mode}"
+        self.client, self.asked = client, [call.get("progress", True) for calls in plan for call in calls]
+        record = stem.with_suffix(".wire")
+        command = [*CLIENTS[client], mode, json.dumps(plan), "--", *tapped(record, *tap, "--", *SERVER)]
+        with open(stem.with_suffix(".stderr"), "w") as stderr:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, cwd=SCRATCH)
+        try:
+            out, _ = process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{client} hangs: no end after {LIMIT} s; the wire is {record}") from None
+        finally:
+            process.kill()
+        said = stem.with_suffix(".stderr").read_text()
+        assert process.returncode == 0, f"{client} ended with {process.returncode}: {said[-800:]}"
+        self.events = [json.loads(line) for line in out.decode().splitlines()]
+        self.wire = Wire(record)
+        assert gone(self.wire.pid), "our server outlives its client"
+        self.check_wire(MODES[mode])
+
+    def check_wire(self, revision: str) -> None:
+        """What holds in every session: one response per call, reports in order, before it, and never after."""
+        assert self.wire.junk() == 0, "the server wrote lines that are no messages"
+        if revision == MODERN:
+            metas = [c.request.body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] for c in self.wire.calls()]
+            assert set(metas) <= {MODERN}, metas
+        else:
+            (asked,) = self.wire.sent("initialize")
+            answers = [m.body["result"]["protocolVersion"] for m in self.wire.messages if m.sender == "server" and m.body
+                       and m.body.get("id") == asked.body["id"] and "result" in m.body]
+            assert answers == [revision], answers
+        tokens = [c.token for c in self.wire.calls()]
+        for message in self.wire.messages:
+            if message.progress():
+                token = message.body["params"]["progressToken"]
+                assert token in tokens and type(token) in {type(t) for t in tokens}, f"token {token!r} was never given"
+        for call in self.wire.calls():
+            assert call.cancelled or len(call.responses) == 1, f"{call.tool}: {len(call.responses)} responses"
+            assert not call.late, f"{call.tool}: {len(call.late)} reports after the response"
+            assert call.token is not None or not call.reports, f"{call.tool}: reports that nobody asked for"
+            values = [report[0] for report in call.reports]
+            assert all(a < b for a, b in zip(values, values[1:])), f"{call.tool}: values do not increase: {values[:20]}"
+
+    def call(self, number: int) -> Call:
+        return self.wire.call(number)
+
+    def results(self) -> dict[int, dict]:
+        return {e["call"]: e for e in self.events if e["event"] in ("result", "error", "cancelled")}
+
+    def behaviour(self) -> str:
+        """What the client made of the reports on the wire, over all calls that had a handler."""
+        wire, seen, lost, reordered, late = 0, 0, 0, 0, 0
+        for number, call in enumerate(self.wire.calls()):
+            if not self.asked[number]:
+                continue
+            wire += len(call.reports)
+            reports = [(e["progress"], e.get("total"), e.get("message")) for e in self.events
+                       if e["event"] == "progress" and e["call"] == number]
+            ended = next((i for i, e in enumerate(self.events) if e["event"] != "progress" and e.get("call") == number), len(self.events))
+            late += sum(e["event"] == "progress" and e["call"] == number for e in self.events[ended:])
+            seen += len(reports)
+            reordered += sum(a[0] >= b[0] for a, b in zip(reports, reports[1:]))
+            if not call.cancelled:
+                lost += len(set(call.reports) - set(reports))
+        complaints = sum(e["event"] == "complaint" for e in self.events)
+        return (f"{wire} reports on the wire; {self.client} showed {seen}, lost {lost}, {reordered} out of order, "
+                f"{late} after the result" + (f", {complaints} complaints" if complaints else ""))
+
+
+def call(tool: str, **options) -> dict:
+    arguments = {key: value for key, value in options.items() if key not in ("progress", "cancel_after")}
+    return {"tool": tool, "arguments": arguments, **{k: v for k, v in options.items() if k in ("progress", "cancel_after")}}
+
+
+# The demo server's tools, at a pace that suits a test, and how the values of each end.
+QUICK = {"every": 5}
+TASK = call("long_running_task", every=5)
+USES = [call("data", **QUICK), call("training", **QUICK), call("upload", **QUICK), call("download", **QUICK), call("workflow", **QUICK)]
+
+
+def origin(client: str, mode: str, tap: list[str] = ()) -> str:
+    """The sample that started it all: 0 to 9 of 10, each with its message, then the result."""
+    session = Session(client, mode, [[TASK]], tap)
+    task = session.call(0)
+    compare("values", [report[:2] for report in task.reports], [(i, 10) for i in range(10)])
+    assert all(report[2] for report in task.reports), "a report without a message"
+    assert task.text == "完成" and session.results()[0]["text"] == "完成", task.result
+    return session.behaviour()
+
+
+def one_read(client: str, mode: str) -> str:
+    """The same, where the reports and the result reach the client in one piece."""
+    return origin(client, mode, ["--coalesce", "1"])
+
+
+def uses(client: str, mode: str) -> str:
+    """Each of the demo's uses, one after the other."""
+    session = Session(client, mode, [[use] for use in USES])
+    for number, use in enumerate(USES):
+        done = session.call(number)
+        assert done.tool == use["tool"] and not done.result.get("isError"), done.result
+        assert len(done.reports) >= 3, f"{done.tool}: {len(done.reports)} reports"
+        assert session.results()[number]["event"] == "result", session.results()[number]
+        if done.tool in ("upload", "download"):
+            value, total, _ = done.reports[-1]
+            assert total > 2**32 and value == total, f"{done.tool} ends at {value} of {total}"
+    return session.behaviour()
+
+
+def together(client: str, mode: str) -> str:
+    """Calls of all kinds at the same time, one of them without a handler."""
+    plan = [[*USES, TASK, TASK, {**TASK, "progress": False}]]
+    session = Session(client, mode, plan)
+    calls = session.wire.calls()
+    assert [c.tool for c in calls] == [c["tool"] for c in plan[0]], [c.tool for c in calls]
+    assert all(not c.result.get("isError") for c in calls)
+    for task in calls[5:7]:
+        compare("values", [report[0] for report in task.reports], list(range(10)))
+    if calls[7].token is None:
+        assert not calls[7].reports
+    assert len({e["call"] for e in session.events if e["event"] == "result"}) == 8
+    return session.behaviour()
+
+
+def flood(client: str, mode: str) -> str:
+    """A tool that reports a million times costs some hundred messages, and its last value arrives."""
+    session = Session(client, mode, [[call("flood")]])
+    flooded = session.call(0)
+    assert 2 <= len(flooded.reports) <= 2000, f"{len(flooded.reports)} messages"
+    assert flooded.reports[-1][0] == 1_000_000, f"the last value is {flooded.reports[-1]}"
+    assert session.results()[0]["event"] == "result", session.results()
+    return session.behaviour()
+
+
+def cancel(client: str, mode: str) -> str:
+    """The client gives up in the middle: the server falls silent about that call, and the next one is served."""
+    session = Session(client, mode, [[call("long_running_task", every=200, cancel_after=2)], [TASK]])
+    first, second = session.wire.calls()
+    assert len(first.cancelled) == 1, f"{client} sent {len(first.cancelled)} cancellations"
+    assert not first.responses, f"a cancelled call was answered: {first.responses}"
+    assert 2 <= len(first.reports) <= 4, f"{len(first.reports)} reports"
+    assert second.text == "完成"
+    ends = [session.results()[i]["event"] for i in (0, 1)]
+    assert ends == ["cancelled", "result"], ends
+    return session.behaviour()
+
+
+def errors(client: str, mode: str) -> str:
+    """A tool that is not there and arguments that do not fit: each is an answer, and the next call is served."""
+    session = Session(client, mode, [[call("no_such_tool")], [call("long_running_task", every="soon")], [TASK]])
+    missing, wrong, right = session.wire.calls()
+    assert missing.response.get("error", {}).get("code") == -32602, missing.response
+    assert wrong.result["isError"] is True and wrong.text, wrong.response
+    assert right.text == "完成"
+    return ""
+
+
+def cases():
+    for client in CLIENTS:
+        for mode in MODES:
+            yield f"origin, {client}, {mode}", lambda c=client, m=mode: origin(c, m)
+        for case in (one_read, uses, together, flood, cancel, errors):
+            for mode in ("legacy", MODERN):
+                yield f"{case.__name__}, {client}, {mode}", lambda f=case, c=client, m=mode: f(c, m)
+
+
+if __name__ == "__main__":
+    status = run_all(list(cases()))
+    if status:
+        print(f"the wires are in {SCRATCH}", file=sys.stderr)
+    else:
+        for file in SCRATCH.iterdir():
+            file.unlink()
+        SCRATCH.rmdir()
+    sys.exit(status)
