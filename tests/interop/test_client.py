@@ -253,6 +253,18 @@ def interrupt(revision: str):
     assert "cancelled" in signed, f"the tool goes on; the server signed off with {signed}"
 
 
+def killed():
+    """The tool is killed outright: the server ends with it (which `Run` checks)."""
+    def on_first_report(process):
+        while b'"progress"' not in process.stdout.readline():
+            pass
+        process.kill()
+        return b""
+
+    run = call("sleeps", "seconds=40", "every=0.1", while_running=on_first_report)
+    assert run.code == -signal.SIGKILL, run.code
+
+
 def interrupt_before_ready():
     """Ctrl-C while the server still starts."""
     started = time.monotonic()
@@ -332,7 +344,7 @@ def cases():
     for revision, expected in ((LEGACY[-1], LEGACY[-1]), (MODERN, MODERN), auto):
         yield f"junk, {revision}", lambda r=revision, e=expected: junk(r, e)
     for case in (fails_for_people, unknown_tool, wrong_argument, dies_at_once, no_such_command, wrong_usage, arguments,
-                 interrupt_before_ready, lists_for_people, lines_for_people, no_progress, sample):
+                 killed, interrupt_before_ready, lists_for_people, lines_for_people, no_progress, sample):
         yield case.__name__, case
 
 

@@ -10,7 +10,9 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from threading import Timer
 
 from interop import HERE, LEGACY, MODERN, PYTHON, Call, Wire, compare, gone, run_all, tapped
 
@@ -189,11 +191,32 @@ def errors(client: str, mode: str) -> str:
     return ""
 
 
+def orphan(client: str, mode: str) -> str:
+    """The client is killed in the middle of a call: the server notices and ends."""
+    pid_file = SCRATCH / f"orphan-{client}-{mode}.pid"
+    plan = json.dumps([[call("long_running_task", every=300)]])
+    command = [*CLIENTS[client], mode, plan, "--", "sh", "-c", 'echo $$ >"$0"; exec "$@"', str(pid_file), *SERVER]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=SCRATCH) as process:
+        watchdog = Timer(LIMIT, process.kill)
+        watchdog.start()
+        try:
+            while line := process.stdout.readline():
+                if b'"progress"' in line:
+                    break
+        finally:
+            watchdog.cancel()
+            process.kill()
+    assert line, f"{client} showed no report"
+    started = time.monotonic()
+    assert gone(int(pid_file.read_text()), within=10), "our server lives on without its client"
+    return f"gone after {time.monotonic() - started:.1f} s"
+
+
 def cases():
     for client in CLIENTS:
         for mode in MODES:
             yield f"origin, {client}, {mode}", lambda c=client, m=mode: origin(c, m)
-        for case in (one_read, uses, together, flood, cancel, errors):
+        for case in (one_read, uses, together, flood, cancel, errors, orphan):
             for mode in ("legacy", MODERN):
                 yield f"{case.__name__}, {client}, {mode}", lambda f=case, c=client, m=mode: f(c, m)
 
