@@ -7,9 +7,13 @@
 mod pacing;
 mod receiver;
 mod sender;
+mod span;
+mod view;
 
 pub use pacing::Pacing;
 pub use sender::{ReportError, Weight};
+pub use span::Span;
+pub use view::{Phase, ProgressView};
 
 pub(crate) use pacing::Bucket;
 pub(crate) use receiver::Receiver;
