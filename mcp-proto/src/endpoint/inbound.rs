@@ -27,10 +27,11 @@ use crate::wire::{
 impl Core {
     /// One whole message, complete at `at`. What was due before that has ended before it.
     pub(crate) fn handle_message(&mut self, frame: Bytes, at: Instant) {
+        // What was due before it may have been the handshake, which ends everything.
+        self.expire_before(at);
         if self.is_closed() {
             return;
         }
-        self.expire_before(at);
         match read_message(&frame, &self.limits) {
             Ok(Message::Request { id, method, method_raw, params }) => {
                 self.handle_request(&frame, id, &method, method_raw, params, at);
@@ -50,10 +51,11 @@ impl Core {
 
     /// A line that was longer than the limit; `head` is how it began.
     pub(crate) fn handle_too_long(&mut self, head: &[u8], at: Instant) {
+        // What was due before it may have been the handshake, which ends everything.
+        self.expire_before(at);
         if self.is_closed() {
             return;
         }
-        self.expire_before(at);
         let id = salvage_id(head, &self.limits);
         let violation = Violation::TooLong { limit: self.limits.max_message_len };
         // Whether it was a request or a response cannot be seen from its head alone; a server only
