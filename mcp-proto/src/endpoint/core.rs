@@ -312,7 +312,7 @@ impl Core {
         self.requests.get(id).map(|inbound| inbound.speech.revision)
     }
 
-    pub(crate) fn last_report(&self, id: &RequestId) -> Option<f64> {
+    pub(crate) fn last_report(&self, id: &RequestId) -> Option<(f64, Option<f64>)> {
         self.requests.get(id).and_then(|inbound| inbound.reporter.as_ref())?.sender.last()
     }
 

@@ -260,8 +260,9 @@ impl<R: Role> Endpoint<R> {
         self.core.revision_of(id)
     }
 
-    /// The value that was reported last of a request, sent or waiting: the next one must be above it.
-    pub fn last_report(&self, id: &RequestId) -> Option<f64> {
+    /// The value that was reported last of a request, sent or waiting, and its total: the next value must
+    /// be above it.
+    pub fn last_report(&self, id: &RequestId) -> Option<(f64, Option<f64>)> {
         self.core.last_report(id)
     }
 

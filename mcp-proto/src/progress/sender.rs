@@ -40,7 +40,8 @@ pub enum ReportError {
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
     bucket: Bucket,
-    last: Option<f64>,
+    /// The value reported last, and its total.
+    last: Option<(f64, Option<f64>)>,
     /// What waits: milestones in order, and behind them at most one ordinary report.
     waiting: VecDeque<(Progress, Weight)>,
     max_milestones: usize,
@@ -71,10 +72,10 @@ impl Sender {
         {
             return Err(ReportError::NotFinite);
         }
-        if let Some(last) = self.last.filter(|last| progress.progress <= *last) {
+        if let Some((last, _)) = self.last.filter(|(last, _)| progress.progress <= *last) {
             return Err(ReportError::NotIncreasing { last });
         }
-        self.last = Some(progress.progress);
+        self.last = Some((progress.progress, progress.total));
         if self.waiting.is_empty() && room && self.bucket.try_take(now) {
             return Ok(Some(progress));
         }
@@ -108,8 +109,8 @@ impl Sender {
         (!self.waiting.is_empty()).then(|| self.bucket.next_at().max(now))
     }
 
-    /// The value reported last.
-    pub(crate) fn last(&self) -> Option<f64> {
+    /// The value reported last, and its total.
+    pub(crate) fn last(&self) -> Option<(f64, Option<f64>)> {
         self.last
     }
 

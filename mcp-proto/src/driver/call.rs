@@ -1,0 +1,337 @@
+//! One call as a future.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use super::listen::{AsyncClosure, Closure, Handled, Listen, ListenerError, Silent, caught};
+use super::queue::{Delivery, Queue};
+use super::shared::{Handle, Waiting};
+use crate::config::{CallOptions, Timeouts};
+use crate::error::{CallError, SendError};
+use crate::id::{ProgressToken, RequestId};
+use crate::json::RawJson;
+use crate::role::Client;
+use crate::stdio::Connection;
+use crate::time::Instant;
+use crate::types::Progress;
+
+/// One call: a future of its result.
+///
+/// Nothing is sent before it is first polled. Every report that came before the result reaches the
+/// listener before the future is ready, in order, and none after. The listener runs inside the caller's
+/// own `.await`, so it may borrow from the stack. Dropping the future cancels the call.
+#[must_use = "a call is not sent until it is awaited"]
+pub struct Call<T, L = Silent> {
+    handle: Handle<Client>,
+    stage: Stage,
+    options: CallOptions,
+    delivery: Delivery,
+    decode: fn(RawJson) -> Result<T, CallError>,
+    listener: L,
+    /// A report is being handled; no other begins before it is done.
+    is_busy: bool,
+    failed: Option<ListenerError>,
+    merged: u64,
+}
+
+/// Puts the request together once it is sent.
+pub(super) type Send = Box<
+    dyn FnOnce(&mut Connection<Client>, CallOptions, Instant) -> Result<RequestId, SendError>
+        + core::marker::Send,
+>;
+
+enum Stage {
+    Unsent(Send),
+    Sent(RequestId),
+    /// It could not be sent.
+    Refused(SendError),
+    /// Its result was taken.
+    Over,
+}
+
+/// How a call ended, with what became of its listener.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Outcome<T> {
+    /// The result.
+    pub result: Result<T, CallError>,
+    /// Reports that were merged into newer ones because the listener did not take them in time.
+    pub merged: u64,
+    /// Whether the listener handled every report it got. After a failure it gets no more.
+    pub listener: Result<(), ListenerError>,
+}
+
+impl<T> Call<T> {
+    pub(super) fn new(
+        handle: Handle<Client>,
+        send: Send,
+        decode: fn(RawJson) -> Result<T, CallError>,
+    ) -> Self {
+        Self {
+            handle,
+            stage: Stage::Unsent(send),
+            options: CallOptions::default(),
+            delivery: Delivery::default(),
+            decode,
+            listener: Silent,
+            is_busy: false,
+            failed: None,
+            merged: 0,
+        }
+    }
+
+    /// Listens to the call's progress. The closure may return a `Result`; after an error or a panic it
+    /// gets no more reports, and [`outcome`](Call::outcome) tells.
+    pub fn on_progress<F, H>(self, listener: F) -> Call<T, Closure<F>>
+    where
+        F: FnMut(Progress) -> H,
+        H: Handled,
+    {
+        self.listener(Closure(listener))
+    }
+
+    /// Listens to the call's progress with an async closure: one report at a time, in order.
+    pub fn on_progress_async<F, Fut>(self, listener: F) -> Call<T, AsyncClosure<F, Fut>>
+    where
+        F: FnMut(Progress) -> Fut,
+        Fut: Future<Output: Handled>,
+    {
+        self.listener(AsyncClosure { closure: listener, running: None })
+    }
+
+    fn listener<L>(mut self, listener: L) -> Call<T, L> {
+        Call {
+            handle: self.handle.clone(),
+            stage: core::mem::replace(&mut self.stage, Stage::Over),
+            options: core::mem::take(&mut self.options),
+            delivery: self.delivery,
+            decode: self.decode,
+            listener,
+            is_busy: false,
+            failed: None,
+            merged: 0,
+        }
+    }
+
+    /// The next report; `None` once the result is there, which awaiting the call then gives.
+    ///
+    /// This is the call as a stream: it asks for progress, as a listener would.
+    pub async fn next_progress(&mut self) -> Option<Progress> {
+        self.options = core::mem::take(&mut self.options).tracked();
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Progress>> {
+        self.send();
+        match self.poll_taken(cx) {
+            Poll::Ready(Taken::Report(progress)) => Poll::Ready(Some(progress)),
+            Poll::Ready(Taken::Result) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<T, L> Call<T, L> {
+    /// Sets what becomes of reports that the listener does not take in time.
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// Sets the deadlines; without it the client's own hold.
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.with_options(|options| options.timeouts(timeouts))
+    }
+
+    /// Asks for progress under a token of the caller's own.
+    pub fn progress_token(self, token: impl Into<ProgressToken>) -> Self {
+        self.with_options(|options| options.progress_token(token))
+    }
+
+    /// Adds members to the request's `_meta`, such as trace context.
+    pub fn meta(self, meta: RawJson) -> Self {
+        self.with_options(|options| options.meta(meta))
+    }
+
+    fn with_options(mut self, change: impl FnOnce(CallOptions) -> CallOptions) -> Self {
+        self.options = change(core::mem::take(&mut self.options));
+        self
+    }
+
+    /// The id of the request, once it is sent.
+    pub fn id(&self) -> Option<&RequestId> {
+        match &self.stage {
+            Stage::Sent(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Gives the call up, with a reason that the server may log. Dropping it does the same without one.
+    pub fn cancel(mut self, reason: &str) {
+        self.give_up(Some(reason));
+    }
+
+    fn give_up(&mut self, reason: Option<&str>) {
+        if let Stage::Sent(id) = core::mem::replace(&mut self.stage, Stage::Over) {
+            let waiting = self.handle.change(|state, now| {
+                state.conn.cancel(&id, reason, now);
+                state.calls.remove(&id)
+            });
+            drop(waiting);
+        }
+    }
+
+    /// Sends the request, unless that was tried before.
+    fn send(&mut self) {
+        let send = match core::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Unsent(send) => send,
+            stage => {
+                self.stage = stage;
+                return;
+            }
+        };
+        let options = core::mem::take(&mut self.options);
+        let delivery = self.delivery;
+        let sent = self.handle.change(|state, now| {
+            let id = send(&mut state.conn, options, now)?;
+            let waiting = Waiting { queue: Queue::new(delivery), outcome: None, waker: None };
+            state.calls.insert(id.clone(), waiting);
+            Ok(id)
+        });
+        self.stage = match sent {
+            Ok(id) => Stage::Sent(id),
+            Err(error) => Stage::Refused(error),
+        };
+    }
+
+    /// The next report, or the news that the result is there and no report is before it.
+    fn poll_taken(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
+        let Stage::Sent(id) = &self.stage else { return Poll::Ready(Taken::Result) };
+        let mut state = self.handle.lock();
+        let Some(waiting) = state.calls.get_mut(id) else { return Poll::Ready(Taken::Result) };
+        let was_full = waiting.queue.is_full();
+        self.merged = waiting.queue.merged();
+        let taken = match waiting.queue.pop() {
+            Some(progress) => Taken::Report(progress),
+            None if waiting.outcome.is_some() => Taken::Result,
+            None => {
+                waiting.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+        };
+        let driver = was_full.then(|| state.driver.take()).flatten();
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        Poll::Ready(taken)
+    }
+
+    fn take_result(&mut self) -> Result<T, CallError> {
+        let id = match core::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Sent(id) => id,
+            Stage::Refused(error) => return Err(error.into()),
+            Stage::Unsent(_) | Stage::Over => return Err(CallError::Cancelled),
+        };
+        let waiting = self.handle.lock().calls.remove(&id);
+        waiting
+            .and_then(|waiting| waiting.outcome)
+            .unwrap_or(Err(CallError::Cancelled))
+            .and_then(self.decode)
+    }
+}
+
+/// Reports handled before other tasks get their turn.
+const BUDGET: usize = 256;
+
+enum Taken {
+    Report(Progress),
+    Result,
+}
+
+impl<T, L: Listen> Call<T, L> {
+    /// The result, and what became of the listener.
+    pub async fn outcome(mut self) -> Outcome<T> {
+        let result = poll_fn(|cx| self.poll_result(cx)).await;
+        let listener = self.failed.take().map_or(Ok(()), Err);
+        Outcome { result, merged: self.merged, listener }
+    }
+
+    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, CallError>> {
+        if let Stage::Unsent(_) = self.stage {
+            let has_default = self.handle.lock().listeners.progress.is_some();
+            if L::IS_LISTENING || has_default {
+                self.options = core::mem::take(&mut self.options).tracked();
+            }
+            self.send();
+        }
+        for _ in 0..BUDGET {
+            if self.is_busy {
+                match self.listener.poll_done(cx) {
+                    Poll::Ready(done) => {
+                        self.is_busy = false;
+                        self.note(done);
+                    }
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            match self.poll_taken(cx) {
+                Poll::Ready(Taken::Report(progress)) => self.hear(progress),
+                Poll::Ready(Taken::Result) => return Poll::Ready(self.take_result()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn hear(&mut self, progress: Progress) {
+        if self.failed.is_some() {
+            return;
+        }
+        if L::IS_LISTENING {
+            let started = self.listener.start(progress);
+            self.is_busy = started.is_ok();
+            self.note(started);
+            return;
+        }
+        let listener = self.handle.lock().listeners.progress.clone();
+        if let (Some(listener), Stage::Sent(id)) = (listener, &self.stage) {
+            let heard = caught(|| listener(id, &progress));
+            self.note(heard);
+        }
+    }
+
+    /// Keeps the first failure.
+    fn note(&mut self, done: Result<(), ListenerError>) {
+        if let Err(error) = done {
+            self.failed.get_or_insert(error);
+        }
+    }
+}
+
+impl<T, L: Listen> Future for Call<T, L> {
+    type Output = Result<T, CallError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().poll_result(cx)
+    }
+}
+
+/// Nothing in it is pinned: the future of an async listener has a box of its own.
+impl<T, L> Unpin for Call<T, L> {}
+
+impl<T, L> Drop for Call<T, L> {
+    fn drop(&mut self) {
+        self.give_up(None);
+    }
+}
+
+impl<T, L> fmt::Debug for Call<T, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("id", &self.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! A client's handle.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::poll_fn;
+
+use super::call::Call;
+use super::shared::{Handle, State};
+use crate::error::{CallError, CloseReason, SendError, Violation};
+use crate::event::PeerInfo;
+use crate::id::RequestId;
+use crate::json::RawJson;
+use crate::method::{Notification, Request};
+use crate::role;
+use crate::types::{ListTools, LogMessage, Progress, Tool};
+
+/// A client, on any runtime. Cheap to clone; the last clone and the last call close the connection.
+#[derive(Clone)]
+pub struct Client {
+    handle: Handle<role::Client>,
+}
+
+/// Pages of a list that are asked for. Stops a server whose list never ends.
+const MAX_PAGES: usize = 64;
+
+impl Client {
+    pub(super) fn new(handle: Handle<role::Client>) -> Self {
+        Self { handle }
+    }
+
+    /// Waits until the server is known.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection ended before that.
+    pub async fn ready(&self) -> Result<PeerInfo, CloseReason> {
+        let look = |state: &mut State<role::Client>| match (state.peer(), &state.closed) {
+            (_, Some(reason)) => Some(Err(reason.clone())),
+            (peer, None) => peer.map(Ok),
+        };
+        poll_fn(|cx| self.handle.poll_watch(cx, look)).await
+    }
+
+    /// Calls the server. Nothing is sent before the call is awaited.
+    pub fn call<Q>(&self, params: Q) -> Call<Q::Output>
+    where
+        Q: Request<Sender = role::Client> + Send + 'static,
+    {
+        let send: super::call::Send = Box::new(move |conn, options, now| {
+            conn.request(&params, options, now).map(|ticket| ticket.id().clone())
+        });
+        Call::new(self.handle.clone(), send, |result| result.decode().map_err(CallError::Decode))
+    }
+
+    /// Calls any method with any parameters.
+    pub fn request(&self, method: impl Into<String>, params: Option<RawJson>) -> Call<RawJson> {
+        let method = method.into();
+        let send: super::call::Send = Box::new(move |conn, options, now| {
+            conn.request_raw(&method, params.as_ref(), options, now)
+        });
+        Call::new(self.handle.clone(), send, Ok)
+    }
+
+    /// Every tool of the server: all pages, 64 at most.
+    ///
+    /// # Errors
+    ///
+    /// The error of a page, or [`CallError::Protocol`] if the list does not end.
+    pub async fn list_tools(&self) -> Result<Vec<Tool>, CallError> {
+        let endless =
+            || CallError::Protocol(Violation::InvalidResponse("a list that does not end"));
+        let mut tools = Vec::new();
+        let mut page = ListTools::new();
+        for _ in 0..MAX_PAGES {
+            let mut result = self.call(page.clone()).await?;
+            tools.append(&mut result.tools);
+            let Some(cursor) = result.next_cursor else { return Ok(tools) };
+            if page.cursor.as_ref() == Some(&cursor) {
+                return Err(endless());
+            }
+            page = ListTools::new().cursor(cursor);
+        }
+        Err(endless())
+    }
+
+    /// Announces something to the server.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn notify<N: Notification<Sender = role::Client>>(
+        &self,
+        notification: &N,
+    ) -> Result<(), SendError> {
+        self.handle.change(|state, _| state.conn.notify(notification))
+    }
+
+    /// Listens to the progress of every call that has no listener of its own and is sent from now on. It
+    /// runs where the call is awaited.
+    pub fn on_progress(&self, listener: impl Fn(&RequestId, &Progress) + Send + Sync + 'static) {
+        self.handle.lock().listeners.progress = Some(Arc::new(listener));
+    }
+
+    /// Listens to the server's log messages, in the driver's task: it must not block.
+    pub fn on_log(&self, listener: impl Fn(LogMessage) + Send + Sync + 'static) {
+        self.handle.lock().listeners.log = Some(Arc::new(listener));
+    }
+
+    /// Listens to what the server does against the protocol, in the driver's task: it must not block.
+    pub fn on_violation(&self, listener: impl Fn(Violation) + Send + Sync + 'static) {
+        self.handle.lock().listeners.violation = Some(Arc::new(listener));
+    }
+
+    /// Listens to every other notification, in the driver's task: it must not block.
+    pub fn on_notification(
+        &self,
+        listener: impl Fn(&str, Option<&RawJson>) + Send + Sync + 'static,
+    ) {
+        self.handle.lock().listeners.notification = Some(Arc::new(listener));
+    }
+
+    /// The server, once it is known.
+    pub fn peer(&self) -> Option<PeerInfo> {
+        self.handle.lock().peer()
+    }
+
+    /// Calls in flight.
+    pub fn calls_in_flight(&self) -> usize {
+        self.handle.lock().conn.calls_in_flight()
+    }
+
+    /// Closes the connection: every call ends. What was queued is still written, for at most 5 s.
+    pub fn close(&self) {
+        self.handle.change(|state, now| state.conn.close(now));
+    }
+
+    /// Waits until the connection has ended.
+    pub async fn closed(&self) -> CloseReason {
+        poll_fn(|cx| self.handle.poll_watch(cx, |state| state.closed.clone())).await
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("peer", &self.peer()).finish_non_exhaustive()
+    }
+}

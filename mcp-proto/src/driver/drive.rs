@@ -1,0 +1,243 @@
+//! The future that moves bytes and time.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use super::shared::{Afterwards, Shared};
+use super::transport::{Timer, Transport};
+use crate::error::CloseReason;
+use crate::role::Role;
+use crate::time::Instant;
+
+/// Moves bytes and time between a transport and the machine. Spawn it, or poll it beside your own code.
+///
+/// It ends with the transport, or when the last handle is dropped; what was queued is written first,
+/// for at most five seconds. It never waits to write while it could read, nor the reverse; it looks at
+/// the clock before it trusts a timer, works in bounded steps, and runs no code of yours but the
+/// listeners of the connection.
+#[must_use = "nothing moves until the driver is polled"]
+pub struct Driver<R: Role, T> {
+    shared: Arc<Shared<R>>,
+    io: Pin<Box<T>>,
+    /// Bytes on their way out, and how many of them the transport has taken.
+    out: Vec<u8>,
+    sent: usize,
+    needs_flush: bool,
+    read_buffer: Box<[u8]>,
+    input_ended: bool,
+    timer: Option<(Instant, Pin<Box<dyn Timer>>)>,
+    /// When what is left to write is given up.
+    give_up_at: Option<Instant>,
+}
+
+/// What may be read or copied out in one step.
+const CHUNK: usize = 16 << 10;
+
+/// Steps before other tasks get their turn.
+const BUDGET: usize = 64;
+
+/// How long the last bytes may take once the connection is closed. Stops a peer that never reads from
+/// keeping it open.
+const LINGER: Duration = Duration::from_secs(5);
+
+impl<R: Role, T: Transport> Driver<R, T> {
+    pub(super) fn new(shared: Arc<Shared<R>>, io: T) -> Self {
+        Self {
+            shared,
+            io: Box::pin(io),
+            out: Vec::new(),
+            sent: 0,
+            needs_flush: false,
+            read_buffer: alloc::vec![0; CHUNK].into(),
+            input_ended: false,
+            timer: None,
+            give_up_at: None,
+        }
+    }
+
+    /// Lets time pass, sorts events, and fetches what is to be written. Says why the connection has
+    /// closed, if it has.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Option<CloseReason> {
+        let now = self.shared.now();
+        let mut afterwards = Afterwards::default();
+        let mut state = self.shared.lock();
+        state.driver = Some(cx.waker().clone());
+        if state.conn.poll_timeout().is_some_and(|at| at <= now) {
+            state.conn.handle_timeout(now);
+        }
+        state.pump(now, &mut afterwards);
+        if self.sent == self.out.len() {
+            self.out.clear();
+            self.sent = 0;
+            while self.out.len() < CHUNK
+                && let Some(chunk) = state.conn.poll_transmit()
+            {
+                let length = chunk.len().min(CHUNK - self.out.len());
+                self.out.extend(chunk.iter().take(length));
+                state.conn.advance_transmit(length);
+                state.copied += length as u64;
+            }
+        }
+        let closed = state.closed.clone();
+        let listeners = (!afterwards.is_empty()).then(|| state.listeners.clone());
+        drop(state);
+        if let Some(listeners) = listeners {
+            afterwards.run(&listeners);
+        }
+        closed
+    }
+
+    /// Writes what it can. Whether anything moved.
+    fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) else {
+            if self.needs_flush {
+                match self.io.as_mut().poll_flush(cx) {
+                    Poll::Ready(Ok(())) => self.needs_flush = false,
+                    Poll::Ready(Err(_)) => self.fail(),
+                    Poll::Pending => {}
+                }
+            }
+            return false;
+        };
+        match self.io.as_mut().poll_write(cx, rest) {
+            Poll::Ready(Ok(written)) if written > 0 => {
+                self.sent += written.min(rest.len());
+                self.needs_flush = true;
+                let mut afterwards = Afterwards::default();
+                let mut state = self.shared.lock();
+                state.written += written as u64;
+                state.wake_watchers(&mut afterwards);
+                drop(state);
+                afterwards.wakers.into_iter().for_each(|waker| waker.wake());
+                true
+            }
+            Poll::Ready(_) => {
+                self.fail();
+                true
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    /// Reads what it can. Whether anything moved.
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.input_ended {
+            return false;
+        }
+        let state = self.shared.lock();
+        let wants = state.conn.wants_input() && !state.is_paused();
+        drop(state);
+        if !wants {
+            return false;
+        }
+        let Poll::Ready(read) = self.io.as_mut().poll_read(cx, &mut self.read_buffer) else {
+            return false;
+        };
+        let now = self.shared.now();
+        let mut afterwards = Afterwards::default();
+        let mut state = self.shared.lock();
+        match read.map(|length| self.read_buffer.get(..length).unwrap_or_default()) {
+            Ok([]) => {
+                self.input_ended = true;
+                state.conn.handle_eof(now);
+            }
+            Ok(bytes) => state.conn.handle_input(bytes, now),
+            Err(_) => {
+                self.input_ended = true;
+                // What had arrived still counts; only then has the transport failed.
+                state.conn.handle_timeout(now);
+                state.conn.handle_transport_error(now);
+            }
+        }
+        if self.input_ended {
+            state.input_ended = true;
+            state.wake_watchers(&mut afterwards);
+        }
+        drop(state);
+        afterwards.wakers.into_iter().for_each(|waker| waker.wake());
+        true
+    }
+
+    /// Nothing can be written any more. What was read still counts.
+    fn fail(&mut self) {
+        self.out.clear();
+        self.sent = 0;
+        self.needs_flush = false;
+        let now = self.shared.now();
+        let mut state = self.shared.lock();
+        state.conn.handle_timeout(now);
+        state.conn.handle_transport_error(now);
+    }
+
+    /// Arms the timer for the next deadline. Whether that has come already.
+    fn arm(&mut self, cx: &mut Context<'_>) -> bool {
+        let deadline = self.shared.lock().conn.poll_timeout();
+        let Some(at) = [deadline, self.give_up_at].into_iter().flatten().min() else {
+            self.timer = None;
+            return false;
+        };
+        if at <= self.shared.now() {
+            return true;
+        }
+        let runtime = self.shared.runtime();
+        let timer = match &mut self.timer {
+            Some((armed, timer)) if *armed == at => timer,
+            slot => &mut slot.insert((at, runtime.timer(at))).1,
+        };
+        if timer.as_mut().poll(cx).is_ready() {
+            // It may be early by the clock: then it is armed again.
+            self.timer = None;
+            return true;
+        }
+        false
+    }
+
+    /// Ends the output once everything is written, or given up.
+    fn close(&mut self, reason: CloseReason, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        let now = self.shared.now();
+        let give_up_at = *self.give_up_at.get_or_insert(now + LINGER);
+        let is_written = self.sent == self.out.len() && !self.needs_flush;
+        if now < give_up_at && (!is_written || self.io.as_mut().poll_close(cx).is_pending()) {
+            return Poll::Pending;
+        }
+        Poll::Ready(reason)
+    }
+}
+
+impl<R: Role, T: Transport> Future for Driver<R, T> {
+    type Output = CloseReason;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        let this = self.get_mut();
+        for _ in 0..BUDGET {
+            let closed = this.turn(cx);
+            let mut moved = this.write(cx);
+            match closed {
+                // What is written may have more behind it, so only a round without any ends it.
+                Some(reason) if !moved => {
+                    if let Poll::Ready(reason) = this.close(reason, cx) {
+                        return Poll::Ready(reason);
+                    }
+                }
+                Some(_) => {}
+                None => moved |= this.read(cx),
+            }
+            if !moved && !this.arm(cx) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<R: Role, T> Drop for Driver<R, T> {
+    fn drop(&mut self) {
+        self.shared.abandon();
+    }
+}

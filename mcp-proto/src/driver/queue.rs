@@ -1,0 +1,139 @@
+//! Reports of a call that its listener has not taken yet.
+
+use alloc::collections::VecDeque;
+
+use crate::types::Progress;
+
+/// What becomes of reports that a listener does not take in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// They wait, up to so many. Beyond it the middle is merged into newer ones and counted; the first
+    /// and the last are kept. Default: 256 reports and 256 KiB of messages.
+    Bounded {
+        /// Reports that wait; at least 2 are kept.
+        reports: usize,
+        /// Bytes of their messages.
+        bytes: usize,
+    },
+    /// None is lost: reading from the server pauses while 256 of them wait. Deadlines go on.
+    Every,
+    /// Only the newest waits.
+    Latest,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self::Bounded { reports: MAX_REPORTS, bytes: 256 << 10 }
+    }
+}
+
+const MAX_REPORTS: usize = 256;
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    delivery: Delivery,
+    waiting: VecDeque<Progress>,
+    /// Bytes of the messages that wait.
+    bytes: usize,
+    merged: u64,
+}
+
+impl Queue {
+    pub(super) fn new(delivery: Delivery) -> Self {
+        Self { delivery, ..Self::default() }
+    }
+
+    pub(super) fn push(&mut self, progress: Progress) {
+        let (reports, bytes) = match self.delivery {
+            Delivery::Bounded { reports, bytes } => (reports.max(2), bytes),
+            Delivery::Every => (usize::MAX, usize::MAX),
+            Delivery::Latest => (1, usize::MAX),
+        };
+        // The first that waits is kept, for it may be the first of all; so the newest of the others goes.
+        let kept = usize::from(reports > 1);
+        let size = size(&progress);
+        while self.waiting.len() > kept
+            && (self.waiting.len() >= reports || self.bytes + size > bytes)
+        {
+            self.merge_newest();
+        }
+        if self.waiting.len() >= reports {
+            self.merge_newest();
+        }
+        self.bytes += size;
+        self.waiting.push_back(progress);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Progress> {
+        let progress = self.waiting.pop_front()?;
+        self.bytes -= size(&progress);
+        Some(progress)
+    }
+
+    /// Whether the peer has to wait until some are taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.delivery == Delivery::Every && self.waiting.len() >= MAX_REPORTS
+    }
+
+    /// Reports that were merged into newer ones.
+    pub(super) fn merged(&self) -> u64 {
+        self.merged
+    }
+
+    fn merge_newest(&mut self) {
+        if let Some(older) = self.waiting.pop_back() {
+            self.bytes -= size(&older);
+            self.merged += 1;
+        }
+    }
+}
+
+fn size(progress: &Progress) -> usize {
+    progress.message.as_ref().map_or(0, |message| message.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    fn taken(delivery: Delivery, count: u32) -> (Vec<f64>, u64) {
+        let mut queue = Queue::new(delivery);
+        (0..count).for_each(|n| queue.push(Progress::new(n.into())));
+        let values =
+            core::iter::from_fn(|| queue.pop()).map(|progress| progress.progress).collect();
+        (values, queue.merged())
+    }
+
+    #[test]
+    fn beyond_the_bound_first_and_last_are_kept_and_the_rest_is_counted() {
+        let bounded = Delivery::Bounded { reports: 3, bytes: 1000 };
+        assert_eq!(taken(bounded, 3), ([0.0, 1.0, 2.0].into(), 0));
+        assert_eq!(taken(bounded, 100), ([0.0, 1.0, 99.0].into(), 97));
+        assert_eq!(taken(Delivery::Bounded { reports: 0, bytes: 0 }, 9), ([0.0, 8.0].into(), 7));
+    }
+
+    #[test]
+    fn long_messages_are_bounded_by_their_bytes() {
+        let mut queue = Queue::new(Delivery::Bounded { reports: 100, bytes: 1000 });
+        for n in 0..50 {
+            queue.push(Progress::new(n.into()).message(String::from("x").repeat(300)));
+        }
+        assert!(queue.bytes <= 1000 && queue.waiting.len() == 3 && queue.merged() == 47);
+    }
+
+    #[test]
+    fn the_latest_is_one_and_every_is_all() {
+        assert_eq!(taken(Delivery::Latest, 100), ([99.0].into(), 99));
+        let (values, merged) = taken(Delivery::Every, 1000);
+        assert_eq!((values.len(), merged), (1000, 0));
+        let mut queue = Queue::new(Delivery::Every);
+        (0..256).for_each(|n| queue.push(Progress::new(n.into())));
+        assert!(queue.is_full());
+        queue.pop();
+        assert!(!queue.is_full());
+    }
+}

@@ -1,0 +1,322 @@
+//! A server's handle, and one request of its client.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::task::{Context, Poll};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::reporter::Reporter;
+use super::shared::{Accepted, Handle, State};
+use crate::error::{CloseReason, ErrorObject, SendError};
+use crate::event::PeerInfo;
+use crate::id::RequestId;
+use crate::json::{DecodeError, RawJson, Text};
+use crate::progress::ReportError;
+use crate::revision::Revision;
+use crate::role;
+use crate::time::Instant;
+use crate::types::{LogLevel, LogMessage, Progress};
+
+/// A server, on any runtime. When it and every accepted request are gone, the connection closes.
+pub struct Server {
+    handle: Handle<role::Server>,
+}
+
+impl Server {
+    pub(super) fn new(handle: Handle<role::Server>) -> Self {
+        Self { handle }
+    }
+
+    /// The next request; `None` once there will be no more.
+    ///
+    /// Handshakes and pings are answered by the engine and do not appear here.
+    pub async fn accept(&mut self) -> Option<Incoming> {
+        let accepted = poll_fn(|cx| {
+            self.handle.poll_watch(cx, |state| match state.accepting.as_mut()?.pop_front() {
+                Some(accepted) => Some(Some(accepted)),
+                None => (state.input_ended || state.closed.is_some()).then_some(None),
+            })
+        });
+        let accepted = accepted.await?;
+        Some(Incoming::new(self.handle.clone(), accepted))
+    }
+
+    /// The client of a legacy session, once it is known. In the modern era each request stands alone.
+    pub fn peer(&self) -> Option<PeerInfo> {
+        self.handle.lock().peer()
+    }
+
+    /// Requests that wait for an answer.
+    pub fn requests_in_flight(&self) -> usize {
+        self.handle.lock().conn.requests_in_flight()
+    }
+
+    /// Closes the connection: requests count as cancelled. What was queued is still written, for at most
+    /// 5 s.
+    pub fn close(&self) {
+        self.handle.change(|state, now| state.conn.close(now));
+    }
+
+    /// Waits until the connection has ended. After the end of the input, what was accepted is answered
+    /// first, within [`ServerConfig::drain_timeout`](crate::ServerConfig).
+    pub async fn closed(&self) -> CloseReason {
+        poll_fn(|cx| self.handle.poll_watch(cx, |state| state.closed.clone())).await
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+/// One request of the client, to be answered once.
+///
+/// Dropped without an answer it answers by itself: with silence if it was cancelled, else with an internal
+/// error, so that a handler that panics cannot hang its client.
+#[must_use = "dropping a request answers it with an internal error"]
+pub struct Incoming {
+    core: Ongoing,
+    method: Text,
+    params: Option<RawJson>,
+    is_answered: bool,
+}
+
+/// A request that is being worked on, as its reporters and its handler see it.
+#[derive(Clone)]
+pub(super) struct Ongoing {
+    handle: Handle<role::Server>,
+    id: RequestId,
+    serial: u64,
+    revision: Revision,
+}
+
+impl Incoming {
+    fn new(handle: Handle<role::Server>, accepted: Accepted) -> Self {
+        let Accepted { id, serial, method, params } = accepted;
+        let revision = handle.lock().conn.revision_of(&id).unwrap_or(Revision::LATEST);
+        Self { core: Ongoing { handle, id, serial, revision }, method, params, is_answered: false }
+    }
+
+    /// Its method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &RequestId {
+        &self.core.id
+    }
+
+    /// The revision that it is spoken in.
+    pub fn revision(&self) -> Revision {
+        self.core.revision
+    }
+
+    /// Its parameters, decoded; absent ones count as an empty object.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`]: they are not what was wanted.
+    pub fn params<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        self.params.clone().unwrap_or(RawJson::empty_object()).decode()
+    }
+
+    /// Its parameters as they came.
+    pub fn raw_params(&self) -> Option<&RawJson> {
+        self.params.as_ref()
+    }
+
+    /// Reports progress. Never waits; does nothing if the client did not ask.
+    ///
+    /// # Errors
+    ///
+    /// [`ReportError`]: the report was refused here and never sent.
+    pub fn progress(&self, progress: Progress) -> Result<(), ReportError> {
+        self.reporter().report(progress)
+    }
+
+    /// A handle to report progress with, for the tasks that do the work.
+    pub fn reporter(&self) -> Reporter {
+        Reporter::new(self.core.clone())
+    }
+
+    /// Sends a log message. `Ok(false)`: the client does not want it.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
+        self.core.log(message)
+    }
+
+    /// Sends a plain text as a log message of level *info*.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn info(&self, text: &str) -> Result<bool, SendError> {
+        self.log(&LogMessage::text(LogLevel::Info, text))
+    }
+
+    /// Whether the client no longer wants the answer.
+    pub fn is_cancelled(&self) -> bool {
+        self.core.is_cancelled()
+    }
+
+    /// Waits until the client no longer wants the answer.
+    pub async fn cancelled(&self) {
+        poll_fn(|cx| self.core.poll_cancelled(cx)).await;
+    }
+
+    /// Answers it. Progress that still waits leaves first, and none after.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Cancelled`] if nobody wants the answer any more, [`SendError::Encode`] if `result` is no
+    /// JSON object: the client then gets an internal error.
+    pub fn respond<T: Serialize + ?Sized>(mut self, result: &T) -> Result<(), SendError> {
+        let answered = self.core.answer(|state, id, now| state.conn.respond(id, result, now));
+        self.is_answered = !matches!(answered, Err(SendError::Encode(_)));
+        answered
+    }
+
+    /// Answers it with an error.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Cancelled`] if nobody wants the answer any more.
+    pub fn fail(mut self, error: &ErrorObject) -> Result<(), SendError> {
+        self.is_answered = true;
+        self.core.answer(|state, id, now| state.conn.fail(id, error, now))
+    }
+
+    /// Answers that there is no such method.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Cancelled`] if nobody wants the answer any more.
+    pub fn reject_unknown(self) -> Result<(), SendError> {
+        self.fail(&ErrorObject::method_not_found())
+    }
+
+    pub(crate) fn watch(&self) -> Watch {
+        Watch(self.core.clone())
+    }
+}
+
+/// Looks at a request without being able to answer it.
+#[derive(Clone)]
+pub(crate) struct Watch(Ongoing);
+
+impl Watch {
+    pub(crate) fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
+        self.0.log(message)
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    pub(crate) async fn cancelled(&self) {
+        poll_fn(|cx| self.0.poll_cancelled(cx)).await;
+    }
+}
+
+impl Ongoing {
+    /// Changes the state if the request is still this one.
+    pub(super) fn with<T>(
+        &self,
+        gone: T,
+        change: impl FnOnce(&mut State<role::Server>, &RequestId, Instant) -> T,
+    ) -> T {
+        self.handle.change(|state, now| match state.serving(&self.id, self.serial) {
+            Some(_) => change(state, &self.id, now),
+            None => gone,
+        })
+    }
+
+    /// Looks at the state if the request is still this one.
+    pub(super) fn look<T>(
+        &self,
+        gone: T,
+        look: impl FnOnce(&State<role::Server>, &RequestId) -> T,
+    ) -> T {
+        let mut state = self.handle.lock();
+        match state.serving(&self.id, self.serial) {
+            Some(_) => look(&state, &self.id),
+            None => gone,
+        }
+    }
+
+    pub(super) fn poll_watch<T>(
+        &self,
+        cx: &mut Context<'_>,
+        look: impl FnOnce(&mut State<role::Server>, &RequestId, u64) -> Option<T>,
+    ) -> Poll<T> {
+        self.handle.poll_watch(cx, |state| look(state, &self.id, self.serial))
+    }
+
+    fn answer(
+        &self,
+        answer: impl FnOnce(&mut State<role::Server>, &RequestId, Instant) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let (answered, over) = self.with((Err(SendError::Closed), None), |state, id, now| {
+            let answered = answer(state, id, now);
+            let is_over = !matches!(answered, Err(SendError::Encode(_)));
+            (answered, is_over.then(|| state.requests.remove(id)).flatten())
+        });
+        // Whoever waits for a cancellation need not wait any longer.
+        over.into_iter().flat_map(|serving| serving.wakers).for_each(|waker| waker.wake());
+        answered
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.handle.now()
+    }
+
+    pub(super) fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
+        self.with(Err(SendError::UnknownRequest), |state, id, _| state.conn.log(Some(id), message))
+    }
+
+    fn is_cancelled(&self) -> bool {
+        let mut state = self.handle.lock();
+        state.serving(&self.id, self.serial).is_none_or(|serving| serving.is_cancelled)
+    }
+
+    fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.handle.lock();
+        match state.serving(&self.id, self.serial) {
+            Some(serving) if !serving.is_cancelled => {
+                if !serving.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    serving.wakers.push(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            // Nobody is left to be told whether it could be said.
+            let _ = self.core.answer(|state, id, now| {
+                state.conn.abandon(id, now);
+                Ok(())
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming")
+            .field("id", self.id())
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}

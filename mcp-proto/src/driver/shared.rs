@@ -1,0 +1,340 @@
+//! What the handles and the driver share: one machine behind one mutex.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Context, Poll, Waker};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::queue::Queue;
+use super::transport::Runtime;
+use crate::error::{CallError, CloseReason, ErrorObject, Violation};
+use crate::event::{Event, PeerInfo};
+use crate::id::RequestId;
+use crate::json::{RawJson, Text};
+use crate::role::Role;
+use crate::stdio::Connection;
+use crate::time::Instant;
+use crate::types::{LogMessage, Progress};
+
+/// The machine, its tables of futures that wait, and the clock.
+///
+/// No code of the user runs under the lock, and no handle is dropped under it.
+pub(super) struct Shared<R> {
+    state: Mutex<State<R>>,
+    runtime: Box<dyn Runtime>,
+    /// Handles that keep the connection open.
+    handles: AtomicUsize,
+}
+
+/// A reason to stay open. When the last one is dropped, the connection closes.
+pub(super) struct Handle<R: Role>(Arc<Shared<R>>);
+
+pub(super) struct State<R> {
+    pub(super) conn: Connection<R>,
+    /// The driver's task.
+    pub(super) driver: Option<Waker>,
+    pub(super) calls: BTreeMap<RequestId, Waiting>,
+    /// Requests that nobody has accepted yet; `None` where requests are not served.
+    pub(super) accepting: Option<VecDeque<Accepted>>,
+    pub(super) requests: BTreeMap<RequestId, Serving>,
+    next_serial: u64,
+    pub(super) listeners: Listeners,
+    pub(super) closed: Option<CloseReason>,
+    /// The peer sends nothing more.
+    pub(super) input_ended: bool,
+    /// Bytes that were handed to the driver, and bytes of them that the transport has taken.
+    pub(super) copied: u64,
+    pub(super) written: u64,
+    /// Futures that look again whenever something happened to the connection as a whole.
+    watchers: Vec<Waker>,
+}
+
+/// A call whose future still waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) queue: Queue,
+    pub(super) outcome: Option<Result<RawJson, CallError>>,
+    pub(super) waker: Option<Waker>,
+}
+
+/// A request on its way to `accept`.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) id: RequestId,
+    pub(super) serial: u64,
+    pub(super) method: Text,
+    pub(super) params: Option<RawJson>,
+}
+
+/// A request that somebody answers. Its serial tells it from an earlier one with the same id.
+#[derive(Debug)]
+pub(super) struct Serving {
+    pub(super) serial: u64,
+    pub(super) is_cancelled: bool,
+    pub(super) wakers: Vec<Waker>,
+}
+
+/// What the connection as a whole is listened to with.
+#[derive(Clone, Default)]
+pub(super) struct Listeners {
+    pub(super) progress: Option<Arc<dyn Fn(&RequestId, &Progress) + Send + Sync>>,
+    pub(super) log: Option<Arc<dyn Fn(LogMessage) + Send + Sync>>,
+    pub(super) violation: Option<Arc<dyn Fn(Violation) + Send + Sync>>,
+    pub(super) notification: Option<Arc<dyn Fn(&str, Option<&RawJson>) + Send + Sync>>,
+}
+
+/// What is left to do once the lock is released.
+#[derive(Default)]
+pub(super) struct Afterwards {
+    pub(super) wakers: Vec<Waker>,
+    pub(super) jobs: Vec<Job>,
+}
+
+/// One event for a listener of the connection.
+pub(super) enum Job {
+    Log(LogMessage),
+    Violation(Violation),
+    Notification(Text, Option<RawJson>),
+}
+
+impl<R: Role> Shared<R> {
+    pub(super) fn new(conn: Connection<R>, accepts: bool, runtime: impl Runtime) -> Arc<Self> {
+        let state = State {
+            conn,
+            driver: None,
+            calls: BTreeMap::new(),
+            accepting: accepts.then(VecDeque::new),
+            requests: BTreeMap::new(),
+            next_serial: 0,
+            listeners: Listeners::default(),
+            closed: None,
+            input_ended: false,
+            copied: 0,
+            written: 0,
+            watchers: Vec::new(),
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            runtime: Box::new(runtime),
+            handles: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.runtime.now()
+    }
+
+    pub(super) fn runtime(&self) -> &dyn Runtime {
+        &*self.runtime
+    }
+
+    /// The state, to be looked at and changed without the driver noticing.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<R>> {
+        // A panic under the lock would be a bug of this crate; the machine itself is never half-changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, and lets the driver see to what follows.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State<R>, Instant) -> T) -> T {
+        let now = self.now();
+        let mut state = self.lock();
+        let result = change(&mut state, now);
+        let driver = state.driver.take();
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        result
+    }
+
+    /// The driver is gone: nothing will ever move again, so everything ends now.
+    pub(super) fn abandon(&self) {
+        let now = self.now();
+        let mut afterwards = Afterwards::default();
+        let mut state = self.lock();
+        state.conn.handle_timeout(now);
+        state.conn.handle_transport_error(now);
+        while let Some(event) = state.conn.poll_event() {
+            state.sort(event, now, &mut afterwards);
+        }
+        state.wake_watchers(&mut afterwards);
+        let listeners = state.listeners.clone();
+        drop(state);
+        afterwards.run(&listeners);
+    }
+
+    /// Waits until `look` finds something; it looks again whenever the connection has changed.
+    pub(super) fn poll_watch<T>(
+        &self,
+        cx: &mut Context<'_>,
+        look: impl FnOnce(&mut State<R>) -> Option<T>,
+    ) -> Poll<T> {
+        let mut state = self.lock();
+        match look(&mut state) {
+            Some(found) => Poll::Ready(found),
+            None => {
+                if !state.watchers.iter().any(|watcher| watcher.will_wake(cx.waker())) {
+                    state.watchers.push(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<R: Role> Handle<R> {
+    pub(super) fn new(shared: Arc<Shared<R>>) -> Self {
+        shared.handles.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl<R: Role> core::ops::Deref for Handle<R> {
+    type Target = Shared<R>;
+
+    fn deref(&self) -> &Shared<R> {
+        &self.0
+    }
+}
+
+impl<R: Role> Clone for Handle<R> {
+    fn clone(&self) -> Self {
+        Self::new(self.0.clone())
+    }
+}
+
+impl<R: Role> Drop for Handle<R> {
+    fn drop(&mut self) {
+        if self.0.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.change(|state, now| state.conn.close(now));
+        }
+    }
+}
+
+impl<R: Role> State<R> {
+    pub(super) fn peer(&self) -> Option<PeerInfo> {
+        self.conn.peer().cloned()
+    }
+
+    /// Whether the reports of some call wait for their listener, and must not get more.
+    pub(super) fn is_paused(&self) -> bool {
+        self.calls.values().any(|waiting| waiting.queue.is_full())
+    }
+
+    /// Sorts what happened to the futures that wait for it. Stops when a queue is full.
+    pub(super) fn pump(&mut self, now: Instant, afterwards: &mut Afterwards) {
+        while !self.is_paused()
+            && let Some(event) = self.conn.poll_event()
+        {
+            self.sort(event, now, afterwards);
+        }
+    }
+
+    /// Lets every future look again that waits for the connection as a whole.
+    pub(super) fn wake_watchers(&mut self, afterwards: &mut Afterwards) {
+        afterwards.wakers.append(&mut self.watchers);
+    }
+
+    fn sort(&mut self, event: Event, now: Instant, afterwards: &mut Afterwards) {
+        if matches!(event, Event::Ready(_) | Event::Closed(_) | Event::Request { .. }) {
+            self.wake_watchers(afterwards);
+        }
+        match event {
+            Event::Progress { id, progress } => {
+                if let Some(waiting) = self.calls.get_mut(&id) {
+                    waiting.queue.push(progress);
+                    afterwards.wakers.extend(waiting.waker.take());
+                }
+            }
+            Event::Response { id, outcome } => {
+                if let Some(waiting) = self.calls.get_mut(&id) {
+                    waiting.outcome = Some(outcome);
+                    afterwards.wakers.extend(waiting.waker.take());
+                }
+            }
+            Event::Request { id, method, params } => self.enqueue(id, method, params, now),
+            Event::Cancelled { id, .. } => self.cancelled(&id, now, afterwards),
+            Event::Closed(reason) => self.closed = Some(reason),
+            Event::Notification { method, params } if method == "notifications/message" => {
+                match params.as_ref().map(RawJson::decode) {
+                    Some(Ok(message)) => afterwards.jobs.push(Job::Log(message)),
+                    _ => afterwards
+                        .jobs
+                        .push(Job::Violation(Violation::BadNotification("notifications/message"))),
+                }
+            }
+            Event::Notification { method, params } => {
+                afterwards.jobs.push(Job::Notification(method, params))
+            }
+            Event::Violation(violation) => afterwards.jobs.push(Job::Violation(violation)),
+            Event::Ready(_) => {}
+        }
+    }
+
+    fn enqueue(&mut self, id: RequestId, method: Text, params: Option<RawJson>, now: Instant) {
+        let Some(accepting) = &mut self.accepting else {
+            // Nobody answers requests here. The only refusal possible is that it is gone, which is fine.
+            let _ = self.conn.fail(&id, &ErrorObject::method_not_found(), now);
+            return;
+        };
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        self.requests
+            .insert(id.clone(), Serving { serial, is_cancelled: false, wakers: Vec::new() });
+        accepting.push_back(Accepted { id, serial, method, params });
+    }
+
+    fn cancelled(&mut self, id: &RequestId, now: Instant, afterwards: &mut Afterwards) {
+        if let Some(accepting) = &mut self.accepting
+            && let Some(at) = accepting.iter().position(|accepted| accepted.id == *id)
+        {
+            // Nobody has seen it yet, so nobody needs to.
+            accepting.remove(at);
+            self.requests.remove(id);
+            self.conn.abandon(id, now);
+            return;
+        }
+        if let Some(serving) = self.requests.get_mut(id) {
+            serving.is_cancelled = true;
+            afterwards.wakers.append(&mut serving.wakers);
+        }
+    }
+
+    /// The request of that id and serial, while it is being answered.
+    pub(super) fn serving(&mut self, id: &RequestId, serial: u64) -> Option<&mut Serving> {
+        self.requests.get_mut(id).filter(|serving| serving.serial == serial)
+    }
+}
+
+impl Afterwards {
+    /// Does it, without the lock.
+    pub(super) fn run(self, listeners: &Listeners) {
+        for waker in self.wakers {
+            waker.wake();
+        }
+        for job in self.jobs {
+            // A listener that panics must not end the connection for everybody else.
+            let _ = super::listen::caught(|| match job {
+                Job::Log(message) => {
+                    listeners.log.iter().for_each(|listen| listen(message.clone()))
+                }
+                Job::Violation(violation) => {
+                    listeners.violation.iter().for_each(|listen| listen(violation.clone()));
+                }
+                Job::Notification(method, params) => {
+                    listeners
+                        .notification
+                        .iter()
+                        .for_each(|listen| listen(&method, params.as_ref()));
+                }
+            });
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.wakers.is_empty() && self.jobs.is_empty()
+    }
+}

@@ -1,0 +1,31 @@
+//! How a connection begins: a handle for the application, a driver for the runtime.
+
+use super::client::Client;
+use super::drive::Driver;
+use super::server::Server;
+use super::shared::{Handle, Shared};
+use super::transport::{Runtime, Transport};
+use crate::config::{ClientConfig, ServerConfig};
+use crate::role;
+use crate::stdio::Connection;
+
+/// A client over `io`. Nothing moves until the driver is polled; the handshake's deadline starts now.
+pub fn client<T: Transport>(
+    io: T,
+    config: ClientConfig,
+    runtime: impl Runtime,
+) -> (Client, Driver<role::Client, T>) {
+    let conn = Connection::client(config, runtime.now());
+    let shared = Shared::new(conn, false, runtime);
+    (Client::new(Handle::new(shared.clone())), Driver::new(shared, io))
+}
+
+/// A server over `io`. Nothing moves until the driver is polled.
+pub fn server<T: Transport>(
+    io: T,
+    config: ServerConfig,
+    runtime: impl Runtime,
+) -> (Server, Driver<role::Server, T>) {
+    let shared = Shared::new(Connection::server(config), true, runtime);
+    (Server::new(Handle::new(shared.clone())), Driver::new(shared, io))
+}
