@@ -122,6 +122,12 @@ impl Client {
         self.handle.lock().listeners.notification = Some(Arc::new(listener));
     }
 
+    /// Reports of all calls that have come so far. A listener of the connection sees exactly those that came
+    /// before what it hears, so log messages and reports can be put in one order.
+    pub fn reports_received(&self) -> u64 {
+        self.handle.lock().reports
+    }
+
     /// The server, once it is known.
     pub fn peer(&self) -> Option<PeerInfo> {
         self.handle.lock().peer()

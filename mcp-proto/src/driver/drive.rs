@@ -61,8 +61,8 @@ impl<R: Role, T: Transport> Driver<R, T> {
     }
 
     /// Lets time pass, sorts events, and fetches what is to be written. Says why the connection has
-    /// closed, if it has.
-    fn turn(&mut self, cx: &mut Context<'_>) -> Option<CloseReason> {
+    /// closed, if it has, and whether more events may wait.
+    fn turn(&mut self, cx: &mut Context<'_>) -> (Option<CloseReason>, bool) {
         let now = self.shared.now();
         let mut afterwards = Afterwards::default();
         let mut state = self.shared.lock();
@@ -86,10 +86,11 @@ impl<R: Role, T: Transport> Driver<R, T> {
         let closed = state.closed.clone();
         let listeners = (!afterwards.is_empty()).then(|| state.listeners.clone());
         drop(state);
+        let has_more = !afterwards.jobs.is_empty();
         if let Some(listeners) = listeners {
             afterwards.run(&listeners);
         }
-        closed
+        (closed, has_more)
     }
 
     /// Writes what it can. Whether anything moved.
@@ -215,8 +216,8 @@ impl<R: Role, T: Transport> Future for Driver<R, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let this = self.get_mut();
         for _ in 0..BUDGET {
-            let closed = this.turn(cx);
-            let mut moved = this.write(cx);
+            let (closed, has_more) = this.turn(cx);
+            let mut moved = this.write(cx) | has_more;
             match closed {
                 // What is written may have more behind it, so only a round without any ends it.
                 Some(reason) if !moved => {

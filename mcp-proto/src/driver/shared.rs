@@ -48,6 +48,8 @@ pub(super) struct State<R> {
     /// Bytes that were handed to the driver, and bytes of them that the transport has taken.
     pub(super) copied: u64,
     pub(super) written: u64,
+    /// Reports of calls that have come so far.
+    pub(super) reports: u64,
     /// Futures that look again whenever something happened to the connection as a whole.
     watchers: Vec<Waker>,
 }
@@ -114,6 +116,7 @@ impl<R: Role> Shared<R> {
             input_ended: false,
             copied: 0,
             written: 0,
+            reports: 0,
             watchers: Vec::new(),
         };
         Arc::new(Self {
@@ -224,9 +227,11 @@ impl<R: Role> State<R> {
         self.calls.values().any(|waiting| waiting.queue.is_full())
     }
 
-    /// Sorts what happened to the futures that wait for it. Stops when a queue is full.
+    /// Sorts what happened to the futures that wait for it. Stops when a queue is full, and at what a
+    /// listener of the connection shall hear: it runs before anything later is seen.
     pub(super) fn pump(&mut self, now: Instant, afterwards: &mut Afterwards) {
         while !self.is_paused()
+            && afterwards.jobs.is_empty()
             && let Some(event) = self.conn.poll_event()
         {
             self.sort(event, now, afterwards);
@@ -244,6 +249,7 @@ impl<R: Role> State<R> {
         }
         match event {
             Event::Progress { id, progress } => {
+                self.reports += 1;
                 if let Some(waiting) = self.calls.get_mut(&id) {
                     waiting.queue.push(progress);
                     afterwards.wakers.extend(waiting.waker.take());
@@ -312,9 +318,6 @@ impl<R: Role> State<R> {
 impl Afterwards {
     /// Does it, without the lock.
     pub(super) fn run(self, listeners: &Listeners) {
-        for waker in self.wakers {
-            waker.wake();
-        }
         for job in self.jobs {
             // A listener that panics must not end the connection for everybody else.
             let _ = super::listen::caught(|| match job {
@@ -331,6 +334,9 @@ impl Afterwards {
                         .for_each(|listen| listen(&method, params.as_ref()));
                 }
             });
+        }
+        for waker in self.wakers {
+            waker.wake();
         }
     }
 
