@@ -1,0 +1,748 @@
+//! The driver on a hand-made runtime: a pipe of any capacity, a clock that jumps, an executor of one
+//! thread. Nothing sleeps.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use mcp_proto::driver::{self, Client, Delivery, Incoming, Runtime, Server, Timer, Transport};
+use mcp_proto::types::CallToolResult;
+use mcp_proto::{
+    CallError, CallTool, ClientConfig, CloseReason, ErrorObject, Instant, Limit, Progress,
+    Revision, ServerConfig, Timeouts,
+};
+
+// ---- What each test says.
+
+#[test]
+fn forty_reports_and_the_result_in_one_read_are_forty_callbacks_and_then_the_result() {
+    let mut world = World::new();
+    let (client, mut wire) = world.client_of_script(1 << 20);
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let log = seen.clone();
+    world.spawn(async move {
+        let listener = log.clone();
+        let call =
+            client.call(CallTool::new("x")).on_progress(|p| listener.borrow_mut().push(p.progress));
+        let result = call.await.unwrap();
+        assert_eq!(result.content[0].as_text(), Some("done"));
+        log.borrow_mut().push(-1.0);
+    });
+    world.settle();
+    let mut burst = String::new();
+    for n in 0..40 {
+        burst += &progress(2, n.into());
+    }
+    burst += &result(2);
+    burst += &progress(2, 99.0);
+    wire.send(&burst);
+    world.settle();
+    let expected: Vec<f64> = (0..40).map(f64::from).chain([-1.0]).collect();
+    assert_eq!(*seen.borrow(), expected);
+}
+
+#[test]
+fn client_and_server_meet_over_pipes_of_any_capacity() {
+    for capacity in [1, 7, 100_000] {
+        for revision in [Revision::V2024_11_05, Revision::V2025_11_25, Revision::V2026_07_28] {
+            let mut world = World::new();
+            let (client, server) = world.pair(capacity, revision);
+            world.spawn(count_for_ever(server));
+            let done = world.run(async move {
+                let mut values = Vec::new();
+                let call = client.call(CallTool::new("count").argument("n", 20));
+                let result = call.on_progress(|p| values.push(p.progress)).await.unwrap();
+                assert_eq!(result.content[0].as_text(), Some("counted"));
+                assert_eq!(client.peer().unwrap().revision, revision);
+                values
+            });
+            assert_eq!(done, (1..=20).map(f64::from).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn reports_can_be_taken_one_by_one_before_the_result() {
+    let mut world = World::new();
+    let (client, server) = world.pair(1000, Revision::LATEST);
+    world.spawn(count_for_ever(server));
+    let (values, text) = world.run(async move {
+        let mut call = client.call(CallTool::new("count").argument("n", 5));
+        let mut values = Vec::new();
+        while let Some(progress) = call.next_progress().await {
+            values.push(progress.progress);
+        }
+        (values, call.await.unwrap().content[0].as_text().unwrap().to_owned())
+    });
+    assert_eq!((values.as_slice(), text.as_str()), (&[1.0, 2.0, 3.0, 4.0, 5.0][..], "counted"));
+}
+
+#[test]
+fn a_listener_that_waits_keeps_the_order_and_the_result_behind_it() {
+    let mut world = World::new();
+    let (client, server) = world.pair(1000, Revision::LATEST);
+    world.spawn(count_for_ever(server));
+    let seen = world.run(async move {
+        let seen = RefCell::new(Vec::new());
+        let call = client.call(CallTool::new("count").argument("n", 10)).on_progress_async(
+            async |p: Progress| {
+                yield_now().await;
+                seen.borrow_mut().push(p.progress);
+            },
+        );
+        call.await.unwrap();
+        seen.into_inner()
+    });
+    assert_eq!(seen, (1..=10).map(f64::from).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_listener_that_fails_or_panics_does_not_lose_the_response() {
+    let mut world = World::new();
+    let (client, server) = world.pair(1000, Revision::LATEST);
+    world.spawn(count_for_ever(server));
+    world.run(async move {
+        let count = || client.call(CallTool::new("count").argument("n", 3));
+        let mut heard = 0;
+        let failing = count().on_progress(|_| {
+            heard += 1;
+            Err::<(), _>("no")
+        });
+        let outcome = failing.outcome().await;
+        assert!(outcome.result.is_ok());
+        assert_eq!(outcome.listener.unwrap_err().to_string(), "the progress listener failed: no");
+        assert_eq!(heard, 1);
+        std::panic::set_hook(Box::new(|_| {}));
+        let outcome = count().on_progress(|_| -> () { panic!("on purpose") }).outcome().await;
+        let _ = std::panic::take_hook();
+        assert!(outcome.result.is_ok());
+        assert_eq!(outcome.listener.unwrap_err().to_string(), "the progress listener panicked");
+    });
+}
+
+#[test]
+fn what_nobody_takes_is_merged_in_the_middle_and_counted() {
+    let mut world = World::new();
+    let (client, mut wire) = world.client_of_script(1 << 20);
+    let bounded = Delivery::Bounded { reports: 4, bytes: 1000 };
+    let call = client.call(CallTool::new("x")).delivery(bounded).on_progress(|_| ());
+    let mut call = Box::pin(call.outcome());
+    assert!(world.poll(&mut call).is_pending());
+    world.settle();
+    wire.send(&(0..100).map(|n| progress(2, n.into())).chain([result(2)]).collect::<String>());
+    world.settle();
+    let Poll::Ready(outcome) = world.poll(&mut call) else { panic!("the result is there") };
+    assert_eq!(outcome.merged, 96);
+    outcome.result.unwrap();
+}
+
+#[test]
+fn with_every_report_wanted_reading_pauses_and_nothing_is_lost() {
+    let mut world = World::new();
+    let (client, mut wire) = world.client_of_script(1 << 20);
+    let seen = Rc::new(RefCell::new(0));
+    let count = seen.clone();
+    let call = client
+        .call(CallTool::new("x"))
+        .delivery(Delivery::Every)
+        .timeouts(Timeouts::default().idle(Duration::from_secs(9)))
+        .on_progress(move |_| *count.borrow_mut() += 1);
+    let mut call = Box::pin(call.outcome());
+    assert!(world.poll(&mut call).is_pending());
+    world.settle();
+    wire.send(&(0..20_000).map(|n| progress(2, n.into())).chain([result(2)]).collect::<String>());
+    world.settle();
+    assert!(wire.unread() > 1_000_000, "the rest waits in the pipe, not in memory");
+    let outcome = loop {
+        match world.poll(&mut call) {
+            Poll::Ready(outcome) => break outcome,
+            Poll::Pending => world.settle(),
+        }
+    };
+    outcome.result.unwrap();
+    assert_eq!((*seen.borrow(), outcome.merged), (20_000, 0));
+}
+
+#[test]
+fn dropping_a_call_cancels_it_once_on_the_wire_and_frees_it() {
+    let mut world = World::new();
+    let (client, mut wire) = world.client_of_script(1 << 20);
+    let mut call = Box::pin(client.call(CallTool::new("x")).outcome());
+    assert!(world.poll(&mut call).is_pending());
+    world.settle();
+    wire.received();
+    assert_eq!(client.calls_in_flight(), 1);
+    drop(call);
+    assert_eq!(client.calls_in_flight(), 0);
+    world.settle();
+    let said = wire.received();
+    assert_eq!(said.matches("notifications/cancelled").count(), 1, "{said}");
+    assert!(said.contains("\"requestId\":2"), "{said}");
+    wire.send(&result(2));
+    world.settle();
+    assert_eq!(wire.received(), "");
+}
+
+#[test]
+fn a_call_that_never_left_is_taken_back_silently() {
+    let mut world = World::new();
+    let (client, mut wire) = world.client_of_script(1 << 20);
+    wire.received();
+    let mut call = Box::pin(client.call(CallTool::new("x")).outcome());
+    assert!(world.poll(&mut call).is_pending());
+    drop(call);
+    world.settle();
+    assert_eq!(wire.received(), "");
+}
+
+#[test]
+fn a_timeout_fires_while_nothing_can_be_written() {
+    let mut world = World::new();
+    let (client, wire) = world.client_of_script(0);
+    let call =
+        client.call(CallTool::new("x")).timeouts(Timeouts::NEVER.total(Duration::from_secs(7)));
+    let expired = world.run(async move { call.await.unwrap_err() });
+    let CallError::TimedOut(expired) = expired else { panic!("{expired}") };
+    assert_eq!((expired.limit, expired.elapsed), (Limit::Total, Duration::from_secs(7)));
+    drop(wire);
+}
+
+#[test]
+fn the_end_of_the_stream_ends_every_call_with_its_reason() {
+    let mut world = World::new();
+    let (client, mut wire) = world.client_of_script(1 << 20);
+    let calls: Vec<_> = (0..3).map(|_| client.call(CallTool::new("x"))).collect();
+    let ended = Rc::new(RefCell::new(Vec::new()));
+    for call in calls {
+        let ended = ended.clone();
+        world.spawn(async move {
+            let error = call.await.unwrap_err();
+            ended.borrow_mut().push(error);
+        });
+    }
+    world.settle();
+    wire.send("{\"jsonrpc\":\"2.0\",\"id\":2,\"res");
+    wire.hang_up();
+    world.settle();
+    let reason = CloseReason::Eof { unread: 28 };
+    assert_eq!(*ended.borrow(), vec![CallError::Closed(reason.clone()); 3]);
+    assert_eq!(world.run(async move { client.closed().await }), reason);
+}
+
+#[test]
+fn a_driver_that_is_dropped_with_its_runtime_ends_every_call() {
+    let mut world = World::new();
+    let (client, wire) = world.client_of_script(1 << 20);
+    let mut call = Box::pin(client.call(CallTool::new("x")).outcome());
+    assert!(world.poll(&mut call).is_pending());
+    world.tasks.clear();
+    let Poll::Ready(outcome) = world.poll(&mut call) else { panic!("it hangs") };
+    assert_eq!(outcome.result.unwrap_err(), CallError::Closed(CloseReason::Transport));
+    let late = world.run(async move { client.call(CallTool::new("x")).await.unwrap_err() });
+    assert!(matches!(late, CallError::Send(_)), "{late}");
+    drop(wire);
+}
+
+#[test]
+fn a_request_that_is_dropped_is_answered_with_an_internal_error() {
+    let mut world = World::new();
+    let (client, mut server) = world.pair(1000, Revision::LATEST);
+    world.spawn(async move {
+        while let Some(request) = server.accept().await {
+            drop(request)
+        }
+    });
+    let error = world.run(async move { client.call(CallTool::new("x")).await.unwrap_err() });
+    let CallError::Peer(error) = error else { panic!("{error}") };
+    assert_eq!(error.code, ErrorObject::INTERNAL_ERROR);
+}
+
+#[test]
+fn what_was_accepted_is_answered_after_the_input_has_ended() {
+    let mut world = World::new();
+    let (server, mut wire) = world.server_of_script();
+    world.spawn(count_for_ever(server));
+    wire.send(&format!("{}{}", modern_call(1, 3), modern_call(2, 3)));
+    wire.hang_up();
+    world.settle();
+    let said = wire.received();
+    assert_eq!(said.matches("counted").count(), 2, "{said}");
+    assert!(wire.has_ended(), "and then the output ends");
+}
+
+#[test]
+fn a_handler_that_never_ends_does_not_keep_a_server_whose_client_is_gone() {
+    let mut world = World::new();
+    let (mut server, mut wire) = world.server_of_script();
+    wire.send(&modern_call(1, 3));
+    wire.hang_up();
+    let held = Rc::new(RefCell::new(Vec::new()));
+    let keep = held.clone();
+    world.spawn(async move {
+        while let Some(request) = server.accept().await {
+            keep.borrow_mut().push(request)
+        }
+    });
+    world.settle();
+    assert!(!wire.has_ended());
+    world.advance(Duration::from_secs(5));
+    assert!(wire.has_ended());
+    assert!(held.borrow()[0].is_cancelled());
+}
+
+#[test]
+fn a_cancelled_request_tells_its_handler_and_answers_nothing() {
+    let mut world = World::new();
+    let (mut server, mut wire) = world.server_of_script();
+    let told = Rc::new(RefCell::new(false));
+    let tell = told.clone();
+    world.spawn(async move {
+        while let Some(request) = server.accept().await {
+            request.cancelled().await;
+            *tell.borrow_mut() = true;
+            assert!(request.progress(Progress::new(1.0)).is_err());
+            assert!(request.respond(&CallToolResult::text("late")).is_err());
+        }
+    });
+    wire.send(&modern_call(1, 3));
+    world.settle();
+    assert!(!*told.borrow());
+    wire.send("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}\n");
+    world.settle();
+    assert!(*told.borrow());
+    assert_eq!(wire.received(), "");
+}
+
+#[test]
+fn the_last_handle_closes_the_connection() {
+    let mut world = World::new();
+    let (client, wire) = world.client_of_script(1 << 20);
+    let other = client.clone();
+    drop(client);
+    world.settle();
+    assert!(!wire.has_ended());
+    drop(other);
+    world.settle();
+    assert!(wire.has_ended());
+}
+
+#[test]
+fn closing_is_bounded_even_if_the_peer_never_reads() {
+    let mut world = World::new();
+    let (client, wire) = world.client_of_script(0);
+    client.close();
+    world.settle();
+    assert!(!world.tasks.is_empty(), "what was queued may still leave");
+    world.advance(Duration::from_secs(5));
+    assert!(world.tasks.is_empty());
+    drop(wire);
+}
+
+#[test]
+fn a_default_listener_hears_every_call_that_has_none() {
+    let mut world = World::new();
+    let (client, server) = world.pair(1000, Revision::LATEST);
+    world.spawn(count_for_ever(server));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = seen.clone();
+    client.on_progress(move |id, p| log.lock().unwrap().push((id.to_string(), p.progress)));
+    world.run(async move {
+        let count = || client.call(CallTool::new("count").argument("n", 2));
+        count().await.unwrap();
+        count().on_progress(|_| ()).await.unwrap();
+    });
+    assert_eq!(*seen.lock().unwrap(), [("2".into(), 1.0), ("2".into(), 2.0)]);
+}
+
+#[test]
+fn log_messages_and_violations_reach_their_listeners_and_a_panic_in_one_stops_nothing() {
+    let mut world = World::new();
+    let (client, mut wire) = world.client_of_script(1 << 20);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (logs, violations) = (seen.clone(), seen.clone());
+    client.on_log(move |message| {
+        logs.lock().unwrap().push(message.data.to_string());
+        std::panic::set_hook(Box::new(|_| {}));
+        panic!("on purpose");
+    });
+    client.on_violation(move |violation| violations.lock().unwrap().push(violation.to_string()));
+    wire.send("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":\"hi\"}}\n");
+    wire.send("junk\n");
+    world.settle();
+    let _ = std::panic::take_hook();
+    let seen =
+        seen.lock().map_or_else(|poisoned| poisoned.into_inner().clone(), |seen| seen.clone());
+    assert_eq!(seen, ["\"hi\"", "a line is not JSON: not JSON at byte 0"]);
+}
+
+#[test]
+fn stages_steps_and_heartbeats_only_ever_increase() {
+    let mut world = World::new();
+    let (client, mut server) = world.pair(1 << 20, Revision::LATEST);
+    world.spawn(async move {
+        while let Some(request) = server.accept().await {
+            let whole = request.reporter();
+            assert!(whole.is_wanted());
+            let load = whole.stage("load", 0.0..0.5).unwrap();
+            load.report(Progress::new(5.0).of(10.0)).unwrap();
+            load.heartbeat("still there").unwrap();
+            let steps = load.stage("deep", 0.5..1.0).unwrap().steps(2);
+            steps.step("one").unwrap();
+            steps.step("two").unwrap();
+            let clean = whole.stage("clean", 0.5..1.0).unwrap();
+            clean.report(Progress::new(1.0)).unwrap();
+            whole.delivered().await;
+            request.respond(&CallToolResult::text("ok")).unwrap();
+        }
+    });
+    let seen = world.run(async move {
+        let mut seen = Vec::new();
+        let call = client.call(CallTool::new("x"));
+        call.on_progress(|p| {
+            seen.push((p.progress, p.total, p.message.unwrap_or_default().to_string()))
+        })
+        .await
+        .unwrap();
+        seen
+    });
+    let messages: Vec<_> = seen.iter().map(|(_, _, message)| message.as_str()).collect();
+    let expected = [
+        "load",
+        "load",
+        "load: still there",
+        "load: deep",
+        "load: deep: one",
+        "load: deep: two",
+        "clean",
+        "clean",
+    ];
+    assert_eq!(messages, expected);
+    assert!(seen.windows(2).all(|pair| pair[0].0 < pair[1].0), "{seen:?}");
+    assert_eq!(seen.last().unwrap().0, 100.0);
+}
+
+#[test]
+fn ten_thousand_reports_are_paced_and_the_last_one_arrives() {
+    let mut world = World::new();
+    let (client, server) = world.pair(1000, Revision::LATEST);
+    world.spawn(count_for_ever(server));
+    let values = world.run(async move {
+        let mut values = Vec::new();
+        let call = client.call(CallTool::new("count").argument("n", 10_000));
+        call.on_progress(|p| values.push(p.progress)).await.unwrap();
+        values
+    });
+    assert!(values.len() <= 40, "{}", values.len());
+    assert_eq!(values.last(), Some(&10_000.0));
+    assert!(values.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[test]
+fn every_handle_can_go_to_another_thread() {
+    fn is_send<T: Send>() {}
+    fn future_is_send<T: Send>(_: &T) {}
+    is_send::<Client>();
+    is_send::<Server>();
+    is_send::<Incoming>();
+    is_send::<driver::Reporter>();
+    is_send::<driver::Call<CallToolResult>>();
+    is_send::<driver::Driver<mcp_proto::role::Client, Pipe>>();
+    let call = |client: Client| async move {
+        let mut last = 0.0;
+        client.call(CallTool::new("x")).on_progress(|p| last = p.progress).await.map(|_| last)
+    };
+    let mut world = World::new();
+    let (client, _wire) = world.client_of_script(0);
+    future_is_send(&call(client));
+}
+
+// ---- A server that counts.
+
+async fn count_for_ever(mut server: Server) {
+    while let Some(request) = server.accept().await {
+        let call: CallTool = request.params().unwrap();
+        let n =
+            call.arguments.and_then(|arguments| arguments.get("n")?.as_f64()).unwrap_or(0.0) as u32;
+        for done in 1..=n {
+            request.progress(Progress::new(done.into()).of(n.into())).unwrap();
+        }
+        request.respond(&CallToolResult::text("counted")).unwrap();
+    }
+}
+
+fn progress(token: i64, value: f64) -> String {
+    format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\
+         \"progress\":{value},\"message\":\"a message of some length, as people write them\"}}}}\n"
+    )
+}
+
+fn result(id: i64) -> String {
+    format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"content\":[{{\"type\":\"text\",\"text\":\"done\"}}]}}}}\n"
+    )
+}
+
+fn modern_call(id: i64, n: u32) -> String {
+    format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"count\",\"arguments\":{{\"n\":{n}}},\
+         \"_meta\":{{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\
+         \"io.modelcontextprotocol/clientCapabilities\":{{}}}}}}}}\n"
+    )
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+// ---- The hand-made runtime.
+
+/// Tasks of one thread and a clock that stands still until it is told to jump.
+struct World {
+    clock: Clock,
+    tasks: Vec<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+#[derive(Clone, Default)]
+struct Clock(Arc<AtomicU64>);
+
+impl Runtime for Clock {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    fn timer(&self, at: Instant) -> Pin<Box<dyn Timer>> {
+        let clock = self.clone();
+        NEXT.with(|next| next.borrow_mut().push(at));
+        Box::pin(std::future::poll_fn(move |_| {
+            if clock.now() >= at { Poll::Ready(()) } else { Poll::Pending }
+        }))
+    }
+}
+
+thread_local! {
+    /// When timers that were ever armed are due.
+    static NEXT: RefCell<Vec<Instant>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Flag(AtomicU64);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        NEXT.with(|next| next.borrow_mut().clear());
+        Self { clock: Clock::default(), tasks: Vec::new() }
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + 'static) {
+        self.tasks.push(Box::pin(task));
+    }
+
+    /// Polls every task until none can go on.
+    fn settle(&mut self) {
+        let flag = Arc::new(Flag(AtomicU64::new(0)));
+        let waker = Waker::from(flag.clone());
+        loop {
+            let before = flag.0.load(Ordering::Relaxed);
+            let mut cx = Context::from_waker(&waker);
+            let tasks = self.tasks.len();
+            self.tasks.retain_mut(|task| task.as_mut().poll(&mut cx).is_pending());
+            if flag.0.load(Ordering::Relaxed) == before && self.tasks.len() == tasks {
+                return;
+            }
+        }
+    }
+
+    fn poll<F: Future + Unpin>(&mut self, future: &mut F) -> Poll<F::Output> {
+        Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.clock.0.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+        self.settle();
+    }
+
+    /// Runs a future to its end; the clock jumps to the next timer when nothing else can go on.
+    fn run<F: Future + 'static>(&mut self, future: F) -> F::Output
+    where
+        F::Output: 'static,
+    {
+        let slot = Rc::new(RefCell::new(None));
+        let out = slot.clone();
+        self.spawn(async move {
+            let output = future.await;
+            *out.borrow_mut() = Some(output);
+        });
+        loop {
+            self.settle();
+            if let Some(output) = slot.borrow_mut().take() {
+                return output;
+            }
+            let now = self.clock.now();
+            let next = NEXT.with(|next| next.borrow().iter().copied().filter(|at| *at > now).min());
+            let next = next.expect("deadlock: nothing can go on and no timer is armed");
+            self.clock.0.store(next.as_nanos(), Ordering::Relaxed);
+        }
+    }
+
+    fn pair(&mut self, capacity: usize, revision: Revision) -> (Client, Server) {
+        let (left, right) = pipe(capacity);
+        let (client, driver) = driver::client(
+            left,
+            ClientConfig::new("test", "1").revisions(revision),
+            self.clock.clone(),
+        );
+        self.spawn(async move { drop(driver.await) });
+        let (server, driver) =
+            driver::server(right, ServerConfig::new("test", "1"), self.clock.clone());
+        self.spawn(async move { drop(driver.await) });
+        (client, server)
+    }
+
+    /// A client that has shaken hands with a script; with no capacity, one that cannot even ask.
+    fn client_of_script(&mut self, capacity: usize) -> (Client, Wire) {
+        let (left, right) = pipe(capacity);
+        let config = ClientConfig::new("test", "1").revisions(Revision::V2025_11_25);
+        let (client, driver) = driver::client(left, config, self.clock.clone());
+        self.spawn(async move { drop(driver.await) });
+        let mut wire = Wire(right);
+        self.settle();
+        if capacity > 0 {
+            assert!(wire.received().contains("initialize"));
+            wire.send(
+                "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\
+                 \"serverInfo\":{\"name\":\"s\",\"version\":\"1\"}}}\n",
+            );
+            self.settle();
+        }
+        (client, wire)
+    }
+
+    fn server_of_script(&mut self) -> (Server, Wire) {
+        let (left, right) = pipe(1 << 20);
+        let (server, driver) =
+            driver::server(left, ServerConfig::new("test", "1"), self.clock.clone());
+        self.spawn(async move { drop(driver.await) });
+        (server, Wire(right))
+    }
+}
+
+/// One end of a duplex pipe.
+struct Pipe {
+    reads: Half,
+    writes: Half,
+}
+
+type Half = Arc<Mutex<Buffer>>;
+
+#[derive(Default)]
+struct Buffer {
+    bytes: VecDeque<u8>,
+    capacity: usize,
+    ended: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+fn pipe(capacity: usize) -> (Pipe, Pipe) {
+    let half = || Arc::new(Mutex::new(Buffer { capacity, ..Buffer::default() }));
+    let (there, back) = (half(), half());
+    (Pipe { reads: back.clone(), writes: there.clone() }, Pipe { reads: there, writes: back })
+}
+
+impl Transport for Pipe {
+    type Error = &'static str;
+
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize, Self::Error>> {
+        let mut half = self.reads.lock().unwrap();
+        if half.bytes.is_empty() && !half.ended {
+            half.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let length = buf.len().min(half.bytes.len());
+        buf.iter_mut().zip(half.bytes.drain(..length)).for_each(|(to, from)| *to = from);
+        half.writer.take().into_iter().for_each(Waker::wake);
+        Poll::Ready(Ok(length))
+    }
+
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize, Self::Error>> {
+        let mut half = self.writes.lock().unwrap();
+        let room = half.capacity.saturating_sub(half.bytes.len()).min(buf.len());
+        if room == 0 {
+            half.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        half.bytes.extend(&buf[..room]);
+        half.reader.take().into_iter().for_each(Waker::wake);
+        Poll::Ready(Ok(room))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.writes.lock().unwrap().ended = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The test's own end of a pipe.
+struct Wire(Pipe);
+
+impl Wire {
+    fn send(&mut self, text: &str) {
+        let mut half = self.0.writes.lock().unwrap();
+        half.bytes.extend(text.as_bytes());
+        half.reader.take().into_iter().for_each(Waker::wake);
+    }
+
+    fn received(&mut self) -> String {
+        let mut half = self.0.reads.lock().unwrap();
+        half.writer.take().into_iter().for_each(Waker::wake);
+        String::from_utf8(half.bytes.drain(..).collect()).unwrap()
+    }
+
+    fn unread(&self) -> usize {
+        self.0.writes.lock().unwrap().bytes.len()
+    }
+
+    fn hang_up(&mut self) {
+        let mut half = self.0.writes.lock().unwrap();
+        half.ended = true;
+        half.reader.take().into_iter().for_each(Waker::wake);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.reads.lock().unwrap().ended
+    }
+}
