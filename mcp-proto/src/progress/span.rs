@@ -35,8 +35,7 @@ impl Span {
 
     /// The value on the request's scale at a fraction of this span, with the same care for odd fractions.
     pub fn at(self, fraction: f64) -> f64 {
-        // `max` also turns NaN into 0.
-        let fraction = fraction.max(0.0).min(1.0);
+        let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
         // Exact at both ends, so that neighbouring parts meet.
         self.from * (1.0 - fraction) + self.to * fraction
     }
