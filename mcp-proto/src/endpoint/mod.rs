@@ -37,7 +37,8 @@ pub use outbox::Route;
 ///
 /// Its methods are of four kinds. `handle_*`: it happened. Plain verbs: I want this. `poll_*`: do this,
 /// until it returns `None`. The rest: look. They may be called in any order; nothing is lost by polling
-/// late. On a byte stream use [`Connection`](crate::Connection), which adds the framing.
+/// late. What `poll_event` decodes may have to be answered, so before sleeping drain `poll_event`, then
+/// `poll_transmit`, then look at `poll_timeout`. On a byte stream use [`Connection`](crate::Connection), which adds the framing.
 #[derive(Clone)]
 pub struct Endpoint<R> {
     core: Core,
