@@ -143,9 +143,9 @@ impl Client {
         self.handle.change(|state, now| state.conn.close(now));
     }
 
-    /// Waits until the connection has ended.
+    /// Waits until the connection has ended and everything is written, or given up.
     pub async fn closed(&self) -> CloseReason {
-        poll_fn(|cx| self.handle.poll_watch(cx, |state| state.closed.clone())).await
+        poll_fn(|cx| self.handle.poll_over(cx)).await
     }
 }
 

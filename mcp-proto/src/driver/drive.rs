@@ -140,7 +140,6 @@ impl<R: Role, T: Transport> Driver<R, T> {
             return false;
         };
         let now = self.shared.now();
-        let mut afterwards = Afterwards::default();
         let mut state = self.shared.lock();
         match read.map(|length| self.read_buffer.get(..length).unwrap_or_default()) {
             Ok([]) => {
@@ -155,12 +154,6 @@ impl<R: Role, T: Transport> Driver<R, T> {
                 state.conn.handle_transport_error(now);
             }
         }
-        if self.input_ended {
-            state.input_ended = true;
-            state.wake_watchers(&mut afterwards);
-        }
-        drop(state);
-        afterwards.wakers.into_iter().for_each(|waker| waker.wake());
         true
     }
 
@@ -222,6 +215,7 @@ impl<R: Role, T: Transport> Future for Driver<R, T> {
                 // What is written may have more behind it, so only a round without any ends it.
                 Some(reason) if !moved => {
                     if let Poll::Ready(reason) = this.close(reason, cx) {
+                        this.shared.abandon();
                         return Poll::Ready(reason);
                     }
                 }

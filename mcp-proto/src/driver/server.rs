@@ -29,14 +29,16 @@ impl Server {
         Self { handle }
     }
 
-    /// The next request; `None` once there will be no more.
+    /// The next request; `None` once the connection has ended and everything is written.
     ///
+    /// So a program whose loop over it is done may exit: after the end of the input, what was accepted is
+    /// answered first, within [`ServerConfig::drain_timeout`](crate::ServerConfig).
     /// Handshakes and pings are answered by the engine and do not appear here.
     pub async fn accept(&mut self) -> Option<Incoming> {
         let accepted = poll_fn(|cx| {
             self.handle.poll_watch(cx, |state| match state.accepting.as_mut()?.pop_front() {
                 Some(accepted) => Some(Some(accepted)),
-                None => (state.input_ended || state.closed.is_some()).then_some(None),
+                None => state.is_over.then_some(None),
             })
         });
         let accepted = accepted.await?;
@@ -59,10 +61,9 @@ impl Server {
         self.handle.change(|state, now| state.conn.close(now));
     }
 
-    /// Waits until the connection has ended. After the end of the input, what was accepted is answered
-    /// first, within [`ServerConfig::drain_timeout`](crate::ServerConfig).
+    /// Waits until the connection has ended and everything is written.
     pub async fn closed(&self) -> CloseReason {
-        poll_fn(|cx| self.handle.poll_watch(cx, |state| state.closed.clone())).await
+        poll_fn(|cx| self.handle.poll_over(cx)).await
     }
 }
 

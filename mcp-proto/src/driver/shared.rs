@@ -43,8 +43,8 @@ pub(super) struct State<R> {
     next_serial: u64,
     pub(super) listeners: Listeners,
     pub(super) closed: Option<CloseReason>,
-    /// The peer sends nothing more.
-    pub(super) input_ended: bool,
+    /// The driver has ended: what was queued is written, or given up.
+    pub(super) is_over: bool,
     /// Bytes that were handed to the driver, and bytes of them that the transport has taken.
     pub(super) copied: u64,
     pub(super) written: u64,
@@ -113,7 +113,7 @@ impl<R: Role> Shared<R> {
             next_serial: 0,
             listeners: Listeners::default(),
             closed: None,
-            input_ended: false,
+            is_over: false,
             copied: 0,
             written: 0,
             reports: 0,
@@ -153,7 +153,7 @@ impl<R: Role> Shared<R> {
         result
     }
 
-    /// The driver is gone: nothing will ever move again, so everything ends now.
+    /// The driver has ended, or is gone: nothing will ever move again, so everything ends now.
     pub(super) fn abandon(&self) {
         let now = self.now();
         let mut afterwards = Afterwards::default();
@@ -163,10 +163,16 @@ impl<R: Role> Shared<R> {
         while let Some(event) = state.conn.poll_event() {
             state.sort(event, now, &mut afterwards);
         }
+        state.is_over = true;
         state.wake_watchers(&mut afterwards);
         let listeners = state.listeners.clone();
         drop(state);
         afterwards.run(&listeners);
+    }
+
+    /// Why the connection ended, once its driver has too.
+    pub(super) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        self.poll_watch(cx, |state| state.closed.clone().filter(|_| state.is_over))
     }
 
     /// Waits until `look` finds something; it looks again whenever the connection has changed.
