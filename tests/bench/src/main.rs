@@ -6,6 +6,8 @@ mod allocations;
 mod messages;
 #[cfg(feature = "ours")]
 mod ours;
+#[cfg(feature = "ours")]
+mod raw_field;
 #[cfg(feature = "rmcp")]
 mod theirs;
 
@@ -31,6 +33,8 @@ fn cases() -> Vec<(&'static str, Case)> {
     let mut cases: Vec<(&'static str, Case)> = Vec::new();
     #[cfg(feature = "ours")]
     cases.extend(ours::CASES);
+    #[cfg(feature = "ours")]
+    cases.extend(raw_field::CASES);
     #[cfg(feature = "rmcp")]
     cases.extend(theirs::CASES);
     cases
