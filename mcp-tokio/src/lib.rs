@@ -1,3 +1,120 @@
 //! MCP clients and servers on Tokio.
+//!
+//! The protocol is `mcp-proto`'s; this crate gives it Tokio's readers, writers and timers, the process's
+//! own standard input and output, and servers as child processes. Everything that a program needs is named
+//! here.
+//!
+//! A client, here with a server in the same process:
+//!
+//! ```
+//! use mcp_tokio::{CallTool, CallToolResult, ClientConfig, Progress, ServerConfig};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (near, far) = tokio::io::duplex(4096);
+//! let (reader, writer) = tokio::io::split(far);
+//! let mut server = mcp_tokio::serve(reader, writer, ServerConfig::new("image-server", "1.0"));
+//! tokio::spawn(async move {
+//!     while let Some(request) = server.accept().await {
+//!         let _ = request.progress(Progress::new(1.0).of(2.0).message("half of it"));
+//!         let _ = request.respond(&CallToolResult::text("resized"));
+//!     }
+//! });
+//!
+//! let (reader, writer) = tokio::io::split(near);
+//! let client = mcp_tokio::connect(reader, writer, ClientConfig::new("resize-cli", "1.0")).await?;
+//! let mut last = 0.0; // the closure runs inside our own `.await`, so it may borrow
+//! let result = client
+//!     .call(CallTool::new("resize").argument("width", 800))
+//!     .on_progress(|report| last = report.progress)
+//!     .await?; // dropping this future instead would cancel the call
+//! assert_eq!((last, result.content[0].as_text()), (1.0, Some("resized")));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Every function here must be called within a Tokio runtime that has its timer enabled, and its I/O for
+//! [`serve_stdio`], [`run_stdio`] and [`spawn`]. Both kinds of runtime will do.
 
+pub mod child;
+mod group;
+mod io;
+mod run;
+mod stdio;
+
+use mcp_proto::driver;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::io::{Clock, Io};
+
+pub use self::child::spawn;
+pub use self::run::{run, run_local, run_stdio};
+pub use self::stdio::{Stdin, Stdout, stdio};
 pub use mcp_proto;
+pub use mcp_proto::driver::{
+    Call, Client, Delivery, Incoming, ListenerError, Outcome, Reporter, Server, Steps,
+};
+pub use mcp_proto::progress::{Pacing, ProgressView, ReportError};
+#[cfg(feature = "schemars")]
+pub use mcp_proto::router::Structured;
+pub use mcp_proto::router::{Context, LocalRouter, Router, ToolError, ToolInfo, ToolOutput};
+pub use mcp_proto::types::{LogLevel, LogMessage, Progress, Tool};
+pub use mcp_proto::{
+    CallError, CallTool, CallToolResult, ClientConfig, CloseReason, ContentBlock, ErrorObject,
+    ListTools, RawJson, Request, Revision, SendError, ServerConfig, Timeouts, Violation,
+};
+pub use tokio::process::Command;
+
+/// Connects to the server at the other end of a reader and a writer, and waits until it is ready.
+///
+/// The last clone of the client, dropped, closes the connection.
+///
+/// # Errors
+///
+/// Why the connection ended before the server was ready.
+pub async fn connect<R, W>(
+    reader: R,
+    writer: W,
+    config: ClientConfig,
+) -> Result<Client, CloseReason>
+where
+    R: AsyncRead + Send + 'static,
+    W: AsyncWrite + Send + 'static,
+{
+    let client = client(reader, writer, config);
+    client.ready().await?;
+    Ok(client)
+}
+
+/// Like [`connect`], without the wait: listeners that are set at once miss nothing of the handshake. Wait for
+/// [`Client::ready`].
+pub fn client<R, W>(reader: R, writer: W, config: ClientConfig) -> Client
+where
+    R: AsyncRead + Send + 'static,
+    W: AsyncWrite + Send + 'static,
+{
+    let (client, driver) = driver::client(Io::new(reader, writer), config, Clock::new());
+    tokio::spawn(driver);
+    client
+}
+
+/// Serves the client at the other end of a reader and a writer: its requests are to be
+/// [accepted](Server::accept).
+pub fn serve<R, W>(reader: R, writer: W, config: ServerConfig) -> Server
+where
+    R: AsyncRead + Send + 'static,
+    W: AsyncWrite + Send + 'static,
+{
+    let (server, driver) = driver::server(Io::new(reader, writer), config, Clock::new());
+    tokio::spawn(driver);
+    server
+}
+
+/// Serves the client that started this process, over standard input and output. See [`stdio`] for what
+/// becomes of them; if they cannot be had, the connection ends at once.
+pub fn serve_stdio(config: ServerConfig) -> Server {
+    match stdio() {
+        Ok((reader, writer)) => serve(reader, writer, config),
+        Err(_) => serve(tokio::io::empty(), tokio::io::sink(), config),
+    }
+}
