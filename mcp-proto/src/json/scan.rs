@@ -3,7 +3,9 @@
 use core::fmt;
 
 use super::raw::Raw;
-use super::string::{find_special, read_hex, read_unicode, simple_escape, unescape};
+use super::string::{
+    find_special, read_hex, read_unicode, simple_escape, special_in_word, unescape,
+};
 
 /// The members of a frame that make it a JSON-RPC message: spans, not yet read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,7 +79,9 @@ pub(crate) fn scan_frame<'a>(
     max_depth: usize,
     frame: &mut Frame<'a>,
 ) -> Result<(), ScanError> {
-    Scanner::new(bytes, max_depth)?.frame(frame)
+    let mut scanner = Scanner::new(bytes, max_depth)?;
+    let read = scanner.frame(frame);
+    scanner.finish(read)
 }
 
 /// Checks a whole text, and returns it without the whitespace around it.
@@ -85,17 +89,20 @@ pub(super) fn scan_value(bytes: &[u8], max_depth: usize) -> Result<&[u8], ScanEr
     let mut scanner = Scanner::new(bytes, max_depth)?;
     scanner.whitespace();
     let start = scanner.at;
-    scanner.value(0)?;
+    let read = scanner.value(0);
     let end = scanner.at;
-    scanner.finish()?;
+    scanner.finish(read)?;
     Ok(bytes.get(start..end).unwrap_or_default())
 }
 
-/// Where the scan stands. It never recurses: what is open is a stack of bits.
+/// Where the scan stands. It never recurses: what is open is a stack of bits. `None` is a syntax error at
+/// `at`.
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     max_depth: usize,
+    /// Whether the last string had escapes.
+    escaped: bool,
     /// The first fault that does not stop the scan: the text is JSON, but it is refused. Going on finds
     /// the id, so that the refusal can be told to whoever waits.
     refused: Option<ScanError>,
@@ -109,10 +116,16 @@ impl<'a> Scanner<'a> {
         {
             return Err(ScanError { kind: ScanErrorKind::Utf8, offset: error.valid_up_to() });
         }
-        Ok(Self { bytes, at: 0, max_depth: max_depth.min(MAX_DEPTH), refused: None })
+        Ok(Self {
+            bytes,
+            at: 0,
+            max_depth: max_depth.min(MAX_DEPTH),
+            escaped: false,
+            refused: None,
+        })
     }
 
-    fn frame(&mut self, frame: &mut Frame<'a>) -> Result<(), ScanError> {
+    fn frame(&mut self, frame: &mut Frame<'a>) -> Option<()> {
         self.whitespace();
         match self.peek() {
             Some(b'{') if self.max_depth > 0 => {
@@ -124,14 +137,15 @@ impl<'a> Scanner<'a> {
                 self.value(0)?;
             }
         }
-        self.finish()
+        Some(())
     }
 
     /// The members of the frame, up to and with the closing brace.
-    fn members(&mut self, frame: &mut Frame<'a>) -> Result<(), ScanError> {
+    fn members(&mut self, frame: &mut Frame<'a>) -> Option<()> {
         let mut more = self.first_member()?;
         while more {
-            let (key, escaped) = self.key()?;
+            let key = self.key()?;
+            let escaped = self.escaped;
             let from = self.at;
             match (key, self.peek()) {
                 (b"params", Some(b'{')) if self.max_depth > 1 => {
@@ -152,17 +166,18 @@ impl<'a> Scanner<'a> {
             }
             more = self.next_member()?;
         }
-        Ok(())
+        Some(())
     }
 
     /// The parameters, with a note of their first members.
-    fn params(&mut self) -> Result<Params<'a>, ScanError> {
+    fn params(&mut self) -> Option<Params<'a>> {
         let start = self.at;
         let mut params = Params::unnoted(Raw::default());
         params.count = 0;
         let mut more = self.first_member()?;
         while more {
-            let (key, escaped) = self.key()?;
+            let key = self.key()?;
+            let escaped = self.escaped;
             let from = self.at;
             self.value(2)?;
             let value = self.raw_from(from);
@@ -174,31 +189,31 @@ impl<'a> Scanner<'a> {
             more = self.next_member()?;
         }
         params.raw = self.raw_from(start);
-        Ok(params)
+        Some(params)
     }
 
     /// Passes an opening brace: whether a member follows. If so, its key comes next.
-    fn first_member(&mut self) -> Result<bool, ScanError> {
+    fn first_member(&mut self) -> Option<bool> {
         self.at += 1;
         self.whitespace();
         let is_empty = self.peek() == Some(b'}');
         self.at += usize::from(is_empty);
-        Ok(!is_empty)
+        Some(!is_empty)
     }
 
     /// Passes what is behind a member: whether another follows. If so, its key comes next.
-    fn next_member(&mut self) -> Result<bool, ScanError> {
+    fn next_member(&mut self) -> Option<bool> {
         self.whitespace();
         let more = match self.peek() {
             Some(b',') => true,
             Some(b'}') => false,
-            _ => return Err(self.syntax()),
+            _ => return None,
         };
         self.at += 1;
         if more {
             self.whitespace();
         }
-        Ok(more)
+        Some(more)
     }
 
     fn raw_from(&self, start: usize) -> Raw<'a> {
@@ -206,48 +221,59 @@ impl<'a> Scanner<'a> {
     }
 
     /// One value, `depth` levels down.
-    fn value(&mut self, mut depth: usize) -> Result<(), ScanError> {
+    fn value(&mut self, depth: usize) -> Option<()> {
+        match self.peek()? {
+            b'{' | b'[' => self.container(depth),
+            first => self.scalar(first),
+        }
+    }
+
+    #[inline(always)]
+    fn scalar(&mut self, first: u8) -> Option<()> {
+        match first {
+            b'"' => self.string().map(|_| ()),
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
+            b'n' => self.literal(b"null"),
+            _ => None,
+        }
+    }
+
+    /// A container with all that is in it.
+    #[inline(never)]
+    fn container(&mut self, mut depth: usize) -> Option<()> {
         let base = depth;
         // One bit for each open container: 1 for an object. MAX_DEPTH bits.
         let mut open = 0_u128;
         loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.string()?;
+            match self.peek()? {
+                b'{' | b'[' if depth >= self.max_depth => {
+                    self.refuse(ScanErrorKind::Depth, self.at);
+                    self.skip_unread()?;
                 }
-                Some(b'-' | b'0'..=b'9') => self.number()?,
-                Some(bracket @ (b'{' | b'[')) => {
-                    if depth >= self.max_depth {
-                        self.refuse(ScanErrorKind::Depth, self.at);
-                        self.skip_unread()?;
-                    } else {
-                        self.at += 1;
-                        self.whitespace();
-                        if bracket == b'{' {
-                            if self.peek() == Some(b'}') {
-                                self.at += 1;
-                            } else {
-                                (open, depth) = (open << 1 | 1, depth + 1);
-                                self.key()?;
-                                continue;
-                            }
-                        } else if self.peek() == Some(b']') {
-                            self.at += 1;
-                        } else {
-                            (open, depth) = (open << 1, depth + 1);
-                            continue;
-                        }
+                b'{' => {
+                    if self.first_member()? {
+                        (open, depth) = (open << 1 | 1, depth + 1);
+                        self.key()?;
+                        continue;
                     }
                 }
-                Some(b't') => self.literal(b"true")?,
-                Some(b'f') => self.literal(b"false")?,
-                Some(b'n') => self.literal(b"null")?,
-                _ => return Err(self.syntax()),
+                b'[' => {
+                    self.at += 1;
+                    self.whitespace();
+                    if self.peek() != Some(b']') {
+                        (open, depth) = (open << 1, depth + 1);
+                        continue;
+                    }
+                    self.at += 1;
+                }
+                first => self.scalar(first)?,
             }
             // A value has ended: so may what is around it.
             loop {
                 if depth == base {
-                    return Ok(());
+                    return Some(());
                 }
                 self.whitespace();
                 let in_object = open & 1 == 1;
@@ -262,7 +288,7 @@ impl<'a> Scanner<'a> {
                     }
                     Some(b'}') if in_object => {}
                     Some(b']') if !in_object => {}
-                    _ => return Err(self.syntax()),
+                    _ => return None,
                 }
                 self.at += 1;
                 (open, depth) = (open >> 1, depth - 1);
@@ -270,48 +296,74 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A key and its colon, up to the value: its content, and whether that has escapes.
-    fn key(&mut self) -> Result<(&'a [u8], bool), ScanError> {
+    /// A key and its colon, up to the value: its content. `escaped` tells of it.
+    fn key(&mut self) -> Option<&'a [u8]> {
         if self.peek() != Some(b'"') {
-            return Err(self.syntax());
+            return None;
         }
         let quote = self.at;
-        let (end, escaped) = self.string()?;
+        let end = self.string()?;
         let content = self.bytes.get(quote + 1..end).unwrap_or_default();
-        if matches!(content.first(), Some(b'$' | b'\\')) && is_private(content, escaped) {
-            self.refuse(ScanErrorKind::PrivateKey, quote);
+        if self.escaped || content.first() == Some(&b'$') {
+            self.refuse_private(content, quote);
         }
         self.whitespace();
         if self.peek() != Some(b':') {
-            return Err(self.syntax());
+            return None;
         }
         self.at += 1;
         self.whitespace();
-        Ok((content, escaped))
+        Some(content)
     }
 
-    /// A string from its opening quote: the position of the closing one, and whether it has escapes.
-    fn string(&mut self) -> Result<(usize, bool), ScanError> {
-        self.at += 1;
-        let mut escaped = false;
-        loop {
-            self.at = find_special(self.bytes, self.at);
-            match self.peek() {
-                Some(b'"') => {
-                    let end = self.at;
-                    self.at += 1;
-                    return Ok((end, escaped));
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                _ => return Err(self.syntax()),
-            }
+    #[cold]
+    fn refuse_private(&mut self, key: &[u8], quote: usize) {
+        if is_private(key, self.escaped) {
+            self.refuse(ScanErrorKind::PrivateKey, quote);
         }
     }
 
-    fn escape(&mut self) -> Result<(), ScanError> {
+    /// A string from its opening quote: the position of the closing one. `escaped` tells of it.
+    #[inline(always)]
+    fn string(&mut self) -> Option<usize> {
+        let start = self.at + 1;
+        // Most names are shorter than a word.
+        let word = self.bytes.get(start..).and_then(|rest| rest.first_chunk());
+        match word.and_then(special_in_word) {
+            Some(run) if self.bytes.get(start + run) == Some(&b'"') => {
+                self.escaped = false;
+                self.at = start + run + 1;
+                Some(start + run)
+            }
+            _ => self.long_string(),
+        }
+    }
+
+    #[inline(never)]
+    fn long_string(&mut self) -> Option<usize> {
+        let end = find_special(self.bytes, self.at + 1);
+        self.at = end + 1;
+        self.escaped = self.bytes.get(end) != Some(&b'"');
+        if self.escaped { self.rest_of_string(end) } else { Some(end) }
+    }
+
+    /// The rest of a string from its first escape, or from what must not be in it.
+    fn rest_of_string(&mut self, first: usize) -> Option<usize> {
+        self.at = first;
+        loop {
+            match self.peek()? {
+                b'"' => {
+                    self.at += 1;
+                    return Some(self.at - 1);
+                }
+                b'\\' => self.escape()?,
+                _ => return None,
+            }
+            self.at = find_special(self.bytes, self.at);
+        }
+    }
+
+    fn escape(&mut self) -> Option<()> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         match rest.get(1) {
             Some(b'u') => match (read_unicode(rest), read_hex(rest)) {
@@ -320,22 +372,22 @@ impl<'a> Scanner<'a> {
                     self.refuse(ScanErrorKind::Surrogate, self.at);
                     self.at += 6;
                 }
-                (None, None) => return Err(self.syntax()),
+                (None, None) => return None,
             },
             Some(escape) if simple_escape(*escape).is_some() => self.at += 2,
-            _ => return Err(self.syntax()),
+            _ => return None,
         }
-        Ok(())
+        Some(())
     }
 
-    fn number(&mut self) -> Result<(), ScanError> {
+    fn number(&mut self) -> Option<()> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
         match self.peek() {
             Some(b'0') => self.at += 1,
             Some(b'1'..=b'9') => self.digits(),
-            _ => return Err(self.syntax()),
+            _ => return None,
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
@@ -348,13 +400,13 @@ impl<'a> Scanner<'a> {
             }
             self.some_digits()?;
         }
-        Ok(())
+        Some(())
     }
 
-    fn some_digits(&mut self) -> Result<(), ScanError> {
+    fn some_digits(&mut self) -> Option<()> {
         let before = self.at;
         self.digits();
-        if self.at == before { Err(self.syntax()) } else { Ok(()) }
+        if self.at == before { None } else { Some(()) }
     }
 
     fn digits(&mut self) {
@@ -363,16 +415,16 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn literal(&mut self, literal: &[u8]) -> Result<(), ScanError> {
+    fn literal(&mut self, literal: &[u8]) -> Option<()> {
         if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(literal)) {
-            return Err(self.syntax());
+            return None;
         }
         self.at += literal.len();
-        Ok(())
+        Some(())
     }
 
     /// Passes over a container that is too deep, by its brackets alone: it is refused whatever it holds.
-    fn skip_unread(&mut self) -> Result<(), ScanError> {
+    fn skip_unread(&mut self) -> Option<()> {
         let mut depth = 0_usize;
         loop {
             match self.peek() {
@@ -383,24 +435,30 @@ impl<'a> Scanner<'a> {
                 Some(b'{' | b'[') => depth += 1,
                 Some(b'}' | b']') => depth -= 1,
                 Some(_) => {}
-                None => return Err(self.syntax()),
+                None => return None,
             }
             self.at += 1;
             if depth == 0 {
-                return Ok(());
+                return Some(());
             }
         }
     }
 
-    fn finish(&mut self) -> Result<(), ScanError> {
+    /// Nothing may follow what was read.
+    fn finish(&mut self, read: Option<()>) -> Result<(), ScanError> {
         self.whitespace();
-        if self.at < self.bytes.len() {
-            return Err(self.syntax());
+        if read.is_none() || self.at < self.bytes.len() {
+            let offset = self.at.min(self.bytes.len());
+            return Err(ScanError { kind: ScanErrorKind::Syntax, offset });
         }
         self.refused.map_or(Ok(()), Err)
     }
 
     fn whitespace(&mut self) {
+        // What machines write has none.
+        if let Some(b'!'..) = self.peek() {
+            return;
+        }
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
@@ -412,10 +470,6 @@ impl<'a> Scanner<'a> {
 
     fn refuse(&mut self, kind: ScanErrorKind, offset: usize) {
         self.refused.get_or_insert(ScanError { kind, offset });
-    }
-
-    fn syntax(&self) -> ScanError {
-        ScanError { kind: ScanErrorKind::Syntax, offset: self.at.min(self.bytes.len()) }
     }
 }
 
