@@ -5,6 +5,7 @@
 Environment: ONLY=TEXT runs the cases whose name holds TEXT.
 """
 
+import base64
 import json
 import os
 import signal
@@ -327,7 +328,16 @@ def sample():
 
 def check_record(entries: list[dict], wire: Wire) -> None:
     """The recorded bytes of each direction are those of the tap, and time does not run back."""
-    raise AssertionError(f"unknown format: {entries[0]}")
+    times = [entry["time"] for entry in entries]
+    assert times == sorted(times), "time runs back"
+    for direction, tap in (("write", "in"), ("read", "out")):
+        chunks = [entry for entry in entries if entry["direction"] == direction]
+        seen = b"".join(
+            base64.b64decode(entry["base64"]) if "base64" in entry else entry.get("text", "").encode() for entry in chunks
+        )
+        # The server may say its last words when nobody listens any more.
+        sent = wire.bytes[tap] if direction == "write" else wire.bytes[tap][: len(seen)]
+        assert seen == sent and seen, f"{direction}: {len(seen)} bytes recorded, {len(wire.bytes[tap])} on the wire"
 
 
 def cases():

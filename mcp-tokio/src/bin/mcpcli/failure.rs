@@ -1,0 +1,268 @@
+//! How a run ends without success: for people, for programs, and as an exit code.
+
+use std::fmt;
+
+use mcp_tokio::mcp_proto::{CallError, CloseReason, ErrorObject, Expired, Limit, Progress};
+use serde::Serialize;
+
+use crate::text::{amount, count, exact, lines, one_line};
+
+/// Why a run did not succeed, in a sentence, with what the peer said and what to try.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    /// What failed.
+    pub(crate) message: String,
+    /// The last lines of the server's stderr.
+    pub(crate) said: Vec<String>,
+    /// What to try.
+    pub(crate) hint: Option<String>,
+    /// The peer's own error.
+    pub(crate) error: Option<ErrorObject>,
+    /// The deadline that passed.
+    pub(crate) expired: Option<Deadline>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// The peer answered with an error.
+    Peer,
+    /// A deadline passed.
+    Timeout,
+    /// The user gave up.
+    Cancelled,
+    /// The connection ended.
+    Closed,
+    /// What the peer says is no MCP.
+    Protocol,
+    /// The server's command could not be started.
+    Spawn,
+    /// The command line is wrong.
+    Usage,
+}
+
+/// A deadline and what had happened when it passed. Times in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Deadline {
+    limit: &'static str,
+    after: f64,
+    elapsed: f64,
+    reports: u64,
+    last: Option<f64>,
+}
+
+/// Exit code of a call whose result is a failure of the tool.
+pub(crate) const PEER_ERROR: u8 = 1;
+
+impl Kind {
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Peer => PEER_ERROR,
+            Self::Usage => 2,
+            Self::Closed | Self::Protocol | Self::Spawn => 3,
+            Self::Timeout => 4,
+            Self::Cancelled => 130,
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            said: Vec::new(),
+            hint: None,
+            error: None,
+            expired: None,
+        }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The user pressed Ctrl-C.
+    pub(crate) fn cancelled() -> Self {
+        Self::new(Kind::Cancelled, "cancelled")
+    }
+
+    /// Nobody reads what is printed, so nobody waits for the result either.
+    pub(crate) fn unread() -> Self {
+        Self::new(Kind::Closed, "cancelled: nobody reads the output any more")
+    }
+
+    /// The server never became ready.
+    pub(crate) fn of_start(reason: CloseReason, handshake: std::time::Duration) -> Self {
+        match reason {
+            CloseReason::HandshakeRefused(error) => {
+                let message = format!(
+                    "this is no MCP server: it refuses the handshake: {}",
+                    one_line(&error.message)
+                );
+                Self { error: Some(error), ..Self::new(Kind::Protocol, message) }.hint(IS_IT_MCP)
+            }
+            CloseReason::HandshakeInvalid => {
+                Self::new(Kind::Protocol, "the server's answer to the handshake makes no sense")
+                    .hint(IS_IT_MCP)
+            }
+            CloseReason::NoCommonVersion => {
+                Self::new(Kind::Protocol, "the server does not speak this revision of the protocol")
+                    .hint("leave out --revision, so that client and server agree on one")
+            }
+            CloseReason::HandshakeTimeout => {
+                let message = format!(
+                    "timed out: the server has not answered the handshake within {}",
+                    exact(handshake)
+                );
+                let elapsed = handshake.as_secs_f64();
+                let expired = Deadline {
+                    limit: "handshake",
+                    after: elapsed,
+                    elapsed,
+                    reports: 0,
+                    last: None,
+                };
+                Self { expired: Some(expired), ..Self::new(Kind::Timeout, message) }.hint(IS_IT_MCP)
+            }
+            reason => Self::of_close(reason),
+        }
+    }
+
+    /// The connection ended in the middle.
+    pub(crate) fn of_close(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::TooManyViolations => {
+                Self::new(Kind::Protocol, "the server broke the protocol too often").hint(IS_IT_MCP)
+            }
+            CloseReason::Stalled => Self::new(Kind::Closed, "the server stopped reading"),
+            reason => Self::new(Kind::Closed, format!("the connection ended: {reason}")),
+        }
+    }
+
+    /// A call ended without a result. `last` is its last report.
+    pub(crate) fn of_call(error: CallError, what: &str, last: Option<&Progress>) -> Self {
+        match error {
+            CallError::Cancelled => Self::cancelled(),
+            CallError::Closed(reason) => Self::of_close(reason),
+            CallError::Peer(error) => {
+                let message = format!(
+                    "the server answered {what} with an error: {}",
+                    lines(&error.to_string())
+                );
+                Self { error: Some(error), ..Self::new(Kind::Peer, message) }
+            }
+            CallError::TimedOut(expired) => Self::of_timeout(expired, what, last),
+            CallError::Send(error) => {
+                Self::new(Kind::Closed, format!("{what} could not be sent: {error}"))
+            }
+            error => Self::new(Kind::Protocol, format!("{what}: {error}")),
+        }
+    }
+
+    fn of_timeout(expired: Expired, what: &str, last: Option<&Progress>) -> Self {
+        let after = exact(expired.after);
+        let (limit, mut message, option) = match expired.limit {
+            Limit::Idle => (
+                "idle",
+                format!("timed out: nothing was heard of {what} for {after}"),
+                "--idle-timeout",
+            ),
+            Limit::Total => {
+                ("total", format!("timed out: {what} took longer than {after} in all"), "--timeout")
+            }
+        };
+        match last {
+            Some(last) => {
+                let of =
+                    last.total.map(|total| format!(" of {}", amount(total))).unwrap_or_default();
+                let text = last
+                    .message
+                    .as_deref()
+                    .map(|text| format!(", {:?}", one_line(text)))
+                    .unwrap_or_default();
+                let reports = count(expired.reports, "report");
+                message.push_str(&format!(
+                    "; {reports} until then, the last: {}{of}{text}",
+                    amount(last.progress)
+                ));
+            }
+            None if expired.tracked => message.push_str("; no progress was ever reported"),
+            None => message.push_str("; progress was not asked for"),
+        }
+        let deadline = Deadline {
+            limit,
+            after: expired.after.as_secs_f64(),
+            elapsed: expired.elapsed.as_secs_f64(),
+            reports: expired.reports,
+            last: expired.last,
+        };
+        Self { expired: Some(deadline), ..Self::new(Kind::Timeout, message) }.hint(format!(
+            "a longer limit, such as {option} {}, or {option} none",
+            exact(expired.after * 10)
+        ))
+    }
+}
+
+/// For people: what failed, what the server said, what to try.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        if !self.said.is_empty() {
+            f.write_str("\n  its last words:")?;
+            self.said.iter().try_for_each(|line| write!(f, "\n    {}", one_line(line)))?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\n  try: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(crate) const IS_IT_MCP: &str =
+    "check that the command starts an MCP server that speaks on its stdin and stdout";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_exit_code() {
+        let all = [
+            Kind::Peer,
+            Kind::Usage,
+            Kind::Closed,
+            Kind::Protocol,
+            Kind::Spawn,
+            Kind::Timeout,
+            Kind::Cancelled,
+        ];
+        assert_eq!(all.map(Kind::exit_code), [1, 2, 3, 3, 3, 4, 130]);
+    }
+
+    #[test]
+    fn a_refused_handshake_says_what_to_check() {
+        let refused =
+            CloseReason::HandshakeRefused(ErrorObject::new(-32601, "no\nsuch\x1b[1m method"));
+        let failure = Failure::of_start(refused, std::time::Duration::from_secs(60));
+        assert_eq!(failure.kind, Kind::Protocol);
+        assert_eq!(
+            failure.to_string(),
+            "error: this is no MCP server: it refuses the handshake: no such\u{fffd}[1m method\n  \
+             try: check that the command starts an MCP server that speaks on its stdin and stdout"
+        );
+    }
+
+    #[test]
+    fn last_words_are_shown_before_the_advice() {
+        let mut failure = Failure::of_close(CloseReason::Eof { unread: 0 }).hint("another server");
+        failure.said = vec!["Traceback".into(), "  OSError: \x07full".into()];
+        assert_eq!(
+            failure.to_string(),
+            "error: the connection ended: the peer closed it\n  its last words:\n    Traceback\n    \
+             OSError: \u{fffd}full\n  try: another server"
+        );
+    }
+}

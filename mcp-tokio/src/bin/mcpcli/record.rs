@@ -1,0 +1,220 @@
+//! The recording of a run: every chunk read and written, as JSON lines that the engine can replay.
+//!
+//! A line is `{"time":SECONDS,"direction":"read"|"write","text":…}`, with `"base64"` instead of `"text"`
+//! where the chunk is no UTF-8 (a character may be cut in two), and `"end":true` where the server's output
+//! has ended. To replay, feed each `read` to `Connection::handle_input` at its time.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A recording. Clones write to the same file.
+#[derive(Clone)]
+pub(crate) struct Recorder(Arc<Mutex<File>>, Instant);
+
+impl Recorder {
+    /// A recording in a new file, whose clock starts now.
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self(Arc::new(Mutex::new(File::create(path)?)), Instant::now()))
+    }
+
+    fn note(&self, direction: Direction, bytes: &[u8]) {
+        let time = self.1.elapsed().as_secs_f64();
+        // A full disk must not end the call; the recording is then short.
+        let _ = write_entry(
+            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
+            time,
+            direction,
+            bytes,
+        );
+    }
+}
+
+/// A reader or writer whose traffic is written down, if a recording is made.
+pub(crate) struct Recorded<T> {
+    inner: T,
+    recorder: Option<Recorder>,
+}
+
+impl<T> Recorded<T> {
+    pub(crate) fn new(inner: T, recorder: Option<Recorder>) -> Self {
+        Self { inner, recorder }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Recorded<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let read = ready!(Pin::new(&mut this.inner).poll_read(cx, buf));
+        if let (Ok(()), Some(recorder)) = (&read, &this.recorder) {
+            recorder.note(Direction::Read, buf.filled().get(before..).unwrap_or_default());
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Recorded<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.inner).poll_write(cx, bytes));
+        if let (Ok(written), Some(recorder)) = (&written, &this.recorder) {
+            recorder.note(Direction::Write, bytes.get(..*written).unwrap_or_default());
+        }
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Direction {
+    Read,
+    Write,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    time: f64,
+    direction: Direction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<bool>,
+}
+
+/// One line, in one write, so that a run that is killed leaves whole lines.
+fn write_entry(
+    out: &mut impl Write,
+    time: f64,
+    direction: Direction,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let text = std::str::from_utf8(bytes).ok();
+    let entry = Entry {
+        time: (time * 1e6).round() / 1e6,
+        direction,
+        text: text.filter(|text| !text.is_empty()),
+        base64: text.is_none().then(|| base64(bytes)),
+        end: bytes.is_empty().then_some(true),
+    };
+    let mut line = serde_json::to_vec(&entry)?;
+    line.push(b'\n');
+    out.write_all(&line)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0_u32, |group, &byte| group << 8 | u32::from(byte))
+            << (8 * (3 - chunk.len()));
+        for position in 0..4 {
+            let digit = (group >> (18 - 6 * position)) & 63;
+            let letter = match u8::try_from(digit).unwrap_or_default() {
+                digit @ 0..=25 => b'A' + digit,
+                digit @ 26..=51 => b'a' + digit - 26,
+                digit @ 52..=61 => b'0' + digit - 52,
+                62 => b'+',
+                _ => b'/',
+            };
+            out.push(if position <= chunk.len() { char::from(letter) } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        write_entry(&mut out, 1.234_567_89, Direction::Read, bytes).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn text_stays_readable_and_the_rest_is_base64() {
+        assert_eq!(
+            line(b"{\"a\":\"\xe5\xae\x8c\"}\n"),
+            "{\"time\":1.234568,\"direction\":\"read\",\"text\":\"{\\\"a\\\":\\\"完\\\"}\\n\"}\n"
+        );
+        assert_eq!(
+            line(b"\xe5\xae"),
+            "{\"time\":1.234568,\"direction\":\"read\",\"base64\":\"5a4=\"}\n"
+        );
+        assert_eq!(line(b""), "{\"time\":1.234568,\"direction\":\"read\",\"end\":true}\n");
+    }
+
+    #[test]
+    fn base64_is_that_of_rfc_4648() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_what_is_written_down() {
+        let path = std::env::temp_dir().join(format!("mcpcli-record-{}.jsonl", std::process::id()));
+        let recorder = Recorder::create(&path).unwrap();
+        let (near, mut far) = tokio::io::duplex(64);
+        let mut near = Recorded::new(near, Some(recorder));
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        near.write_all(b"ping\n").await.unwrap();
+        far.write_all(b"pong\n").await.unwrap();
+        let mut seen = [0; 5];
+        near.read_exact(&mut seen).await.unwrap();
+        drop(far);
+        assert_eq!(near.read(&mut seen).await.unwrap(), 0);
+        let lines: Vec<serde_json::Value> = std::fs::read_to_string(&path)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        std::fs::remove_file(&path).unwrap();
+        let told: Vec<_> = lines
+            .iter()
+            .map(|line| (line["direction"].as_str(), line["text"].as_str(), line["end"].as_bool()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (Some("write"), Some("ping\n"), None),
+                (Some("read"), Some("pong\n"), None),
+                (Some("read"), None, Some(true))
+            ]
+        );
+    }
+}
