@@ -46,6 +46,8 @@ pub struct Rules {
     pub null_id: bool,
     /// Whether a tool result may have structured content.
     pub structured_content: bool,
+    /// Whether structured content may be any value; if not, it is an object.
+    pub structured_any: bool,
 }
 
 /// A set of revisions.
@@ -61,6 +63,7 @@ static RULES: [Rules; 5] = [
         server_requests: true,
         null_id: true,
         structured_content: false,
+        structured_any: false,
     },
     Rules {
         wire: "2025-03-26",
@@ -70,6 +73,7 @@ static RULES: [Rules; 5] = [
         server_requests: true,
         null_id: true,
         structured_content: false,
+        structured_any: false,
     },
     Rules {
         wire: "2025-06-18",
@@ -79,6 +83,7 @@ static RULES: [Rules; 5] = [
         server_requests: true,
         null_id: true,
         structured_content: true,
+        structured_any: false,
     },
     Rules {
         wire: "2025-11-25",
@@ -88,6 +93,7 @@ static RULES: [Rules; 5] = [
         server_requests: true,
         null_id: false,
         structured_content: true,
+        structured_any: false,
     },
     Rules {
         wire: "2026-07-28",
@@ -97,6 +103,7 @@ static RULES: [Rules; 5] = [
         server_requests: false,
         null_id: false,
         structured_content: true,
+        structured_any: true,
     },
 ];
 

@@ -3,12 +3,18 @@
 //! - [`Pair`]: a client and a server joined in memory, on a clock that jumps to the next deadline.
 //! - [`SimNet`]: what is between them: seeded chunking, delay, truncation, disconnect.
 //! - [`transcript`]: conversations written as text, played to one side.
+//! - [`connect`]: a client on a [`Router`](crate::router::Router), to test its tools; [`Clock`] for tools that wait.
 
+mod clock;
+mod memory;
 mod net;
 mod pair;
+mod pipe;
 mod random;
 pub mod transcript;
 
+pub use clock::Clock;
+pub use memory::{Memory, connect};
 pub use net::{Arrival, End, SimNet};
 pub use pair::Pair;
 pub use random::Random;

@@ -179,6 +179,18 @@ impl CallToolResult {
         Self { is_error: Some(true), ..Self::text(text) }
     }
 
+    /// A value for programs, and the same JSON as text for models and older clients.
+    ///
+    /// Before 2026-07-28 the value must be an object.
+    ///
+    /// # Errors
+    ///
+    /// If `value` cannot be expressed as JSON.
+    pub fn structured<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
+        let json = RawJson::of(value)?;
+        Ok(Self { structured_content: Some(json.clone()), ..Self::text(json.as_str()) })
+    }
+
     /// Whether the tool failed.
     pub fn failed(&self) -> bool {
         self.is_error == Some(true)

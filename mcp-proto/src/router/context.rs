@@ -1,0 +1,114 @@
+//! What a handler is given beside its arguments.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::any::{Any, TypeId};
+use core::fmt;
+
+use crate::driver::{Incoming, Reporter, Watch};
+use crate::error::SendError;
+use crate::id::RequestId;
+use crate::revision::Revision;
+use crate::types::{LogLevel, LogMessage};
+
+/// One call of a tool, as its handler sees it: progress, log, cancellation, the router's state.
+///
+/// Cheap to clone and to send to the tasks that do the work. Once the call is answered a clone that is
+/// left over does nothing.
+#[derive(Clone)]
+pub struct Context {
+    watch: Watch,
+    reporter: Reporter,
+    id: RequestId,
+    revision: Revision,
+    state: State,
+}
+
+/// One value of each type.
+pub(super) type State = Arc<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>;
+
+impl Context {
+    pub(super) fn new(incoming: &Incoming, state: State) -> Self {
+        Self {
+            watch: incoming.watch(),
+            reporter: incoming.reporter(),
+            id: incoming.id().clone(),
+            revision: incoming.revision(),
+            state,
+        }
+    }
+
+    /// Reports how far the work has come. Never waits; does nothing if the client did not ask.
+    pub fn progress(&self) -> &Reporter {
+        &self.reporter
+    }
+
+    /// Sends a log message of level *debug*, if the client wants it.
+    pub fn debug(&self, text: impl AsRef<str>) {
+        self.say(LogLevel::Debug, text.as_ref());
+    }
+
+    /// Sends a log message of level *info*, if the client wants it.
+    pub fn info(&self, text: impl AsRef<str>) {
+        self.say(LogLevel::Info, text.as_ref());
+    }
+
+    /// Sends a log message of level *warning*, if the client wants it.
+    pub fn warn(&self, text: impl AsRef<str>) {
+        self.say(LogLevel::Warning, text.as_ref());
+    }
+
+    /// Sends a log message of level *error*, if the client wants it. The call goes on.
+    pub fn error(&self, text: impl AsRef<str>) {
+        self.say(LogLevel::Error, text.as_ref());
+    }
+
+    fn say(&self, level: LogLevel, text: &str) {
+        // A tool does not stop because nobody reads its log; who must know uses `log`.
+        let _ = self.log(&LogMessage::text(level, text));
+    }
+
+    /// Sends any log message. `Ok(false)`: the client does not want it.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
+        self.watch.log(message)
+    }
+
+    /// Whether the client no longer wants the answer. A handler may go on all the same: what it returns is
+    /// dropped.
+    pub fn is_cancelled(&self) -> bool {
+        self.watch.is_cancelled()
+    }
+
+    /// Waits until the client no longer wants the answer, to be raced against the work.
+    pub async fn cancelled(&self) {
+        self.watch.cancelled().await;
+    }
+
+    /// The id of the request.
+    pub fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// The revision that the request is spoken in.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The value of that type that was given to [`Router::state`](super::Router::state).
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.state.get(&TypeId::of::<T>())?.clone().downcast().ok()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("id", &self.id)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}

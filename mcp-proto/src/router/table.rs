@@ -1,0 +1,108 @@
+//! The tools of a router, in the order in which they were registered.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::output::is_expressible;
+use crate::error::ErrorObject;
+use crate::revision::{Era, Revision};
+use crate::types::{ListToolsResult, Tool};
+
+/// Tools and their functions.
+pub(super) struct Table<K: ?Sized> {
+    entries: Vec<Entry<K>>,
+    by_name: BTreeMap<String, usize>,
+    page_size: usize,
+}
+
+struct Entry<K: ?Sized> {
+    tool: Tool,
+    function: Arc<K>,
+}
+
+/// Tools on one page of the list: more than any model wants, few enough to stay below every message limit.
+const PAGE_SIZE: usize = 100;
+
+impl<K: ?Sized> Table<K> {
+    pub(super) fn new() -> Self {
+        Self { entries: Vec::new(), by_name: BTreeMap::new(), page_size: PAGE_SIZE }
+    }
+
+    pub(super) fn set_page_size(&mut self, size: usize) {
+        self.page_size = size.max(1);
+    }
+
+    /// Adds a tool, or puts it in the place of the one with its name.
+    pub(super) fn insert(&mut self, tool: Tool, function: Arc<K>) {
+        let next = self.entries.len();
+        let at = *self.by_name.entry(tool.name.clone()).or_insert(next);
+        let entry = Entry { tool, function };
+        match self.entries.get_mut(at) {
+            Some(earlier) => *earlier = entry,
+            None => self.entries.push(entry),
+        }
+    }
+
+    pub(super) fn function(&self, name: &str) -> Option<&Arc<K>> {
+        self.by_name.get(name).and_then(|at| self.entries.get(*at)).map(|entry| &entry.function)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| &*entry.tool.name)
+    }
+
+    /// One page. A cursor is the number of tools before it: the list does not change while it is served.
+    pub(super) fn page(
+        &self,
+        cursor: Option<&str>,
+        revision: Revision,
+    ) -> Result<ListToolsResult, ErrorObject> {
+        let start = match cursor {
+            None => 0,
+            Some(cursor) => cursor
+                .parse()
+                .ok()
+                .filter(|at| *at > 0 && *at < self.entries.len())
+                .ok_or_else(|| ErrorObject::invalid_params("no such cursor"))?,
+        };
+        let rest = self.entries.get(start..).unwrap_or_default();
+        let tools = rest.iter().take(self.page_size).map(|entry| listed(&entry.tool, revision));
+        let end = start.saturating_add(self.page_size);
+        let is_modern = revision.era() == Era::Modern;
+        Ok(ListToolsResult {
+            tools: tools.collect(),
+            next_cursor: (end < self.entries.len()).then(|| end.to_string()),
+            // The tools of this process do not change, but its next build may differ.
+            ttl_ms: is_modern.then_some(0),
+            cache_scope: is_modern.then(|| "private".into()),
+        })
+    }
+}
+
+/// The tool as `revision` can express it. What else an old client does not know, it ignores.
+fn listed(tool: &Tool, revision: Revision) -> Tool {
+    let mut tool = tool.clone();
+    tool.output_schema = tool.output_schema.filter(|schema| {
+        let root = schema.get("type").and_then(|root| root.as_str());
+        is_expressible(root.as_deref() == Some("object"), revision)
+    });
+    tool
+}
+
+impl<K: ?Sized> Clone for Table<K> {
+    fn clone(&self) -> Self {
+        Self {
+            entries: self.entries.clone(),
+            by_name: self.by_name.clone(),
+            page_size: self.page_size,
+        }
+    }
+}
+
+impl<K: ?Sized> Clone for Entry<K> {
+    fn clone(&self) -> Self {
+        Self { tool: self.tool.clone(), function: self.function.clone() }
+    }
+}
