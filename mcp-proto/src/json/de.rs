@@ -265,7 +265,8 @@ impl<'de> Decoder<'de> {
         if let Ok(value) = text.parse::<u64>() {
             return visitor.visit_u64(value);
         }
-        if let Ok(value) = text.parse::<i64>() {
+        // `-0` is a float, as for serde_json: an integer would lose its sign.
+        if let Ok(value @ ..0) = text.parse::<i64>() {
             return visitor.visit_i64(value);
         }
         match text.parse::<f64>() {
