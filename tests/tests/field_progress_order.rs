@@ -1,0 +1,523 @@
+//! Faults of other libraries with the order, loss and lateness of progress, each a test named after the
+//! fault, at the engine. Those that need a callback are in `field_callbacks.rs`.
+
+use std::time::Duration;
+
+use mcp_proto::progress::{Pacing, Phase, ProgressView, ReportError, Span, Weight};
+use mcp_proto::testing::{Pair, SimNet};
+use mcp_proto::{
+    CallOptions, CallToolResult, ClientConfig, ErrorObject, Event, Instant, Progress, RequestId,
+    Revision, SendError, ServerConfig, Timeouts, Violation,
+};
+use mcp_tests::{
+    Hand, endings, millis, progress, result, secs, tool_call, values, violations, work,
+};
+
+/// A pair whose server has one request that asked for progress; its id at the server.
+fn working(pair: &mut Pair) -> RequestId {
+    let _ticket = pair.client.request(&work(), CallOptions::default().tracked(), pair.now).unwrap();
+    pair.run_until_request()
+}
+
+/// What a test waits for.
+trait Await {
+    fn run_until_request(&mut self) -> RequestId;
+}
+
+impl Await for Pair {
+    fn run_until_request(&mut self) -> RequestId {
+        loop {
+            self.settle();
+            let at =
+                self.server_events.iter().position(|event| matches!(event, Event::Request { .. }));
+            if let Some(at) = at {
+                let Event::Request { id, .. } = self.server_events.remove(at) else { panic!() };
+                return id;
+            }
+            assert!(self.jump(), "no request came: {}", self.net);
+        }
+    }
+}
+
+fn report(pair: &mut Pair, id: &RequestId, value: f64) -> Result<(), ReportError> {
+    pair.server.report(id, Progress::new(value), Weight::Ordinary, pair.now)
+}
+
+fn unpaced(revision: Revision) -> Pair {
+    let client = ClientConfig::new("client", "1").revisions(revision);
+    let server = ServerConfig::new("server", "1").revisions(revision).pacing(Pacing::UNLIMITED);
+    Pair::new(client, server).shaken()
+}
+
+/// FIELD-BUGS 17; R-PROG-13.
+#[test]
+fn progress_in_one_read_with_the_response_is_no_unknown_token() {
+    let mut first = Hand::client();
+    let id = first.call(CallOptions::default().tracked());
+    let mut stream: String = (0..40).map(|n| progress("2", &n.to_string())).collect();
+    stream += &result(&id);
+    let expected: Vec<f64> = (0..40).map(f64::from).collect();
+    for split in 0..=stream.len() {
+        let mut client = first.clone();
+        let (head, tail) = stream.split_at(split);
+        client.feed(head);
+        let mut told = if split % 2 == 0 { client.told() } else { Vec::new() };
+        client.feed(tail);
+        told.extend(client.told());
+        assert_eq!(values(&told), expected, "split at {split}");
+        assert_eq!(told.len(), 41, "split at {split}: nothing else");
+        assert!(
+            matches!(told.last(), Some(Event::Response { outcome: Ok(_), .. })),
+            "split at {split}"
+        );
+    }
+}
+
+/// FIELD-BUGS 18; R-PROG-13.
+#[test]
+fn late_or_unknown_progress_closes_nothing() {
+    let mut client = Hand::client();
+    let done = client.call(CallOptions::default().tracked());
+    let running = client.call(CallOptions::default().tracked());
+    client.feed(result(&done));
+    client.told();
+    for n in 0..1000 {
+        client.feed(progress("2", &n.to_string()) + &progress("99999", "1"));
+    }
+    let told = client.told();
+    assert_eq!(told.len(), 2000);
+    for pair in told.chunks(2) {
+        assert_eq!(pair[0], Event::Violation(Violation::LateProgress(2.into())));
+        assert_eq!(pair[1], Event::Violation(Violation::UnknownToken(99999.into())));
+    }
+    assert!(!client.conn().is_closed());
+    client.feed(progress("3", "1") + &result(&running));
+    let told = client.told();
+    assert_eq!((values(&told), endings(&told)), (vec![1.0], vec![(running, true)]));
+}
+
+/// FIELD-BUGS 19; R-PROG-03, R-PROG-05.
+#[test]
+fn order_and_completeness_before_the_result_hold() {
+    for revision in Revision::ALL {
+        for seed in 0..50 {
+            let net =
+                SimNet::new(seed).chunks(1..=90).delay(Duration::ZERO..=millis(40)).capacity(300);
+            let mut pair = Pair::ready(revision).over(net);
+            let id = working(&mut pair);
+            for n in 0..30 {
+                report(&mut pair, &id, f64::from(n)).unwrap();
+                if n % 7 == 0 {
+                    pair.jump();
+                }
+            }
+            pair.server.respond(&id, &CallToolResult::text("done"), pair.now).unwrap();
+            while endings(&pair.client_events).is_empty() {
+                assert!(pair.jump(), "{revision}, {}", pair.net);
+            }
+            let expected: Vec<f64> = (0..30).map(f64::from).collect();
+            assert_eq!(values(&pair.client_events), expected, "{revision}, {}", pair.net);
+            assert_eq!(pair.client_events.len(), 31, "{revision}, {}", pair.net);
+            assert!(matches!(
+                pair.client_events.last(),
+                Some(Event::Response { outcome: Ok(_), .. })
+            ));
+        }
+    }
+}
+
+/// FIELD-BUGS 20; R-PROG-03. Ten reports were seen 10..1, and all after the result.
+#[test]
+fn a_slow_reader_does_not_turn_the_order_around() {
+    let mut client = Hand::client();
+    let id = client.call(CallOptions::default().tracked());
+    let mut seen = Vec::new();
+    for n in 1..=10 {
+        client.feed(progress("2", &n.to_string()));
+        // It takes one for every three that come.
+        if n % 3 == 0 {
+            seen.extend(client.conn().poll_event());
+        }
+    }
+    client.feed(result(&id));
+    while let Some(event) = client.conn().poll_event() {
+        seen.push(event);
+    }
+    assert_eq!(values(&seen), (1..=10).map(f64::from).collect::<Vec<_>>());
+    assert!(matches!(seen.last(), Some(Event::Response { .. })));
+}
+
+/// FIELD-BUGS 21; R-PROG-03. Spawned tasks raced; here there is nothing that could.
+#[test]
+fn twenty_thousand_reports_have_no_inversion() {
+    let mut pair = unpaced(Revision::V2025_11_25);
+    let id = working(&mut pair);
+    for n in 0..20_000 {
+        report(&mut pair, &id, f64::from(n)).unwrap();
+        if n % 100 == 0 {
+            pair.settle();
+        }
+    }
+    pair.server.respond(&id, &CallToolResult::text("done"), pair.now).unwrap();
+    pair.settle();
+    assert_eq!(values(&pair.client_events), (0..20_000).map(f64::from).collect::<Vec<_>>());
+    assert_eq!(pair.client_events.len(), 20_001);
+    assert_eq!(pair.server.merged_reports(&id), 0);
+}
+
+/// FIELD-BUGS 22; R-PROG-03.
+#[test]
+fn what_was_sent_zero_to_five_is_not_seen_shuffled() {
+    for seed in 0..200 {
+        let net = SimNet::new(seed).chunks(1..=200).delay(Duration::ZERO..=secs(1));
+        let mut pair = Pair::ready(Revision::V2026_07_28).over(net);
+        let id = working(&mut pair);
+        for n in 0..=5 {
+            report(&mut pair, &id, f64::from(n)).unwrap();
+            pair.advance(millis(200));
+        }
+        pair.server.respond(&id, &CallToolResult::text("done"), pair.now).unwrap();
+        pair.advance(secs(20));
+        assert_eq!(values(&pair.client_events), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "{}", pair.net);
+    }
+}
+
+/// FIELD-BUGS 23; R-PROG-05. And the author is told.
+#[test]
+fn a_report_after_the_result_is_refused() {
+    let mut server = Hand::server();
+    let id = server.accept(&tool_call("5", Some("5")));
+    let now = server.now();
+    server.conn().respond(&id, &CallToolResult::text("done"), now).unwrap();
+    for n in 0..10 {
+        let late = server.conn().report(&id, Progress::new(f64::from(n)), Weight::Milestone, now);
+        assert_eq!(late, Err(ReportError::Finished));
+    }
+    let said = server.said();
+    assert_eq!(said.len(), 1);
+    assert!(said[0].contains("\"result\""), "{said:?}");
+}
+
+/// How a request may end at the server.
+type End = fn(&mut Hand<mcp_proto::role::Server>, &RequestId);
+
+/// FIELD-BUGS 24; R-PROG-05, R-PROG-26.
+#[test]
+fn no_bytes_leave_for_a_request_that_has_ended() {
+    let ends: [(&str, End); 5] = [
+        ("answered", |server, id| {
+            let now = server.now();
+            server.conn().respond(id, &CallToolResult::text("done"), now).unwrap();
+        }),
+        ("failed", |server, id| {
+            let now = server.now();
+            server.conn().fail(id, &ErrorObject::internal("no"), now).unwrap();
+        }),
+        ("abandoned", |server, id| {
+            let now = server.now();
+            server.conn().abandon(id, now);
+        }),
+        ("cancelled", |server, _| {
+            server.feed(
+                "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":5}}\n",
+            );
+        }),
+        ("closed", |server, _| {
+            let now = server.now();
+            server.conn().close(now);
+        }),
+    ];
+    for (name, end) in ends {
+        // With one report that has left, several that wait for the bucket, and none.
+        for reports in [0, 1, 5, 100] {
+            let mut server = Hand::server();
+            let id = server.accept(&tool_call("5", Some("5")));
+            let now = server.now();
+            for n in 0..reports {
+                server
+                    .conn()
+                    .report(&id, Progress::new(f64::from(n)), Weight::Milestone, now)
+                    .unwrap();
+            }
+            if reports == 5 {
+                server.said();
+            }
+            end(&mut server, &id);
+            server.said();
+            let report = server.conn().report(&id, Progress::new(1e6), Weight::Ordinary, now);
+            assert_eq!(report, Err(ReportError::Finished), "{name}");
+            let answer = server.conn().respond(&id, &CallToolResult::text("again"), now);
+            assert!(answer.is_err(), "{name}");
+            server.pass(secs(60));
+            assert_eq!(server.said(), [""; 0], "{name} with {reports} reports");
+            assert_eq!(server.conn().poll_timeout(), None, "{name}: nothing waits");
+        }
+    }
+}
+
+/// FIELD-BUGS 24; R-PROG-05. A call that timed out or was cancelled says one last thing: that.
+#[test]
+fn no_bytes_leave_for_a_call_that_has_ended() {
+    let mut client = Hand::client();
+    let cancelled = client.call(CallOptions::default().tracked());
+    let timed_out = client.call(CallOptions::default().timeouts(Timeouts::NEVER.idle(secs(1))));
+    let done = client.call(CallOptions::default().tracked());
+    let now = client.now();
+    client.conn().cancel(&cancelled, None, now);
+    client.pass(secs(1));
+    client.feed(result(&done));
+    let said = client.said();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said.iter().all(|line| line.contains("notifications/cancelled")), "{said:?}");
+    for id in [&cancelled, &timed_out, &done] {
+        client.feed(progress(&id.to_string(), "1") + &result(id));
+        let now = client.now();
+        client.conn().cancel(id, None, now);
+    }
+    client.pass(secs(1000));
+    assert_eq!(client.said(), [""; 0]);
+    assert_eq!(endings(&client.told()).len(), 3);
+}
+
+/// FIELD-BUGS 25; R-PROG-26, R-CANC-06. The tool ignores the cancellation and reports 13 times more.
+#[test]
+fn nothing_follows_a_cancellation_even_if_the_tool_goes_on() {
+    for pacing in [Pacing::default(), Pacing::default().burst(1), Pacing::UNLIMITED] {
+        let mut server = Hand::server_with(ServerConfig::new("s", "1").pacing(pacing));
+        let id = server.accept(&tool_call("5", Some("5")));
+        let now = server.now();
+        for n in 0..3 {
+            server.conn().report(&id, Progress::new(f64::from(n)), Weight::Ordinary, now).unwrap();
+        }
+        server.feed("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":5}}\n");
+        let told = server.told();
+        assert_eq!(told, [Event::Cancelled { id: id.clone(), reason: None }]);
+        for n in 3..16 {
+            let now = server.now();
+            let report =
+                server.conn().report(&id, Progress::new(f64::from(n)), Weight::Milestone, now);
+            assert_eq!(report, Err(ReportError::Finished));
+            server.pass(secs(1));
+        }
+        let now = server.now();
+        let answer = server.conn().respond(&id, &CallToolResult::text("done"), now);
+        assert_eq!(answer, Err(SendError::Cancelled));
+        assert_eq!(server.said(), [""; 0], "not even what waited when the cancellation came");
+        assert_eq!(server.conn().requests_in_flight(), 0);
+    }
+}
+
+/// FIELD-BUGS 33; R-PROG-07.
+#[test]
+fn fractions_and_byte_counts_survive_exactly() {
+    let steps: Vec<f64> = (1..=30).map(|n| f64::from(n) * 0.1).collect();
+    let bytes: Vec<f64> =
+        [1_u64, 1 << 24, (1 << 24) + 1, 1 << 32, (1 << 53) - 1, 1 << 53].map(|n| n as f64).into();
+    let odd = vec![-1e300, -0.1, 0.0, f64::MIN_POSITIVE, 1e-5, 0.1 + 0.2, 1e15, 1e21, f64::MAX];
+    for values_sent in [steps, bytes, odd] {
+        let mut pair = Pair::ready(Revision::V2025_11_25);
+        let id = working(&mut pair);
+        for value in &values_sent {
+            let progress = Progress::new(*value).of(*value);
+            pair.server.report(&id, progress, Weight::Ordinary, pair.now).unwrap();
+        }
+        pair.settle();
+        let bits = |value: f64| value.to_bits();
+        let seen: Vec<u64> = values(&pair.client_events).into_iter().map(bits).collect();
+        assert_eq!(seen, values_sent.iter().copied().map(bits).collect::<Vec<_>>());
+        for (event, sent) in pair.client_events.iter().zip(&values_sent) {
+            let Event::Progress { progress, .. } = event else { panic!() };
+            assert_eq!(progress.total.map(bits), Some(bits(*sent)));
+        }
+    }
+    let mut server = Hand::server();
+    let id = server.accept(&tool_call("5", Some("5")));
+    let now = server.now();
+    server
+        .conn()
+        .report(&id, Progress::new((1_u64 << 53) as f64).of(10.0), Weight::Ordinary, now)
+        .unwrap();
+    assert!(
+        server.said()[0].contains("\"progress\":9007199254740992,\"total\":10}"),
+        "whole numbers as such"
+    );
+}
+
+/// FIELD-BUGS 34; R-PROG-07, R-PROG-13.
+#[test]
+fn a_total_of_zero_divides_nothing() {
+    for total in ["0", "-0", "0.0", "-5", "1e999", "null", "\"10\"", "[]"] {
+        let mut client = Hand::client();
+        let id = client.call(CallOptions::default().tracked());
+        let mut view = ProgressView::new(Instant::ZERO);
+        client.feed(progress("2", &format!("3,\"total\":{total}")) + &result(&id));
+        let told = client.told();
+        let Some(Event::Progress { progress, .. }) = told.first() else {
+            panic!("{total}: {told:?}")
+        };
+        view.update(progress, Instant::ZERO);
+        assert_eq!((view.percent(), view.phase()), (None, Phase::Counting), "{total}");
+        assert_eq!(view.eta(Instant::from(secs(1))), None, "{total}");
+        assert_eq!(endings(&told), [(id, true)], "{total}");
+    }
+    let mut server = Hand::server();
+    let id = server.accept(&tool_call("5", Some("5")));
+    let now = server.now();
+    for (value, total) in
+        [(1.0, f64::NAN), (1.0, f64::INFINITY), (f64::NAN, 1.0), (f64::NEG_INFINITY, 1.0)]
+    {
+        let refused =
+            server.conn().report(&id, Progress::new(value).of(total), Weight::Ordinary, now);
+        assert_eq!(refused, Err(ReportError::NotFinite));
+    }
+    assert_eq!(server.said(), [""; 0]);
+}
+
+/// FIELD-BUGS 35; R-PROG-13, R-RPC-01.
+#[test]
+fn a_bare_nan_on_the_wire_is_contained() {
+    let mut client = Hand::client();
+    let id = client.call(CallOptions::default().tracked());
+    for value in ["NaN", "Infinity", "-Infinity", "+1", "01", "1.", ".5", "0x10"] {
+        client.feed(progress("2", value));
+        let told = client.told();
+        assert!(
+            matches!(&told[..], [Event::Violation(Violation::NotJson { .. })]),
+            "{value}: {told:?}"
+        );
+    }
+    for value in ["1e999", "-1e999", "null", "\"5\"", "true", "[5]"] {
+        client.feed(progress("2", value));
+        assert_eq!(client.told(), [Event::Violation(Violation::BadProgress)], "{value}");
+    }
+    assert_eq!(client.said(), [""; 0], "a client does not answer what it cannot read");
+    client.feed(progress("2", "1") + &result(&id));
+    let told = client.told();
+    assert_eq!((values(&told), endings(&told)), (vec![1.0], vec![(id, true)]));
+}
+
+/// FIELD-BUGS 36; R-PROG-03.
+#[test]
+fn values_that_do_not_increase_are_not_forwarded() {
+    let mut server = Hand::server();
+    let id = server.accept(&tool_call("5", Some("5")));
+    let now = server.now();
+    let mut report = |value| server.conn().report(&id, Progress::new(value), Weight::Ordinary, now);
+    assert_eq!(report(5.0), Ok(()));
+    assert_eq!(report(5.0), Err(ReportError::NotIncreasing { last: 5.0 }));
+    assert_eq!(report(4.9), Err(ReportError::NotIncreasing { last: 5.0 }));
+    assert_eq!(report(5.1), Ok(()));
+    assert_eq!(server.said().len(), 2);
+
+    let mut client = Hand::client();
+    let id = client.call(CallOptions::default().timeouts(Timeouts::NEVER.idle(secs(10))));
+    client.feed(progress("2", "5"));
+    client.pass(secs(9));
+    client.feed(progress("2", "5") + &progress("2", "-1"));
+    let told = client.told();
+    assert_eq!(values(&told), [5.0]);
+    let refused = |progress| Violation::NotIncreasing { id: id.clone(), last: 5.0, progress };
+    assert_eq!(violations(&told), [&refused(5.0), &refused(-1.0)]);
+    client.pass(secs(1));
+    assert_eq!(endings(&client.told()), [(id, false)], "they do not keep a call alive");
+}
+
+/// FIELD-BUGS 39; R-PROG-11. Progress names the call that its ticket names.
+#[test]
+fn progress_of_a_call_is_found_from_its_own_handle() {
+    let mut pair = Pair::ready(Revision::V2025_11_25);
+    let options = CallOptions::default().tracked();
+    let tickets: Vec<_> =
+        (0..20).map(|_| pair.client.request(&work(), options.clone(), pair.now).unwrap()).collect();
+    pair.settle();
+    let requests: Vec<_> = pair
+        .server_events
+        .drain(..)
+        .filter_map(|event| match event {
+            Event::Request { id, .. } => Some(id),
+            _ => None,
+        })
+        .collect();
+    for (n, id) in (0..20).zip(&requests).rev() {
+        report(&mut pair, id, f64::from(n)).unwrap();
+    }
+    pair.settle();
+    for (n, ticket) in (0..20).zip(&tickets) {
+        let mine = pair.client_events.iter().filter_map(|event| match event {
+            Event::Progress { id, progress } if id == ticket.id() => Some(progress.progress),
+            _ => None,
+        });
+        assert_eq!(mine.collect::<Vec<_>>(), [f64::from(n)]);
+    }
+}
+
+/// FIELD-BUGS 40; R-PROG-11. The call is known before its bytes are sent, and is over with its result.
+#[test]
+fn early_reports_are_not_lost_and_the_stream_ends() {
+    let mut client = Hand::client();
+    let now = client.now();
+    let ticket = client.conn().request(&work(), CallOptions::default().tracked(), now).unwrap();
+    // The answer is there in the very moment in which the request leaves.
+    assert!(client.conn().poll_transmit().is_some());
+    client.feed(
+        progress("2", "0") + &progress("2", "1") + &result(ticket.id()) + &progress("2", "2"),
+    );
+    let told = client.told();
+    assert_eq!(values(&told), [0.0, 1.0]);
+    assert_eq!(endings(&told), [(ticket.id().clone(), true)]);
+    assert_eq!(told.last(), Some(&Event::Violation(Violation::LateProgress(2.into()))));
+}
+
+/// FIELD-BUGS 41; R-PROG-12. Parts of a scale, without a helper of one's own.
+#[test]
+fn nobody_has_to_write_the_arithmetic_of_stages() {
+    let mut pair = Pair::ready(Revision::V2025_11_25);
+    let id = working(&mut pair);
+    let stages =
+        [Span::WHOLE.part(0.0, 0.2), Span::WHOLE.part(0.2, 0.9), Span::WHOLE.part(0.9, 1.0)];
+    for stage in stages {
+        for step in 1..=4 {
+            let progress = Progress::new(stage.at(f64::from(step) / 4.0)).of(1.0);
+            pair.server.report(&id, progress, Weight::Ordinary, pair.now).unwrap();
+        }
+    }
+    pair.settle();
+    let seen = values(&pair.client_events);
+    assert_eq!((seen.len(), seen.last()), (12, Some(&1.0)));
+}
+
+/// FIELD-BUGS 85; R-PROG-12. The throttle: a burst, so many a second, and always the last value.
+#[test]
+fn authors_need_no_throttle_of_their_own() {
+    let mut pair = Pair::ready(Revision::V2025_11_25);
+    let id = working(&mut pair);
+    for n in 0..1_000_000 {
+        report(&mut pair, &id, f64::from(n)).unwrap();
+        if n % 1000 == 0 {
+            pair.advance(millis(10));
+        }
+    }
+    let merged = pair.server.merged_reports(&id);
+    pair.server.respond(&id, &CallToolResult::text("done"), pair.now).unwrap();
+    pair.settle();
+    let seen = values(&pair.client_events);
+    // Ten seconds at 20 a second, after a burst of 32.
+    assert!((230..=234).contains(&seen.len()), "{}", seen.len());
+    assert_eq!(seen.last(), Some(&999_999.0));
+    assert!(seen.is_sorted());
+    assert_eq!(merged + seen.len() as u64, 1_000_000, "what was merged is counted");
+}
+
+/// FIELD-BUGS 85; R-PROG-03. The monotonic guard: a refused report changes nothing.
+#[test]
+fn authors_need_no_monotonic_guard_of_their_own() {
+    let mut pair = Pair::ready(Revision::V2025_11_25);
+    let id = working(&mut pair);
+    for value in [1.0, 3.0, 2.0, 3.0, f64::NAN, 4.0, 0.0] {
+        // An author who does not look at the outcome does no harm.
+        let _ = report(&mut pair, &id, value);
+    }
+    pair.settle();
+    assert_eq!(values(&pair.client_events), [1.0, 3.0, 4.0]);
+    assert!(violations(&pair.client_events).is_empty());
+}
