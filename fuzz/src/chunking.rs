@@ -1,0 +1,63 @@
+//! However a stream is cut, the same events come out, and the same bytes go back.
+
+use mcp_proto::role::Role;
+use mcp_proto::{
+    CallOptions, CallTool, ClientConfig, Connection, Instant, ListTools, Revision, ServerConfig,
+};
+
+use crate::wire::{LATER, client, events, server, take};
+
+/// The first byte chooses the side and the revision, the second how the rest is cut: below 128, into
+/// pieces of that many bytes and one; from 128, into pieces of growing and shrinking length.
+pub fn chunking(input: &[u8]) {
+    let [side, cut, stream @ ..] = input else { return };
+    let now = Instant::ZERO;
+    let revision = Revision::ALL[usize::from(side >> 1) % Revision::ALL.len()];
+    if side & 1 == 0 {
+        let mut client = client(ClientConfig::new("chunking", "1"), revision, now);
+        // Calls 2 and up: one that tracks, one that does not, one with a token of its own.
+        let call = CallTool::new("t");
+        let mine = CallOptions::default().progress_token("mine");
+        let _tracked = client.request(&call, CallOptions::default().tracked(), now).expect("room");
+        let _plain = client.request(&ListTools::new(), CallOptions::default(), now).expect("room");
+        let _mine = client.request(&call, mine, now).expect("room");
+        take(&mut client);
+        compare(client, stream, *cut, now);
+    } else {
+        compare(server(ServerConfig::new("chunking", "1"), revision, now), stream, *cut, now);
+    }
+}
+
+fn compare<R: Role + Clone>(whole: Connection<R>, stream: &[u8], cut: u8, now: Instant) {
+    let mut pieces = whole.clone();
+    let mut seen = Vec::new();
+    for piece in cut_up(stream, cut) {
+        pieces.handle_input(piece, now);
+        seen.extend(events(&mut pieces));
+    }
+    let mut whole = whole;
+    whole.handle_input(stream, now);
+    let expected = events(&mut whole);
+    assert_eq!(seen, expected, "the events depend on the cuts");
+    assert_eq!(pieces.poll_timeout(), whole.poll_timeout(), "the deadlines depend on the cuts");
+    for connection in [&mut pieces, &mut whole] {
+        connection.handle_eof(now);
+        connection.handle_timeout(LATER);
+    }
+    assert_eq!(events(&mut pieces), events(&mut whole), "the end depends on the cuts");
+    assert_eq!(take(&mut pieces), take(&mut whole), "the answers depend on the cuts");
+}
+
+fn cut_up(mut stream: &[u8], cut: u8) -> impl Iterator<Item = &[u8]> {
+    let mut turn = 0_usize;
+    std::iter::from_fn(move || {
+        turn += 1;
+        let length = match cut {
+            0..128 => usize::from(cut) + 1,
+            _ => turn * usize::from(cut) % 23 + 1,
+        };
+        let (piece, rest) = stream.split_at(length.min(stream.len()));
+        stream = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
