@@ -31,8 +31,8 @@ pub(crate) fn job(demo: &Demo) -> Result<call::Job, Failure> {
 fn tool(job: Job) -> &'static str {
     match job {
         Job::Task => "long_running_task",
-        Job::Data => "process_data",
-        Job::Training => "train_model",
+        Job::Data => "data",
+        Job::Training => "training",
         Job::Upload => "upload",
         Job::Download => "download",
         Job::Workflow => "workflow",

@@ -5,6 +5,9 @@ mod asides;
 mod bar;
 mod call;
 mod demo;
+#[allow(dead_code)] // as an example it has a `main` of its own
+#[path = "../../../examples/server.rs"]
+mod demo_server;
 mod events;
 mod failure;
 mod human;
@@ -50,7 +53,9 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> ExitCode {
     let (job, options) = match command {
         Command::DemoServer => {
-            return ExitCode::SUCCESS; // DEMO
+            // The client has left, which is how a demo ends; nobody is there to be told.
+            demo_server::serve().await;
+            return ExitCode::SUCCESS;
         }
         Command::List(list) => {
             let (mut stage, feed) = stage(&list.options);
