@@ -1,26 +1,5 @@
 //! MCP clients and servers on async-std.
-//!
-//! The protocol is `mcp-proto`'s; this crate gives it async-std's readers, writers and timers. The names are those
-//! of `mcp-tokio`, and `Client`, `Call`, `Server` and `Router` are the same types on every runtime.
-//!
-//! async-std is discontinued (RUSTSEC-2025-0052). For new programs use smol and `mcp-smol`.
-//!
-//! ```no_run
-//! use mcp_async_std::{CallTool, ClientConfig};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! async_std::task::block_on(async {
-//!     let stream = async_std::net::TcpStream::connect("127.0.0.1:4000").await?;
-//!     let client = mcp_async_std::connect(stream.clone(), stream, ClientConfig::new("resize-cli", "1.0")).await?;
-//!     let result = client
-//!         .call(CallTool::new("resize").argument("width", 800))
-//!         .on_progress(|report| eprintln!("{} of {:?}", report.progress, report.total))
-//!         .await?;
-//!     println!("{result:?}");
-//!     Ok(())
-//! })
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod io;
 
@@ -59,10 +38,21 @@ where
     R: AsyncRead + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
-    let (client, driver) = driver::client(Io::new(reader, writer), config, Clock::new());
-    async_std::task::spawn(driver);
+    let client = client(reader, writer, config);
     client.ready().await?;
     Ok(client)
+}
+
+/// As [`connect`], without the waiting: for listeners that must not miss what a server says while it
+/// starts. Calls may be made at once; they leave when the server is ready.
+pub fn client<R, W>(reader: R, writer: W, config: ClientConfig) -> Client
+where
+    R: AsyncRead + Send + 'static,
+    W: AsyncWrite + Send + 'static,
+{
+    let (client, driver) = driver::client(Io::new(reader, writer), config, Clock::new());
+    async_std::task::spawn(driver);
+    client
 }
 
 /// Serves the client at the other end of a reader and a writer: its requests are to be

@@ -86,8 +86,8 @@ where
     Ok(client)
 }
 
-/// Like [`connect`], without the wait: listeners that are set at once miss nothing of the handshake. Wait for
-/// [`Client::ready`].
+/// As [`connect`], without the waiting: for listeners that must not miss what a server says while it
+/// starts. Calls may be made at once; they leave when the server is ready.
 pub fn client<R, W>(reader: R, writer: W, config: ClientConfig) -> Client
 where
     R: AsyncRead + Send + 'static,
@@ -118,3 +118,7 @@ pub fn serve_stdio(config: ServerConfig) -> Server {
         Err(_) => serve(tokio::io::empty(), tokio::io::sink(), config),
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

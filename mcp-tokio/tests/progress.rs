@@ -1,0 +1,226 @@
+//! Order and completeness of progress, seen at the callback of a client on several threads.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use mcp_tokio::{
+    CallTool, CallToolResult, ClientConfig, Delivery, ListenerError, Pacing, Progress, ServerConfig,
+};
+use support::{Peer, done, pair, report};
+
+/// Answers one call with so many reports and the result, all in one write.
+async fn answer_at_once(peer: &mut Peer, count: usize) {
+    let asked = peer.next().await.unwrap();
+    let token = asked.token.expect("a listener asks for progress");
+    let mut text: String = (1..=count).map(|value| report(&token, value)).collect();
+    text.push_str(&done(&asked.id));
+    peer.send(&text).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn forty_reports_and_the_result_in_one_read_are_forty_callbacks_and_then_the_result() {
+    let (client, mut peer) = pair(1 << 16).await;
+    let peer = tokio::spawn(async move { answer_at_once(&mut peer, 40).await });
+    let mut seen = Vec::new();
+    let result =
+        client.call(CallTool::new("t")).on_progress(|report| seen.push(report.progress)).await;
+    assert_eq!(result.unwrap().content[0].as_text(), Some("done"));
+    assert_eq!(seen, (1..=40).map(f64::from).collect::<Vec<_>>());
+    peer.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn progress_in_one_read_with_the_response_is_no_unknown_token_wherever_the_reads_are_cut() {
+    for capacity in (1..=130).chain([1 << 16]) {
+        let (client, mut peer) = pair(capacity).await;
+        let violations = Arc::new(Mutex::new(Vec::new()));
+        let log = violations.clone();
+        client.on_violation(move |violation| log.lock().unwrap().push(violation));
+        let peer = tokio::spawn(async move {
+            answer_at_once(&mut peer, 3).await;
+            peer
+        });
+        let mut seen = Vec::new();
+        client
+            .call(CallTool::new("t"))
+            .on_progress(|report| seen.push(report.progress))
+            .await
+            .unwrap();
+        assert_eq!(seen, [1.0, 2.0, 3.0], "reads of {capacity} bytes");
+        assert_eq!(*violations.lock().unwrap(), [], "reads of {capacity} bytes");
+        drop(peer.await.unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_callback_that_suspends_does_not_turn_the_order_round() {
+    let (client, mut peer) = pair(1 << 16).await;
+    let peer = tokio::spawn(async move { answer_at_once(&mut peer, 10).await });
+    let seen = Mutex::new(Vec::new());
+    let seen = &seen;
+    client
+        .call(CallTool::new("t"))
+        .on_progress_async(|report| async move {
+            // The earlier the report, the longer it takes.
+            for _ in 0..(20 - report.progress as u32) {
+                tokio::task::yield_now().await;
+            }
+            seen.lock().unwrap().push(report.progress);
+        })
+        .await
+        .unwrap();
+    assert_eq!(*seen.lock().unwrap(), (1..=10).map(f64::from).collect::<Vec<_>>());
+    peer.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn twenty_thousand_reports_arrive_without_one_inversion_or_loss() {
+    const COUNT: usize = 20_000;
+    let (client, mut peer) = pair(4096).await;
+    let peer = tokio::spawn(async move { answer_at_once(&mut peer, COUNT).await });
+    let mut last = 0.0;
+    let mut inversions = 0;
+    let mut seen = 0;
+    let outcome = client
+        .call(CallTool::new("t"))
+        .delivery(Delivery::Every)
+        .on_progress(|report| {
+            inversions += usize::from(report.progress <= last);
+            last = report.progress;
+            seen += 1;
+        })
+        .outcome()
+        .await;
+    assert_eq!((seen, inversions, last, outcome.merged), (COUNT, 0, COUNT as f64, 0));
+    outcome.result.unwrap();
+    peer.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn calls_side_by_side_each_see_their_own_reports_in_order_from_server_to_callback() {
+    const COUNT: u32 = 5_000;
+    let (near, far) = tokio::io::duplex(4096);
+    let (reader, writer) = tokio::io::split(far);
+    let config = ServerConfig::new("test", "1.0").pacing(Pacing::UNLIMITED);
+    let mut server = mcp_tokio::serve(reader, writer, config);
+    tokio::spawn(async move {
+        while let Some(request) = server.accept().await {
+            tokio::spawn(async move {
+                let reporter = request.reporter();
+                for value in 0..COUNT {
+                    reporter.report(Progress::new(value.into())).unwrap();
+                    if value % 100 == 99 {
+                        reporter.delivered().await;
+                    }
+                }
+                request.respond(&CallToolResult::text("done")).unwrap();
+            });
+        }
+    });
+    let (reader, writer) = tokio::io::split(near);
+    let client =
+        mcp_tokio::connect(reader, writer, ClientConfig::new("test", "1.0")).await.unwrap();
+    let calls: Vec<_> = (0..4)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let mut seen = Vec::new();
+                let call = client.call(CallTool::new("t")).delivery(Delivery::Every);
+                call.on_progress(|report| seen.push(report.progress)).await.unwrap();
+                seen
+            })
+        })
+        .collect();
+    for call in calls {
+        let seen = call.await.unwrap();
+        assert!(seen.iter().copied().eq((0..COUNT).map(f64::from)), "{} reports seen", seen.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_callback_that_fails_or_panics_does_not_lose_the_response() {
+    let (client, mut peer) = pair(1 << 16).await;
+    let peer = tokio::spawn(async move {
+        for _ in 0..3 {
+            answer_at_once(&mut peer, 5).await;
+        }
+        peer
+    });
+    let mut seen = 0;
+    let failing = |report: Progress| {
+        seen += 1;
+        if report.progress < 2.0 { Ok(()) } else { Err("the disk is full") }
+    };
+    let outcome = client.call(CallTool::new("t")).on_progress(failing).outcome().await;
+    assert_eq!(outcome.listener, Err(ListenerError::Failed("the disk is full".into())));
+    assert_eq!(outcome.result.unwrap().content[0].as_text(), Some("done"));
+    assert_eq!(seen, 2, "after a failure it is not called again");
+
+    let panicking =
+        |report: Progress| assert!(report.progress < 2.0, "this panic is part of the test");
+    let outcome = client.call(CallTool::new("t")).on_progress(panicking).outcome().await;
+    assert_eq!(outcome.listener, Err(ListenerError::Panicked));
+    assert_eq!(outcome.result.unwrap().content[0].as_text(), Some("done"));
+
+    let result =
+        client.call(CallTool::new("t")).on_progress_async(async |_| Err::<(), _>("no")).await;
+    assert_eq!(result.unwrap().content[0].as_text(), Some("done"));
+    drop(peer.await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_stream_of_a_call_exists_before_its_bytes_are_sent_and_ends_with_the_result() {
+    let (client, mut peer) = pair(1 << 16).await;
+    let mut call = client.call(CallTool::new("t"));
+    assert!(call.id().is_none(), "nothing is sent yet");
+    let peer = tokio::spawn(async move {
+        answer_at_once(&mut peer, 5).await;
+        peer
+    });
+    let mut seen = Vec::new();
+    while let Some(report) = call.next_progress().await {
+        seen.push(report.progress);
+    }
+    assert_eq!(seen, [1.0, 2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(call.await.unwrap().content[0].as_text(), Some("done"));
+    drop(peer.await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn progress_of_a_call_is_reached_through_the_calls_own_handle_from_another_task() {
+    let (client, mut peer) = pair(1 << 16).await;
+    let mut first = client.call(CallTool::new("t"));
+    let mut second = client.call(CallTool::new("t"));
+    // Both are in flight, each is read by a task of its own, and nothing is locked meanwhile.
+    let peer = tokio::spawn(async move {
+        let (one, two) = (peer.next().await.unwrap(), peer.next().await.unwrap());
+        for value in 1..=3 {
+            peer.send(&report(two.token.as_ref().unwrap(), value * 10)).await;
+            peer.send(&report(one.token.as_ref().unwrap(), value)).await;
+        }
+        peer.send(&(done(&two.id) + &done(&one.id))).await;
+        peer
+    });
+    let one = async {
+        let mut sum = 0.0;
+        while let Some(report) = first.next_progress().await {
+            sum += report.progress;
+        }
+        sum
+    };
+    let two = tokio::spawn(async move {
+        let mut sum = 0.0;
+        while let Some(report) = second.next_progress().await {
+            sum += report.progress;
+        }
+        (sum, second.await.unwrap())
+    });
+    let (one, two) = tokio::join!(one, two);
+    let mut sums = [one, two.unwrap().0];
+    sums.sort_by(f64::total_cmp);
+    assert_eq!(sums, [6.0, 60.0]);
+    first.await.unwrap();
+    drop(peer.await.unwrap());
+}

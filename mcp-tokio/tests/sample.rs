@@ -1,0 +1,50 @@
+//! The sample that started this project: a long task with a progress bar, client and server.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use mcp_tokio::mcp_proto::types::Tool;
+use mcp_tokio::{
+    CallTool, CallToolResult, ClientConfig, CloseReason, Context, Progress, RawJson, Router,
+    ToolError,
+};
+
+const STEPS: u32 = 10;
+
+fn router() -> Router {
+    let schema = RawJson::parse(r#"{"type":"object"}"#).unwrap();
+    Router::new("sample", "1.0").raw_tool(Tool::new("long_running_task", schema), long_running_task)
+}
+
+async fn long_running_task(ctx: Context, _: Option<RawJson>) -> Result<CallToolResult, ToolError> {
+    for step in 0..STEPS {
+        let report = Progress::new(step.into()).of(STEPS.into());
+        ctx.progress().report(report.message(format!("step {step}")))?;
+        tokio::task::yield_now().await;
+    }
+    Ok(CallToolResult::text("完成"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ten_steps_from_zero_to_nine_and_then_done() {
+    let (near, far) = tokio::io::duplex(4096);
+    let (reader, writer) = tokio::io::split(far);
+    let served = tokio::spawn(mcp_tokio::run(router(), reader, writer));
+
+    let (reader, writer) = tokio::io::split(near);
+    let client =
+        mcp_tokio::connect(reader, writer, ClientConfig::new("sample", "1.0")).await.unwrap();
+    let mut seen = Vec::new();
+    let result = client
+        .call(CallTool::new("long_running_task"))
+        .on_progress(|report| {
+            seen.push((report.progress, report.total, report.message.unwrap().to_string()))
+        })
+        .await
+        .unwrap();
+    let expected: Vec<_> =
+        (0..STEPS).map(|step| (step.into(), Some(STEPS.into()), format!("step {step}"))).collect();
+    assert_eq!(seen, expected);
+    assert_eq!(result.content[0].as_text(), Some("完成"));
+
+    drop(client);
+    assert_eq!(served.await.unwrap(), CloseReason::Eof { unread: 0 });
+}
