@@ -99,7 +99,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
             if self.needs_flush {
                 match self.io.as_mut().poll_flush(cx) {
                     Poll::Ready(Ok(())) => self.needs_flush = false,
-                    Poll::Ready(Err(_)) => self.fail(),
+                    Poll::Ready(Err(_)) => self.fail(cx),
                     Poll::Pending => {}
                 }
             }
@@ -118,7 +118,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
                 true
             }
             Poll::Ready(_) => {
-                self.fail();
+                self.fail(cx);
                 true
             }
             Poll::Pending => false,
@@ -157,11 +157,16 @@ impl<R: Role, T: Transport> Driver<R, T> {
         true
     }
 
-    /// Nothing can be written any more. What was read still counts.
-    fn fail(&mut self) {
+    /// Nothing can be written any more. What the peer had said before it stopped reading still counts.
+    fn fail(&mut self, cx: &mut Context<'_>) {
         self.out.clear();
         self.sent = 0;
         self.needs_flush = false;
+        for _ in 0..BUDGET {
+            if !self.read(cx) {
+                break;
+            }
+        }
         let now = self.shared.now();
         let mut state = self.shared.lock();
         state.conn.handle_timeout(now);
