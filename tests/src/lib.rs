@@ -1,5 +1,4 @@
 //! What the tests in `tests/tests` share: one engine fed by hand.
-#![allow(clippy::unwrap_used, clippy::panic)] // a test's helpers fail by panicking
 
 use std::time::Duration;
 
@@ -89,10 +88,12 @@ pub fn values(events: &[Event]) -> Vec<f64> {
 
 /// The violations among events.
 pub fn violations(events: &[Event]) -> Vec<&Violation> {
-    let violation = |event| match event {
-        &Event::Violation(ref violation) => Some(violation),
-        _ => None,
-    };
+    fn violation(event: &Event) -> Option<&Violation> {
+        match event {
+            Event::Violation(violation) => Some(violation),
+            _ => None,
+        }
+    }
     events.iter().filter_map(violation).collect()
 }
 
@@ -114,7 +115,7 @@ impl Hand<Client> {
     /// A client in a legacy session of this revision.
     pub fn client_at(revision: Revision) -> Self {
         let mut hand = Self::client_with(ClientConfig::new("c", "1").revisions(revision));
-        hand.feed(&welcome(revision));
+        hand.feed(welcome(revision));
         hand.said();
         hand.told();
         hand
@@ -153,7 +154,7 @@ impl Hand<Server> {
     pub fn server_with(config: ServerConfig) -> Self {
         let mut hand =
             Self { conn: Connection::server(config), now: Instant::ZERO, told: Vec::new() };
-        hand.feed(&handshake(Revision::V2025_11_25));
+        hand.feed(handshake(Revision::V2025_11_25));
         hand.said();
         hand.told();
         hand
@@ -229,4 +230,13 @@ impl<R: Role> Hand<R> {
     fn pull(&mut self) {
         self.told.extend(std::iter::from_fn(|| self.conn.poll_event()));
     }
+}
+
+/// The snippets of the README and of `docs/` compile, and those that claim something are run.
+#[cfg(doctest)]
+mod prose {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/progress.md")]
+    struct Progress;
 }

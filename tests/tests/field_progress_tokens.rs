@@ -371,3 +371,27 @@ fn no_token_goes_out_without_a_listener() {
         );
     }
 }
+
+/// FIELD-BUGS 16; R-PROG-02. Whoever wants to know, the user and the deadline: the call has one token, and
+/// serves both.
+#[test]
+fn listener_and_deadline_do_not_fight_for_one_slot() {
+    for options in [
+        CallOptions::default().tracked().timeouts(Timeouts::NEVER.idle(secs(10))),
+        CallOptions::default().progress_token(2).timeouts(Timeouts::NEVER.idle(secs(10))).tracked(),
+    ] {
+        let mut client = Hand::client();
+        let busy = client.call(CallOptions::default());
+        client.feed(result(&busy));
+        client.told();
+        let line = client.call_line(options);
+        assert_eq!(line.matches("progressToken").count(), 1, "{line}");
+        let token = if line.contains("\"progressToken\":3") { "3" } else { "2" };
+        for value in 0..5 {
+            client.pass(secs(9));
+            client.feed(progress(token, &value.to_string()));
+        }
+        let told = client.told();
+        assert_eq!((values(&told).len(), endings(&told)), (5, vec![]), "{line}");
+    }
+}
