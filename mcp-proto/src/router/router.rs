@@ -107,7 +107,8 @@ impl<K: Kind + ?Sized> Router<K> {
     /// Adds a tool: an async function or closure of a [`Context`] and, if it takes any, typed arguments.
     ///
     /// The schema of the arguments is derived once, here. Arguments that do not decode never reach the
-    /// handler: the client is told what is wrong with which of them.
+    /// handler: the client is told what is wrong with which of them. What a closure captures it clones into
+    /// each of its futures, for calls run beside each other; or it is passed by [`state`](Self::state).
     ///
     /// ```
     /// use mcp_proto::router::{Context, Router, ToolError};
