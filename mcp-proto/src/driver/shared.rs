@@ -82,11 +82,14 @@ pub(super) struct Serving {
 /// What the connection as a whole is listened to with.
 #[derive(Clone, Default)]
 pub(super) struct Listeners {
-    pub(super) progress: Option<Arc<dyn Fn(&RequestId, &Progress) + Send + Sync>>,
+    pub(super) progress: Option<Arc<OnProgress>>,
     pub(super) log: Option<Arc<dyn Fn(LogMessage) + Send + Sync>>,
     pub(super) violation: Option<Arc<dyn Fn(Violation) + Send + Sync>>,
-    pub(super) notification: Option<Arc<dyn Fn(&str, Option<&RawJson>) + Send + Sync>>,
+    pub(super) notification: Option<Arc<OnNotification>>,
 }
+
+type OnProgress = dyn Fn(&RequestId, &Progress) + Send + Sync;
+type OnNotification = dyn Fn(&str, Option<&RawJson>) + Send + Sync;
 
 /// What is left to do once the lock is released.
 #[derive(Default)]
