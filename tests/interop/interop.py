@@ -150,7 +150,7 @@ def compare(what: str, seen: list, sent: list) -> None:
     )
 
 
-def run_all(cases: list, workers: int = 2) -> int:
+def run_all(cases: list, workers: int = 3) -> int:
     """Runs (name, function) pairs, a few at a time, prints a line for each and a closing total; returns the exit status."""
 
     def one(case):

@@ -6,6 +6,7 @@ Environment: ONLY=TEXT runs the cases whose name holds TEXT.
 """
 
 import base64
+import base64
 import json
 import os
 import signal
@@ -102,7 +103,7 @@ def counts(n: int, revision: str, expected: str):
 
 def one_read(revision: str):
     """Forty reports and the result arrive in one piece."""
-    run = call("count", "n=40", revision=revision, tap=["--coalesce", "0.3"]).expect(0, "result").complete(40)
+    run = call("count", "n=40", revision=revision, tap=["--hold"]).expect(0, "result").complete(40)
     chunk = next(m.time for m in run.wire.messages if m.progress())
     assert len([m for m in run.wire.messages if m.time == chunk and m.sender == "server"]) == 41, "they did not come together"
 
@@ -164,7 +165,7 @@ def wrong_argument():
 
 def dies(revision: str):
     run = call("dies", "n=7", revision=revision).expect(3, "error", "closed").complete(7)
-    assert run.seconds < 15, f"{run.seconds:.1f} s"
+    assert run.seconds < 25, f"{run.seconds:.1f} s"
     told = json.dumps(run.events[-1]) + run.stderr
     assert "out of memory" in told, f"the server's last words are missing: {told[-500:]}"
 
@@ -219,21 +220,21 @@ def arguments():
 
 def idle_timeout(revision: str):
     run = call("sleeps", "seconds=40", options=["--idle-timeout", "1s"], revision=revision).expect(4, "error", "timeout")
-    assert run.seconds < 12, f"{run.seconds:.1f} s"
+    assert run.seconds < 25, f"{run.seconds:.1f} s"
     assert len(run.wire.call().cancelled) == 1, "the server was not told"
     assert "idle" in json.dumps(run.events[-1]).lower(), run.events[-1]
 
 
 def progress_rearms(revision: str):
-    run = call("sleeps", "seconds=2.4", "every=0.4", options=["--idle-timeout", "1500ms"], revision=revision).expect(0, "result")
-    run.complete(6)
+    run = call("sleeps", "seconds=4.5", "every=0.5", options=["--idle-timeout", "3000ms"], revision=revision).expect(0, "result")
+    run.complete(9)
 
 
 def total_timeout(revision: str):
-    run = call("sleeps", "seconds=40", "every=0.2", options=["--timeout", "2s", "--idle-timeout", "none"], revision=revision)
+    run = call("sleeps", "seconds=40", "every=0.2", options=["--timeout", "3s", "--idle-timeout", "none"], revision=revision)
     run.expect(4, "error", "timeout")
-    assert len(run.of("progress")) >= 3, "reports until then are missing"
-    assert len(run.wire.call().cancelled) == 1 and run.seconds < 12, (run.wire.call().cancelled, run.seconds)
+    assert len(run.of("progress")) >= 2, "reports until then are missing"
+    assert len(run.wire.call().cancelled) == 1 and run.seconds < 25, (run.wire.call().cancelled, run.seconds)
 
 
 def interrupt(revision: str):
@@ -248,7 +249,7 @@ def interrupt(revision: str):
 
     run = call("sleeps", "seconds=40", "every=0.1", revision=revision, while_running=on_first_report)
     run.expect(130, "error", "cancelled")
-    assert run.seconds < 12, f"{run.seconds:.1f} s"
+    assert run.seconds < 25, f"{run.seconds:.1f} s"
     assert len(run.wire.call().cancelled) == 1, "the server was not told"
     signed = run.signed.read_text().split() if run.signed.exists() else []
     assert "cancelled" in signed, f"the tool goes on; the server signed off with {signed}"
@@ -329,15 +330,11 @@ def sample():
 def check_record(entries: list[dict], wire: Wire) -> None:
     """The recorded bytes of each direction are those of the tap, and time does not run back."""
     times = [entry["time"] for entry in entries]
-    assert times == sorted(times), "time runs back"
-    for direction, tap in (("write", "in"), ("read", "out")):
+    assert times == sorted(times) and times[0] >= 0, "time runs back"
+    for direction, side in (("write", "in"), ("read", "out")):
         chunks = [entry for entry in entries if entry["direction"] == direction]
-        seen = b"".join(
-            base64.b64decode(entry["base64"]) if "base64" in entry else entry.get("text", "").encode() for entry in chunks
-        )
-        # The server may say its last words when nobody listens any more.
-        sent = wire.bytes[tap] if direction == "write" else wire.bytes[tap][: len(seen)]
-        assert seen == sent and seen, f"{direction}: {len(seen)} bytes recorded, {len(wire.bytes[tap])} on the wire"
+        bytes_ = b"".join(base64.b64decode(e["base64"]) if "base64" in e else e.get("text", "").encode() for e in chunks)
+        assert bytes_ == wire.bytes[side], f"{direction}: {len(bytes_)} bytes recorded, {len(wire.bytes[side])} on the wire"
 
 
 def cases():

@@ -108,10 +108,10 @@ def call(tool: str, **options) -> dict:
     return {"tool": tool, "arguments": arguments, **{k: v for k, v in options.items() if k in ("progress", "cancel_after")}}
 
 
-# The demo server's tools, at a pace that suits a test, and how the values of each end.
-QUICK = {"every": 5}
-TASK = call("long_running_task", every=5)
-USES = [call("data", **QUICK), call("training", **QUICK), call("upload", **QUICK), call("download", **QUICK), call("workflow", **QUICK)]
+# The demo server's tools, at a pace that suits a test, so few steps that a bucket of 32 holds every report.
+TASK = call("long_running_task", every_ms=5)
+USES = [call("data", steps=6, every_ms=5), call("training", steps=20, every_ms=5), call("upload", steps=30, every_ms=5),
+        call("download", steps=30, every_ms=5), call("workflow", every_ms=5)]
 
 
 def origin(client: str, mode: str, tap: list[str] = ()) -> str:
@@ -126,7 +126,7 @@ def origin(client: str, mode: str, tap: list[str] = ()) -> str:
 
 def one_read(client: str, mode: str) -> str:
     """The same, where the reports and the result reach the client in one piece."""
-    return origin(client, mode, ["--coalesce", "1"])
+    return origin(client, mode, ["--hold"])
 
 
 def uses(client: str, mode: str) -> str:
@@ -135,7 +135,13 @@ def uses(client: str, mode: str) -> str:
     for number, use in enumerate(USES):
         done = session.call(number)
         assert done.tool == use["tool"] and not done.result.get("isError"), done.result
-        assert len(done.reports) >= 3, f"{done.tool}: {len(done.reports)} reports"
+        expected = 7 if use["tool"] == "workflow" else use["arguments"]["steps"]
+        if use["tool"] == "data":
+            assert {"load", "clean", "transform", "write"} <= {report[2] for report in done.reports}, done.reports
+            assert 24 <= len(done.reports) <= 28, f"{len(done.reports)} reports of four stages with six steps"
+            assert done.reports[-1][0] == done.reports[-1][1], done.reports[-1]
+        else:
+            assert len(done.reports) == expected, f"{done.tool}: {len(done.reports)} reports, not {expected}"
         assert session.results()[number]["event"] == "result", session.results()[number]
         if done.tool in ("upload", "download"):
             value, total, _ = done.reports[-1]
@@ -168,13 +174,29 @@ def flood(client: str, mode: str) -> str:
     return session.behaviour()
 
 
+def milestones(client: str, mode: str) -> str:
+    """Named states are never merged, however fast they pass: a hundred states are a hundred messages."""
+    session = Session(client, mode, [[call("workflow", steps=100, every_ms=0)]])
+    compare("states", [report[0] for report in session.call(0).reports], list(range(1, 101)))
+    return session.behaviour()
+
+
+def fails(client: str, mode: str) -> str:
+    """A tool that fails in the middle: its reports, then a result that is an error."""
+    session = Session(client, mode, [[call("fail", every_ms=5)]])
+    compare("values", [report[0] for report in session.call(0).reports], list(range(6)))
+    assert session.call(0).result["isError"] is True and "the disk is full" in session.call(0).text
+    assert session.results()[0].get("error") is True or session.results()[0]["event"] == "error", session.results()
+    return session.behaviour()
+
+
 def cancel(client: str, mode: str) -> str:
     """The client gives up in the middle: the server falls silent about that call, and the next one is served."""
-    session = Session(client, mode, [[call("long_running_task", every=200, cancel_after=2)], [TASK]])
+    session = Session(client, mode, [[call("long_running_task", every_ms=200, cancel_after=2)], [TASK]])
     first, second = session.wire.calls()
     assert len(first.cancelled) == 1, f"{client} sent {len(first.cancelled)} cancellations"
     assert not first.responses, f"a cancelled call was answered: {first.responses}"
-    assert 2 <= len(first.reports) <= 4, f"{len(first.reports)} reports"
+    assert 2 <= len(first.reports) < 10, f"{len(first.reports)} reports: the tool went on"
     assert second.text == "完成"
     ends = [session.results()[i]["event"] for i in (0, 1)]
     assert ends == ["cancelled", "result"], ends
@@ -183,7 +205,7 @@ def cancel(client: str, mode: str) -> str:
 
 def errors(client: str, mode: str) -> str:
     """A tool that is not there and arguments that do not fit: each is an answer, and the next call is served."""
-    session = Session(client, mode, [[call("no_such_tool")], [call("long_running_task", every="soon")], [TASK]])
+    session = Session(client, mode, [[call("no_such_tool")], [call("long_running_task", every_ms="soon")], [TASK]])
     missing, wrong, right = session.wire.calls()
     assert missing.response.get("error", {}).get("code") == -32602, missing.response
     assert wrong.result["isError"] is True and wrong.text, wrong.response
@@ -194,7 +216,7 @@ def errors(client: str, mode: str) -> str:
 def orphan(client: str, mode: str) -> str:
     """The client is killed in the middle of a call: the server notices and ends."""
     pid_file = SCRATCH / f"orphan-{client}-{mode}.pid"
-    plan = json.dumps([[call("long_running_task", every=300)]])
+    plan = json.dumps([[call("long_running_task", every_ms=300)]])
     command = [*CLIENTS[client], mode, plan, "--", "sh", "-c", 'echo $$ >"$0"; exec "$@"', str(pid_file), *SERVER]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=SCRATCH) as process:
         watchdog = Timer(LIMIT, process.kill)
@@ -216,7 +238,7 @@ def cases():
     for client in CLIENTS:
         for mode in MODES:
             yield f"origin, {client}, {mode}", lambda c=client, m=mode: origin(c, m)
-        for case in (one_read, uses, together, flood, cancel, errors, orphan):
+        for case in (one_read, uses, together, flood, milestones, fails, cancel, errors, orphan):
             for mode in ("legacy", MODERN):
                 yield f"{case.__name__}, {client}, {mode}", lambda f=case, c=client, m=mode: f(c, m)
 

@@ -1,12 +1,12 @@
 """A wire tap: runs a command and passes its stdin and stdout through, untouched, while it writes down both directions.
 
-    tap.py FILE [--coalesce SECONDS] [--split BYTES] -- COMMAND [ARG ...]
+    tap.py FILE [--hold] [--split BYTES] -- COMMAND [ARG ...]
 
 FILE gets one JSON object a chunk: seconds since the start, "in" (to the command) or "out" (from it), and the bytes in
 base64. A chunk is written down before it is passed on, so what a client has seen is in the file. The first object holds
-the command's pid, the last one tells how it ended. `--coalesce` waits that long before it reads on, so that what the
-command writes meanwhile goes out in one piece; `--split` passes on so many bytes at a time. Only the standard library
-is used, to start fast.
+the command's pid, the last one tells how it ended. `--hold` keeps progress reports back until another message comes, so that a call's
+reports and its result go out in one piece; `--split` passes on so many bytes at a time. Only the standard library is
+used, to start fast.
 """
 
 import base64
@@ -20,8 +20,8 @@ import time
 
 separator = sys.argv.index("--")
 path, command = sys.argv[1], sys.argv[separator + 1 :]
-options = dict(zip(sys.argv[2:separator:2], sys.argv[3:separator:2]))
-coalesce, split = float(options.get("--coalesce", 0)), int(options.get("--split", 1 << 20))
+options = sys.argv[2:separator]
+split = int(options[options.index("--split") + 1]) if "--split" in options else 1 << 20
 
 record = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 start = time.monotonic()
@@ -33,18 +33,15 @@ def note(**entry) -> None:
         os.write(record, (json.dumps({"t": round(time.monotonic() - start, 6), **entry}) + "\n").encode())
 
 
-def pump(direction: str, source: int, sink: int, wait: float = 0, piece: int = 1 << 20) -> None:
+def pump(direction: str, source: int, sink: int, hold: bool = False, piece: int = 1 << 20) -> None:
     """Copies until the source ends; a sink that is gone does not stop the recording."""
     gone = False
     while chunk := os.read(source, 1 << 16):
-        if wait:
-            time.sleep(wait)
-            os.set_blocking(source, False)
-            try:
-                chunk += os.read(source, 1 << 16)
-            except BlockingIOError:
-                pass
-            os.set_blocking(source, True)
+        while hold and (not chunk.endswith(b"\n") or b'"notifications/progress"' in chunk.splitlines()[-1]):
+            more = os.read(source, 1 << 16)
+            chunk += more
+            if not more:
+                break
         note(dir=direction, bytes=base64.b64encode(chunk).decode())
         while chunk and not gone:
             try:
@@ -64,7 +61,7 @@ note(pid=child.pid)
 stdin, stdout = os.dup(child.stdin.fileno()), child.stdout.fileno()
 child.stdin.close()
 threading.Thread(target=pump, args=("in", 0, stdin), daemon=True).start()
-out = threading.Thread(target=pump, args=("out", stdout, 1, coalesce, split), daemon=True)
+out = threading.Thread(target=pump, args=("out", stdout, 1, "--hold" in options, split), daemon=True)
 out.start()
 status = child.wait()
 out.join(timeout=5)
