@@ -31,6 +31,8 @@ pub struct Driver<R: Role, T> {
     read_buffer: Box<[u8]>,
     input_ended: bool,
     timer: Option<(Instant, Pin<Box<dyn Timer>>)>,
+    /// Writing has failed; until then what the peer had said before is still read.
+    hear_until: Option<Instant>,
     /// When what is left to write is given up.
     give_up_at: Option<Instant>,
 }
@@ -45,6 +47,9 @@ const BUDGET: usize = 64;
 /// keeping it open.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// How long a peer that no longer reads is still listened to: what it said last is on its way.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 impl<R: Role, T: Transport> Driver<R, T> {
     pub(super) fn new(shared: Arc<Shared<R>>, io: T) -> Self {
         Self {
@@ -56,6 +61,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
             read_buffer: alloc::vec![0; CHUNK].into(),
             input_ended: false,
             timer: None,
+            hear_until: None,
             give_up_at: None,
         }
     }
@@ -69,6 +75,11 @@ impl<R: Role, T: Transport> Driver<R, T> {
         state.driver = Some(cx.waker().clone());
         if state.conn.poll_timeout().is_some_and(|at| at <= now) {
             state.conn.handle_timeout(now);
+        }
+        if self.hear_until.is_some_and(|until| until <= now || self.input_ended) {
+            self.input_ended = true;
+            state.conn.handle_timeout(now);
+            state.conn.handle_transport_error(now);
         }
         state.pump(now, &mut afterwards);
         if self.sent == self.out.len() {
@@ -95,11 +106,16 @@ impl<R: Role, T: Transport> Driver<R, T> {
 
     /// Writes what it can. Whether anything moved.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.hear_until.is_some() {
+            let moved = self.sent < self.out.len();
+            self.sent = self.out.len();
+            return moved;
+        }
         let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) else {
             if self.needs_flush {
                 match self.io.as_mut().poll_flush(cx) {
                     Poll::Ready(Ok(())) => self.needs_flush = false,
-                    Poll::Ready(Err(_)) => self.fail(cx),
+                    Poll::Ready(Err(_)) => self.fail(),
                     Poll::Pending => {}
                 }
             }
@@ -118,7 +134,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
                 true
             }
             Poll::Ready(_) => {
-                self.fail(cx);
+                self.fail();
                 true
             }
             Poll::Pending => false,
@@ -158,25 +174,17 @@ impl<R: Role, T: Transport> Driver<R, T> {
     }
 
     /// Nothing can be written any more. What the peer had said before it stopped reading still counts.
-    fn fail(&mut self, cx: &mut Context<'_>) {
-        self.out.clear();
-        self.sent = 0;
+    fn fail(&mut self) {
         self.needs_flush = false;
-        for _ in 0..BUDGET {
-            if !self.read(cx) {
-                break;
-            }
-        }
-        let now = self.shared.now();
-        let mut state = self.shared.lock();
-        state.conn.handle_timeout(now);
-        state.conn.handle_transport_error(now);
+        let until = self.shared.now() + LAST_WORDS;
+        self.hear_until.get_or_insert(until);
     }
 
     /// Arms the timer for the next deadline. Whether that has come already.
     fn arm(&mut self, cx: &mut Context<'_>) -> bool {
         let deadline = self.shared.lock().conn.poll_timeout();
-        let Some(at) = [deadline, self.give_up_at].into_iter().flatten().min() else {
+        let hear_until = self.hear_until.filter(|_| !self.input_ended);
+        let Some(at) = [deadline, self.give_up_at, hear_until].into_iter().flatten().min() else {
             self.timer = None;
             return false;
         };
