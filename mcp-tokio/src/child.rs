@@ -116,7 +116,7 @@ impl Spawn {
         match crate::connect(reader, writer, config).await {
             Ok(client) => Ok(Child { client, process }),
             Err(reason) => {
-                let status = process.exited().await;
+                let status = process.shutdown().await;
                 Err(SpawnError::NotReady { reason, status, last_lines: process.last_lines() })
             }
         }

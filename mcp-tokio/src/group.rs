@@ -15,6 +15,7 @@ pub(crate) struct Group {
 }
 
 /// How often it is looked whether a group is empty: no event tells.
+#[cfg(unix)]
 const LOOK: Duration = Duration::from_millis(10);
 
 #[cfg(unix)]

@@ -105,6 +105,18 @@ async fn a_grandchild_that_holds_the_pipe_keeps_neither_the_call_nor_itself_aliv
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_grandchild_beyond_reach_that_holds_the_pipe_does_not_keep_the_call_alive() {
+    // It leaves the group and says so; only then does the server exit.
+    let away = "(setsid sh -c 'echo away; exec sleep 20 >&3' &) | read -r away";
+    let (child, _) = start(&format!("exec 3>&1; read -r call; {away}; exit 4")).await;
+    let began = Instant::now();
+    let error = child.client.call(CallTool::new("t")).await.unwrap_err();
+    assert_eq!(error, CallError::Closed(CloseReason::Eof { unread: 0 }));
+    assert_eq!(child.process.exited().await.unwrap().code(), Some(4));
+    assert!(began.elapsed() < Duration::from_secs(15), "nobody waits for it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_wrote_before_it_died_still_counts() {
     let answer =
         r#"{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"done"}]}}\n"#;
