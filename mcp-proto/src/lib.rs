@@ -1,4 +1,67 @@
-//! The Model Context Protocol as a pure state machine.
+//! The Model Context Protocol as a pure state machine: bytes in, events out, no I/O, no clock, no runtime.
+//!
+//! A whole conversation, with the client on one side and the server on the other. In a real program one of
+//! them is another process, and the bytes travel through a pipe:
+//!
+//! ```
+//! use mcp_proto::progress::Weight;
+//! use mcp_proto::{
+//!     CallOptions, CallTool, CallToolResult, ClientConfig, Connection, Event, Instant, Progress, ServerConfig,
+//! };
+//!
+//! let now = Instant::ZERO; // the caller's clock; nothing here reads one
+//! let mut client = Connection::client(ClientConfig::new("cli", "1.0"), now);
+//! let mut server = Connection::server(ServerConfig::new("images", "1.0"));
+//! let ticket = client.request(&CallTool::new("resize"), CallOptions::default().tracked(), now)?;
+//!
+//! let mut seen = Vec::new();
+//! let text = 'conversation: loop {
+//!     // It happened: what the other side wrote is here.
+//!     while let Some(bytes) = client.poll_transmit().map(<[u8]>::to_vec) {
+//!         client.advance_transmit(bytes.len());
+//!         server.handle_input(&bytes, now);
+//!     }
+//!     // What the server makes of it.
+//!     while let Some(event) = server.poll_event() {
+//!         if let Event::Request { id, .. } = event {
+//!             server.report(&id, Progress::new(1.0).of(2.0), Weight::Ordinary, now)?;
+//!             server.respond(&id, &CallToolResult::text("done"), now)?;
+//!         }
+//!     }
+//!     while let Some(bytes) = server.poll_transmit().map(<[u8]>::to_vec) {
+//!         server.advance_transmit(bytes.len());
+//!         client.handle_input(&bytes, now);
+//!     }
+//!     // What the client makes of that: the handshake first, then the report, then the result.
+//!     while let Some(event) = client.poll_event() {
+//!         match event {
+//!             Event::Progress { progress, .. } => seen.push(progress.progress),
+//!             Event::Response { id, outcome } if id == *ticket.id() => {
+//!                 break 'conversation ticket.decode(outcome)?.content[0].as_text().map(str::to_owned);
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//! };
+//! assert_eq!((seen, text.as_deref()), (vec![1.0], Some("done")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! With time in it, three more lines: sleep until [`Connection::poll_timeout`](Endpoint::poll_timeout) or until
+//! bytes come, then call [`handle_timeout`](Connection::handle_timeout) or
+//! [`handle_input`](Connection::handle_input), then poll again. `examples/no_runtime.rs` does so with threads.
+//!
+//! # Where to go
+//!
+//! - [`Connection`] is the machine on a byte stream, [`Endpoint`] the same on whole messages.
+//! - [`Event`] is all that it tells; [`Violation`] what a peer did wrong, [`CallError`] how a call ended,
+//!   [`SendError`] why something could not be said.
+//! - [`Limits`] bounds what a peer can make it store and do; [`Timeouts`] how long it waits.
+//! - [`progress`] paces and checks reports; [`types`] are what messages say; [`json`] reads them when wanted.
+//! - Feature `driver`: futures for any runtime (`driver`) and tools as functions (`router`). Feature `schemars`:
+//!   typed tools. Feature `testing`: two engines on one clock, a simulated network, a router in memory.
+//!
+//! Without features it is `no_std` with `alloc`.
 #![no_std]
 
 extern crate alloc;
