@@ -62,7 +62,8 @@ pub struct ServerConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Tolerance {
-    /// Byte order mark, CRLF, blank lines, a last line without newline, stringified ids and tokens.
+    /// Byte order mark, CRLF, blank lines, a last line without newline, stringified ids and tokens, ids
+    /// such as `1.0`, an empty `cacheScope`.
     #[default]
     Lenient,
     /// None of these.

@@ -32,7 +32,7 @@ impl Core {
         if self.is_closed() {
             return;
         }
-        match read_message(&frame, &self.limits) {
+        match read_message(&frame, &self.limits, self.tolerance) {
             Ok(Message::Request { id, method, method_raw, params }) => {
                 self.handle_request(&frame, id, &method, method_raw, params, at);
             }

@@ -5,7 +5,7 @@
 use alloc::string::ToString;
 
 use super::stamp::ClientStamp;
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, Tolerance};
 use crate::error::{CloseReason, ErrorObject};
 use crate::event::PeerInfo;
 use crate::json::{Kind, Raw, RawJson};
@@ -87,6 +87,13 @@ impl Negotiation {
             // Not what a modern server answers; an old one may answer anything to what it does not know.
             return self.fall_back(CloseReason::HandshakeInvalid);
         };
+        if self.config.tolerance == Tolerance::Strict
+            && result
+                .get("cacheScope")
+                .is_some_and(|scope| scope.as_str().is_none_or(|scope| scope.is_empty()))
+        {
+            return Next::Close(CloseReason::HandshakeInvalid);
+        }
         match self.mutual(versions) {
             Some(revision) if revision.era() == Era::Modern => {
                 self.revision = Some(revision);

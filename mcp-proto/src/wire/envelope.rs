@@ -2,7 +2,7 @@
 
 use alloc::borrow::Cow;
 
-use crate::config::Limits;
+use crate::config::{Limits, Tolerance};
 use crate::error::Violation;
 use crate::id::RequestId;
 use crate::json::{Frame, Kind, Params, Raw, ScanErrorKind, Shape, scan_frame};
@@ -59,7 +59,11 @@ pub(crate) enum MalformedKind {
 }
 
 /// Reads one frame.
-pub(crate) fn read_message<'a>(frame: &'a [u8], limits: &Limits) -> Result<Message<'a>, Malformed> {
+pub(crate) fn read_message<'a>(
+    frame: &'a [u8],
+    limits: &Limits,
+    tolerance: Tolerance,
+) -> Result<Message<'a>, Malformed> {
     let mut fields = Frame::default();
     if let Err(error) = scan_frame(frame, limits.max_depth, &mut fields) {
         return Err(match error.kind {
@@ -84,6 +88,14 @@ pub(crate) fn read_message<'a>(frame: &'a [u8], limits: &Limits) -> Result<Messa
     }
     if fields.jsonrpc.is_none_or(|version| version.as_bytes() != b"\"2.0\"") {
         return fault("jsonrpc is not \"2.0\"");
+    }
+    if tolerance == Tolerance::Strict {
+        if frame.last() == Some(&b'\r') {
+            return fault("a carriage return before the newline");
+        }
+        if fields.id.and_then(Raw::number_text).is_some_and(|id| id.contains(['.', 'e', 'E'])) {
+            return fault("id is not written as an integer");
+        }
     }
     match (fields.method, fields.result, fields.error) {
         (Some(method), None, None) => read_call(&fields, method, limits),
