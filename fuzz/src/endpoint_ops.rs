@@ -293,7 +293,7 @@ impl<R: Ability> Books<R> {
                     // A token that was used before says nothing about order.
                     if self.tokens.insert(token.clone(), None).is_some() {
                         self.tokens.insert(token, Some(f64::NAN));
-                    } else {
+                    } else if !self.is_answer_waiting(&id) {
                         self.owners.insert(id.clone(), token);
                     }
                 }
@@ -329,6 +329,17 @@ impl<R: Ability> Books<R> {
             }
             _ => {}
         }
+    }
+
+    /// Whether an answer to an earlier request with the same id is still to be written: then the next
+    /// answer on the wire says nothing about this one.
+    fn is_answer_waiting(&self, id: &RequestId) -> bool {
+        let mut waiting = self.unfinished.clone();
+        waiting.extend(crate::wire::take(&mut self.connection.clone()));
+        waiting.split(|byte| *byte == b'\n').any(|line| {
+            let message = serde_json::from_slice::<Value>(line).unwrap_or_default();
+            message.get("method").is_none() && same_id(id, &message["id"])
+        })
     }
 
     fn transmit(&mut self, count: usize) {
