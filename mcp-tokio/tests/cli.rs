@@ -333,6 +333,20 @@ fn a_second_ctrl_c_does_not_wait_for_a_server_that_will_not_end() {
     assert_eq!(wait(child).code(), Some(130));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_ends_even_a_write_that_nobody_reads() {
+    let mut child = start(&["call", "t", "--json", "--", "yes"]);
+    let mut out = child.stdout.take().unwrap();
+    out.read_exact(&mut [0]).unwrap();
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        interrupt(&child);
+        assert!(began.elapsed() < Duration::from_secs(30), "it never ends");
+    }
+    assert_eq!(wait(child).code(), Some(130));
+}
+
 #[test]
 fn a_reader_that_leaves_ends_the_call_without_a_panic() {
     let mut child = start(&["demo", "--every", "5", "--steps", "100000", "--json"]);

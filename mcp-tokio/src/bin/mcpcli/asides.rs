@@ -47,9 +47,12 @@ impl Feed {
 }
 
 impl Asides {
-    /// Waits until something more has arrived.
+    /// Waits until something more has arrived. While the turn of what has arrived is not yet, it waits for ever:
+    /// a flood must not keep the reports away that it waits for.
     pub(crate) async fn arrived(&mut self) {
-        if let Some(stamped) = self.receiver.recv().await {
+        if !self.held.is_empty() {
+            std::future::pending().await
+        } else if let Some(stamped) = self.receiver.recv().await {
             self.held.push_back(stamped);
         } else {
             std::future::pending().await
@@ -110,6 +113,18 @@ mod tests {
         assert!(due(&mut asides).is_empty());
         asides.report_shown();
         assert_eq!(due(&mut asides), ["d"]);
+    }
+
+    #[tokio::test]
+    async fn a_flood_does_not_keep_away_the_report_it_waits_for() {
+        let (feed, mut asides) = asides();
+        (0..10).for_each(|_| feed.put(1, Aside::Stderr(String::new())));
+        asides.arrived().await;
+        assert!(asides.due().is_none());
+        let more = tokio::time::timeout(std::time::Duration::ZERO, asides.arrived()).await;
+        assert!(more.is_err(), "the report's turn never comes");
+        asides.report_shown();
+        assert_eq!(due(&mut asides).len(), 10);
     }
 
     #[tokio::test(flavor = "multi_thread")]

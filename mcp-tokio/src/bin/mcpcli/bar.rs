@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use mcp_tokio::mcp_proto::progress::{Phase, ProgressView};
 use mcp_tokio::mcp_proto::{Instant, Progress};
 
-use crate::text::{amount, count, duration, one_line, rate};
+use crate::text::{amount, count, duration, one_line, rate, took};
 
 /// A bar with rate and time left where the total is known, a counter where it is not, a spinner with the
 /// elapsed time while nothing is heard. Prints a line for each report where there is no terminal.
@@ -182,12 +182,15 @@ fn position(percent: f64) -> u64 {
 
 /// The figures beside the bar.
 fn numbers(view: &ProgressView, now: Instant) -> String {
-    let elapsed = duration(view.elapsed(now));
+    let elapsed = view.elapsed(now);
     match view.phase() {
-        Phase::Finished => return format!("{} in {elapsed}", count(view.reports(), "report")),
-        Phase::Stopped => return format!("{}, stopped after {elapsed}", reached(view)),
+        Phase::Finished => {
+            return format!("{} in {}", count(view.reports(), "report"), took(elapsed));
+        }
+        Phase::Stopped => return format!("{}, stopped after {}", reached(view), took(elapsed)),
         _ => {}
     }
+    let elapsed = duration(elapsed);
     let Some(last) = view.last() else { return elapsed };
     let speed =
         view.rate(now).map(|per_second| format!("  {}", rate(per_second))).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::io;
+use std::time::Duration;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,6 +26,21 @@ impl Interrupts {
         }
     }
 }
+
+/// Sees to it that a second Ctrl-C ends the process even where nobody waits for one, such as in a write to a
+/// pipe that nobody reads.
+pub(crate) fn insist() {
+    tokio::spawn(async {
+        let mut interrupts = Interrupts::new();
+        interrupts.next().await;
+        interrupts.next().await;
+        tokio::time::sleep(GRACE).await;
+        std::process::exit(130);
+    });
+}
+
+/// What an orderly end may take after the second.
+const GRACE: Duration = Duration::from_millis(500);
 
 #[cfg(unix)]
 fn listen() -> io::Result<Signal> {

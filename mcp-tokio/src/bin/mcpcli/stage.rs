@@ -11,7 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::asides::Asides;
 use crate::failure::Failure;
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, insist};
 use crate::output::{Aside, Output};
 
 /// A run in progress.
@@ -37,6 +37,7 @@ impl Stage {
     pub(crate) fn new(output: Box<dyn Output>, asides: Asides, start: time::Instant) -> Self {
         let mut ticker = interval(TICK);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        insist();
         Self { output, asides, interrupts: Interrupts::new(), ticker, start }
     }
 

@@ -57,6 +57,14 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// A duration that is over: to the tenth of a second below a minute.
+pub(crate) fn took(time: Duration) -> String {
+    if time < Duration::from_secs(59) {
+        return format!("{}s", trimmed(time.as_secs_f64(), 1));
+    }
+    duration(time)
+}
+
 /// A duration as somebody would type it: `300s` is `5m`, and `1.5s` stays.
 pub(crate) fn exact(duration: Duration) -> String {
     if duration.subsec_nanos() == 0 {
@@ -118,6 +126,9 @@ mod tests {
     fn durations_have_two_units_at_most() {
         let shown = |seconds| duration(Duration::from_secs(seconds));
         assert_eq!([shown(0), shown(59), shown(65), shown(3780)], ["0s", "59s", "1m05s", "1h03m"]);
+        assert_eq!(took(Duration::from_millis(1940)), "1.9s");
+        assert_eq!(took(Duration::from_secs(5)), "5s");
+        assert_eq!(took(Duration::from_secs(65)), "1m05s");
         assert_eq!(exact(Duration::from_secs(300)), "5m");
         assert_eq!(exact(Duration::from_millis(1500)), "1.5s");
         assert_eq!(exact(Duration::from_secs(86_400)), "1day");
