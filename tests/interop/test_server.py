@@ -103,9 +103,12 @@ class Session:
                 f"{late} after the result" + (f", {complaints} complaints" if complaints else ""))
 
 
+OPTIONS = ("progress", "slow", "cancel_after")
+
+
 def call(tool: str, **options) -> dict:
-    arguments = {key: value for key, value in options.items() if key not in ("progress", "cancel_after")}
-    return {"tool": tool, "arguments": arguments, **{k: v for k, v in options.items() if k in ("progress", "cancel_after")}}
+    arguments = {key: value for key, value in options.items() if key not in OPTIONS}
+    return {"tool": tool, "arguments": arguments, **{k: v for k, v in options.items() if k in OPTIONS}}
 
 
 # The demo server's tools, at a pace that suits a test, so few steps that a bucket of 32 holds every report.
@@ -114,9 +117,9 @@ USES = [call("data", steps=6, every_ms=5), call("training", steps=20, every_ms=5
         call("download", steps=30, every_ms=5), call("workflow", every_ms=5)]
 
 
-def origin(client: str, mode: str, tap: list[str] = ()) -> str:
+def origin(client: str, mode: str, tap: list[str] = (), task: dict = TASK) -> str:
     """The sample that started it all: 0 to 9 of 10, each with its message, then the result."""
-    session = Session(client, mode, [[TASK]], tap)
+    session = Session(client, mode, [[task]], tap)
     task = session.call(0)
     compare("values", [report[:2] for report in task.reports], [(i, 10) for i in range(10)])
     assert all(report[2] for report in task.reports), "a report without a message"
@@ -127,6 +130,11 @@ def origin(client: str, mode: str, tap: list[str] = ()) -> str:
 def one_read(client: str, mode: str) -> str:
     """The same, where the reports and the result reach the client in one piece."""
     return origin(client, mode, ["--hold"])
+
+
+def slow_handler(client: str, mode: str) -> str:
+    """The same, with a handler that waits a little, longest for the first report: on the wire all is well, whatever the client makes of it."""
+    return origin(client, mode, task={**TASK, "slow": True})
 
 
 def uses(client: str, mode: str) -> str:
@@ -238,7 +246,7 @@ def cases():
     for client in CLIENTS:
         for mode in MODES:
             yield f"origin, {client}, {mode}", lambda c=client, m=mode: origin(c, m)
-        for case in (one_read, uses, together, flood, milestones, fails, cancel, errors, orphan):
+        for case in (one_read, slow_handler, uses, together, flood, milestones, fails, cancel, errors, orphan):
             for mode in ("legacy", MODERN):
                 yield f"{case.__name__}, {client}, {mode}", lambda f=case, c=client, m=mode: f(c, m)
 

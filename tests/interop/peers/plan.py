@@ -1,7 +1,8 @@
 """What the two Python clients share: they carry out a plan and print what their progress handlers saw.
 
 A plan is a JSON list of rounds; a round is a list of calls that run at the same time; a call is an object with `tool`,
-`arguments`, `progress` (whether to pass a handler) and `cancel_after` (give up after so many reports). Printed are JSON
+`arguments`, `progress` (whether to pass a handler), `slow` (the handler waits before it prints, for the first
+report longest) and `cancel_after` (give up after so many reports). Printed are JSON
 lines: one for the connection, and for each call its reports in the order in which the handler ran, and its end.
 """
 
@@ -20,7 +21,7 @@ async def run(call_tool, plan: list) -> None:
         await asyncio.gather(*(one(call_tool, number + i, call) for i, call in enumerate(calls)))
         number += len(calls)
     # Handlers that run after their call has ended get a moment, to be counted.
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.5)
 
 
 async def one(call_tool, number: int, call: dict) -> None:
@@ -29,6 +30,8 @@ async def one(call_tool, number: int, call: dict) -> None:
     async def handler(progress, total, message) -> None:
         nonlocal seen
         seen += 1
+        if call.get("slow"):
+            await asyncio.sleep(max(0, 11 - seen) * 0.02)
         emit(event="progress", call=number, progress=progress, total=total, message=message)
         if seen == call.get("cancel_after"):
             enough.set()

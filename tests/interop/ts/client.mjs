@@ -18,9 +18,11 @@ emit({ event: 'connected', tools: Object.fromEntries(tools.map(tool => [tool.nam
 async function one(number, call) {
     const giveUp = new AbortController();
     let seen = 0;
-    const onprogress = ({ progress, total, message }) => {
+    const onprogress = async ({ progress, total, message }) => {
+        seen += 1;
+        if (call.slow) await new Promise(resolve => setTimeout(resolve, Math.max(0, 11 - seen) * 20));
         emit({ event: 'progress', call: number, progress, total, message });
-        if (++seen === call.cancel_after) giveUp.abort('enough');
+        if (seen === call.cancel_after) giveUp.abort('enough');
     };
     const options = { signal: giveUp.signal, timeout: 60_000, ...(call.progress === false ? {} : { onprogress }) };
     try {
@@ -39,5 +41,5 @@ for (const calls of JSON.parse(plan)) {
     number += calls.length;
 }
 // Handlers that run after their call has ended get a moment, to be counted.
-await new Promise(resolve => setTimeout(resolve, 300));
+await new Promise(resolve => setTimeout(resolve, 500));
 await client.close();
