@@ -52,7 +52,7 @@ class Session:
         self.events = [json.loads(line) for line in out.decode().splitlines()]
         self.wire = Wire(record)
         assert gone(self.wire.pid), "our server outlives its client"
-        self.check_wire(MODES[mode])
+        self.check_wire(MODES.get(mode, mode))
 
     def check_wire(self, revision: str) -> None:
         """What holds in every session: one response per call, reports in order, before it, and never after."""
@@ -122,7 +122,9 @@ def origin(client: str, mode: str, tap: list[str] = (), task: dict = TASK) -> st
     session = Session(client, mode, [[task]], tap)
     task = session.call(0)
     compare("values", [report[:2] for report in task.reports], [(i, 10) for i in range(10)])
-    assert all(report[2] for report in task.reports), "a report without a message"
+    # The first revision knows no message.
+    told = sum(report[2] is not None for report in task.reports)
+    assert told == (0 if mode == LEGACY[0] else 10), f"{told} of ten reports have a message"
     assert task.text == "完成" and session.results()[0]["text"] == "完成", task.result
     return session.behaviour()
 
@@ -245,6 +247,9 @@ def orphan(client: str, mode: str) -> str:
 def cases():
     for client in CLIENTS:
         for mode in MODES:
+            yield f"origin, {client}, {mode}", lambda c=client, m=mode: origin(c, m)
+        # The Python clients cannot be held to an old revision; the TypeScript one can.
+        for mode in LEGACY[:-1] if client == "typescript" else ():
             yield f"origin, {client}, {mode}", lambda c=client, m=mode: origin(c, m)
         for case in (one_read, slow_handler, uses, together, flood, milestones, fails, cancel, errors, orphan):
             for mode in ("legacy", MODERN):

@@ -6,9 +6,13 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 const [mode, plan, , command, ...args] = process.argv.slice(2);
 const emit = event => process.stdout.write(JSON.stringify(event) + '\n');
 
+const legacy = mode === 'legacy' || (mode !== 'auto' && mode < '2026');
 const client = new Client(
     { name: 'typescript', version: '2.4.0' },
-    { versionNegotiation: { mode: mode === 'legacy' || mode === 'auto' ? mode : { pin: mode } } }
+    {
+        versionNegotiation: { mode: legacy ? 'legacy' : mode === 'auto' ? mode : { pin: mode } },
+        ...(legacy && mode !== 'legacy' ? { supportedProtocolVersions: [mode] } : {})
+    }
 );
 client.onerror = error => emit({ event: 'complaint', text: String(error.message ?? error).slice(0, 200) });
 await client.connect(new StdioClientTransport({ command, args }));
