@@ -1,6 +1,8 @@
 //! JSON text: validated once, kept as spans of the input, read when wanted.
 
+mod captured;
 mod de;
+mod frame;
 mod owned;
 mod raw;
 mod scan;
@@ -16,8 +18,8 @@ pub use scan::{ScanError, ScanErrorKind};
 pub use ser::EncodeError;
 pub use text::Text;
 
-pub(crate) use de::Captured;
-pub(crate) use scan::{Frame, Params, Shape, scan_frame};
+pub(crate) use captured::Captured;
+pub(crate) use frame::{Frame, Params, Shape, scan_frame};
 pub(crate) use ser::write_value;
 pub(crate) use text::text_of;
 pub(crate) use write::{write_f64, write_i64, write_raw, write_str};

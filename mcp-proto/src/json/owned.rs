@@ -7,7 +7,8 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::de::{Captured, DecodeError};
+use super::captured::Captured;
+use super::de::DecodeError;
 use super::raw::Raw;
 use super::scan::{MAX_DEPTH, ScanError};
 use super::ser::{EncodeError, write_value};

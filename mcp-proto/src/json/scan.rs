@@ -1,46 +1,10 @@
-//! The scanner: one pass over a frame that validates it, bounds its depth and finds its spans.
+//! The scanner: one pass over a text that validates it, bounds its depth and finds its ends.
 
 use core::fmt;
 
-use super::raw::Raw;
 use super::string::{
     find_special, read_hex, read_unicode, simple_escape, special_in_word, unescape,
 };
-
-/// The members of a frame that make it a JSON-RPC message: spans, not yet read.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Frame<'a> {
-    pub(crate) shape: Shape,
-    pub(crate) jsonrpc: Option<Raw<'a>>,
-    pub(crate) id: Option<Raw<'a>>,
-    pub(crate) method: Option<Raw<'a>>,
-    pub(crate) params: Option<Params<'a>>,
-    pub(crate) result: Option<Raw<'a>>,
-    pub(crate) error: Option<Raw<'a>>,
-    /// One of the above occurs twice; the first is kept.
-    pub(crate) duplicate: bool,
-}
-
-/// The parameters of a message, and their first members, noted while the scanner passed over them: the
-/// hot messages have no more, so they are read in one pass.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Params<'a> {
-    raw: Raw<'a>,
-    noted: [(&'a [u8], Raw<'a>); NOTED],
-    /// How many of `noted` are members; more than there is room for means that some are not noted.
-    count: usize,
-}
-
-const NOTED: usize = 4;
-
-/// What a frame is at the top.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Shape {
-    Object,
-    Array,
-    #[default]
-    Scalar,
-}
 
 /// Why a text is refused, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,18 +36,6 @@ pub enum ScanErrorKind {
 /// However deep a caller allows, this is deeper than any decoder goes.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// Reads a whole frame into `frame`. If it is refused, what could be read of it is there all the same;
-/// after a syntax error that means nothing.
-pub(crate) fn scan_frame<'a>(
-    bytes: &'a [u8],
-    max_depth: usize,
-    frame: &mut Frame<'a>,
-) -> Result<(), ScanError> {
-    let mut scanner = Scanner::new(bytes, max_depth)?;
-    let read = scanner.frame(frame);
-    scanner.finish(read)
-}
-
 /// Checks a whole text, and returns it without the whitespace around it.
 pub(super) fn scan_value(bytes: &[u8], max_depth: usize) -> Result<&[u8], ScanError> {
     let mut scanner = Scanner::new(bytes, max_depth)?;
@@ -97,19 +49,19 @@ pub(super) fn scan_value(bytes: &[u8], max_depth: usize) -> Result<&[u8], ScanEr
 
 /// Where the scan stands. It never recurses: what is open is a stack of bits. `None` is a syntax error at
 /// `at`.
-struct Scanner<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    max_depth: usize,
+pub(super) struct Scanner<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
+    pub(super) max_depth: usize,
     /// Whether the last string had escapes.
-    escaped: bool,
+    pub(super) escaped: bool,
     /// The first fault that does not stop the scan: the text is JSON, but it is refused. Going on finds
     /// the id, so that the refusal can be told to whoever waits.
     refused: Option<ScanError>,
 }
 
 impl<'a> Scanner<'a> {
-    fn new(bytes: &'a [u8], max_depth: usize) -> Result<Self, ScanError> {
+    pub(super) fn new(bytes: &'a [u8], max_depth: usize) -> Result<Self, ScanError> {
         // Most frames are ASCII, and seeing that is much cheaper than the general check.
         if !bytes.is_ascii()
             && let Err(error) = core::str::from_utf8(bytes)
@@ -125,103 +77,8 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    fn frame(&mut self, frame: &mut Frame<'a>) -> Option<()> {
-        self.whitespace();
-        match self.peek() {
-            Some(b'{') if self.max_depth > 0 => {
-                frame.shape = Shape::Object;
-                self.members(frame)?;
-            }
-            first => {
-                frame.shape = if first == Some(b'[') { Shape::Array } else { Shape::Scalar };
-                self.value(0)?;
-            }
-        }
-        Some(())
-    }
-
-    /// The members of the frame, up to and with the closing brace.
-    fn members(&mut self, frame: &mut Frame<'a>) -> Option<()> {
-        let mut more = self.first_member()?;
-        while more {
-            let key = self.key()?;
-            let escaped = self.escaped;
-            let from = self.at;
-            match (key, self.peek()) {
-                (b"params", Some(b'{')) if self.max_depth > 1 => {
-                    let params = self.params()?;
-                    frame.duplicate |= frame.params.is_some();
-                    frame.params.get_or_insert(params);
-                }
-                _ => {
-                    self.value(1)?;
-                    let value = self.raw_from(from);
-                    if escaped {
-                        // `"\u0069d"` is `id` to every other reader, so it is to us.
-                        frame.take(unescape(key, true).unwrap_or_default().as_bytes(), value);
-                    } else {
-                        frame.take(key, value);
-                    }
-                }
-            }
-            more = self.next_member()?;
-        }
-        Some(())
-    }
-
-    /// The parameters, with a note of their first members.
-    fn params(&mut self) -> Option<Params<'a>> {
-        let start = self.at;
-        let mut params = Params::unnoted(Raw::default());
-        params.count = 0;
-        let mut more = self.first_member()?;
-        while more {
-            let key = self.key()?;
-            let escaped = self.escaped;
-            let from = self.at;
-            self.value(2)?;
-            let value = self.raw_from(from);
-            if let Some(note) = params.noted.get_mut(params.count) {
-                *note = (key, value);
-            }
-            // A key with escapes may be any name, so the notes no longer tell all.
-            params.count += if escaped { NOTED + 1 } else { 1 };
-            more = self.next_member()?;
-        }
-        params.raw = self.raw_from(start);
-        Some(params)
-    }
-
-    /// Passes an opening brace: whether a member follows. If so, its key comes next.
-    fn first_member(&mut self) -> Option<bool> {
-        self.at += 1;
-        self.whitespace();
-        let is_empty = self.peek() == Some(b'}');
-        self.at += usize::from(is_empty);
-        Some(!is_empty)
-    }
-
-    /// Passes what is behind a member: whether another follows. If so, its key comes next.
-    fn next_member(&mut self) -> Option<bool> {
-        self.whitespace();
-        let more = match self.peek() {
-            Some(b',') => true,
-            Some(b'}') => false,
-            _ => return None,
-        };
-        self.at += 1;
-        if more {
-            self.whitespace();
-        }
-        Some(more)
-    }
-
-    fn raw_from(&self, start: usize) -> Raw<'a> {
-        Raw::scanned(self.bytes.get(start..self.at).unwrap_or_default())
-    }
-
     /// One value, `depth` levels down.
-    fn value(&mut self, depth: usize) -> Option<()> {
+    pub(super) fn value(&mut self, depth: usize) -> Option<()> {
         match self.peek()? {
             b'{' | b'[' => self.container(depth),
             first => self.scalar(first),
@@ -296,8 +153,32 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Passes an opening brace: whether a member follows. If so, its key comes next.
+    pub(super) fn first_member(&mut self) -> Option<bool> {
+        self.at += 1;
+        self.whitespace();
+        let is_empty = self.peek() == Some(b'}');
+        self.at += usize::from(is_empty);
+        Some(!is_empty)
+    }
+
+    /// Passes what is behind a member: whether another follows. If so, its key comes next.
+    pub(super) fn next_member(&mut self) -> Option<bool> {
+        self.whitespace();
+        let more = match self.peek() {
+            Some(b',') => true,
+            Some(b'}') => false,
+            _ => return None,
+        };
+        self.at += 1;
+        if more {
+            self.whitespace();
+        }
+        Some(more)
+    }
+
     /// A key and its colon, up to the value: its content. `escaped` tells of it.
-    fn key(&mut self) -> Option<&'a [u8]> {
+    pub(super) fn key(&mut self) -> Option<&'a [u8]> {
         if self.peek() != Some(b'"') {
             return None;
         }
@@ -445,7 +326,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Nothing may follow what was read.
-    fn finish(&mut self, read: Option<()>) -> Result<(), ScanError> {
+    pub(super) fn finish(&mut self, read: Option<()>) -> Result<(), ScanError> {
         self.whitespace();
         if read.is_none() || self.at < self.bytes.len() {
             let offset = self.at.min(self.bytes.len());
@@ -454,7 +335,7 @@ impl<'a> Scanner<'a> {
         self.refused.map_or(Ok(()), Err)
     }
 
-    fn whitespace(&mut self) {
+    pub(super) fn whitespace(&mut self) {
         // What machines write has none.
         if let Some(b'!'..) = self.peek() {
             return;
@@ -464,58 +345,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
     fn refuse(&mut self, kind: ScanErrorKind, offset: usize) {
         self.refused.get_or_insert(ScanError { kind, offset });
-    }
-}
-
-impl<'a> Frame<'a> {
-    fn take(&mut self, key: &[u8], value: Raw<'a>) {
-        let slot = match key {
-            b"jsonrpc" => &mut self.jsonrpc,
-            b"id" => &mut self.id,
-            b"method" => &mut self.method,
-            b"params" => {
-                // No object, or found under an escaped key.
-                self.duplicate |= self.params.is_some();
-                self.params.get_or_insert_with(|| Params::unnoted(value));
-                return;
-            }
-            b"result" => &mut self.result,
-            b"error" => &mut self.error,
-            _ => return,
-        };
-        if slot.is_some() {
-            self.duplicate = true;
-        } else {
-            *slot = Some(value);
-        }
-    }
-}
-
-impl<'a> Params<'a> {
-    /// Parameters of which nothing was noted.
-    pub(crate) fn unnoted(raw: Raw<'a>) -> Self {
-        Self { raw, noted: Default::default(), count: NOTED + 1 }
-    }
-
-    /// The whole value.
-    pub(crate) fn raw(&self) -> Raw<'a> {
-        self.raw
-    }
-
-    /// The first member of that name.
-    pub(crate) fn get(&self, name: &str) -> Option<Raw<'a>> {
-        match self.noted.get(..self.count) {
-            Some(noted) => {
-                noted.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| *value)
-            }
-            None => self.raw.get(name),
-        }
     }
 }
 
@@ -550,74 +385,26 @@ impl core::error::Error for ScanError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::String;
-
-    fn scan(text: &[u8], max_depth: usize) -> (Frame<'_>, Option<ScanErrorKind>) {
-        let mut frame = Frame::default();
-        let error = scan_frame(text, max_depth, &mut frame).err();
-        (frame, error.map(|error| error.kind))
-    }
 
     fn fault(text: &str) -> Option<ScanErrorKind> {
         scan_value(text.as_bytes(), 8).err().map(|error| error.kind)
     }
 
     #[test]
-    fn members_are_found_in_any_order_and_the_rest_is_passed_over() {
-        let text = r#" {"params" : {"a":[1,{"id":9}]} ,"x":"\u00e9", "method":"m","jsonrpc":"2.0" ,"id": -1.5e3 } "#;
-        let frame = scan(text.as_bytes(), 8).0;
-        assert_eq!(frame.shape, Shape::Object);
-        assert_eq!(frame.params.unwrap().raw().as_bytes(), br#"{"a":[1,{"id":9}]}"#);
-        assert_eq!(frame.method.unwrap().as_bytes(), b"\"m\"");
-        assert_eq!(frame.jsonrpc.unwrap().as_bytes(), b"\"2.0\"");
-        assert_eq!(frame.id.unwrap().as_bytes(), b"-1.5e3");
-        assert!(frame.result.is_none() && frame.error.is_none() && !frame.duplicate);
-    }
-
-    #[test]
-    fn parameters_are_found_whether_they_were_noted_or_not() {
-        for params in [
-            r#"{"a":1,"b":{"c":2}}"#,
-            r#"{ "x":0 , "y":0,"a": 1,"b":{"c":2} ,"z":0,"a":9}"#,
-            r#"{"\u0061":1,"b":{"c":2}}"#,
-            r#"{"b":{"c":2},"x":[{"a":3}],"\u0061":1}"#,
-        ] {
-            for frame in [r#"{"params":P}"#, r#"{"\u0070arams" : P }"#] {
-                let text = frame.replace('P', params);
-                let found = scan(text.as_bytes(), 8).0.params.unwrap();
-                assert_eq!(found.raw().as_bytes(), params.as_bytes());
-                assert_eq!(found.get("a").unwrap().as_bytes(), b"1", "{text}");
-                assert_eq!(found.get("b").unwrap().as_bytes(), b"{\"c\":2}", "{text}");
-                assert_eq!(found.get("c"), None);
-            }
-        }
-        assert!(scan(br#"{"params":{},"\u0070arams":1}"#, 8).0.duplicate);
-        assert!(scan(br#"{"params":1,"params":{}}"#, 8).0.duplicate);
-        assert_eq!(scan(br#"{"params":{}}"#, 1).1, Some(ScanErrorKind::Depth));
-    }
-
-    #[test]
-    fn a_member_twice_is_seen_however_it_is_escaped() {
-        let frame = scan(br#"{"id":1,"\u0069d":2}"#, 8).0;
-        assert!(frame.duplicate);
-        assert_eq!(frame.id.unwrap().as_bytes(), b"1");
-    }
-
-    #[test]
-    fn depth_is_bounded_and_the_id_behind_it_is_still_found() {
+    fn depth_is_bounded_without_recursion() {
         assert_eq!(fault("[[[[[[[[1]]]]]]]]"), None);
         assert_eq!(fault("[[[[[[[[[1]]]]]]]]]"), Some(ScanErrorKind::Depth));
-        let deep =
-            ["{\"params\":", &"[{\"a\":".repeat(5000), "\"]\"", &"}]".repeat(5000), ",\"id\":7}"]
-                .concat();
-        let (partial, refused) = scan(deep.as_bytes(), 64);
-        assert_eq!(refused, Some(ScanErrorKind::Depth));
-        assert_eq!(partial.id.unwrap().as_bytes(), b"7");
         let open = "[".repeat(1_000_000);
         assert_eq!(
             scan_value(open.as_bytes(), usize::MAX).unwrap_err().kind,
             ScanErrorKind::Syntax
         );
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_refused_a_whole_one_is_not() {
+        assert_eq!(fault(r#""\udc00\ud800""#), Some(ScanErrorKind::Surrogate));
+        assert_eq!(fault(r#""\ud83d\ude00""#), None);
     }
 
     #[test]
@@ -634,14 +421,6 @@ mod tests {
             );
         }
         assert_eq!(fault(r#"{"$serde_json":1,"x":"$serde_json::private::RawValue"}"#), None);
-    }
-
-    #[test]
-    fn half_a_surrogate_pair_is_refused_but_does_not_hide_the_id() {
-        let (partial, refused) = scan(br#"{"result":{"text":"\udc00\ud800"},"id":3}"#, 8);
-        assert_eq!(refused, Some(ScanErrorKind::Surrogate));
-        assert_eq!(partial.id.unwrap().as_bytes(), b"3");
-        assert_eq!(fault(r#""\ud83d\ude00""#), None);
     }
 
     #[test]
@@ -724,16 +503,5 @@ mod tests {
             assert_eq!(fault(text), None, "{text:?}");
         }
         assert_eq!(scan_value(b" [1] ", 8).unwrap(), b"[1]");
-    }
-
-    #[test]
-    fn every_prefix_of_a_frame_is_refused() {
-        let text: String =
-            r#"{"jsonrpc":"2.0","id":"a\u00e9","method":"m","params":{"n":[-1.5e3,true,null]}}"#
-                .into();
-        for end in 0..text.len() {
-            assert!(scan(&text.as_bytes()[..end], 8).1.is_some(), "{end}");
-        }
-        assert!(scan(text.as_bytes(), 8).1.is_none());
     }
 }

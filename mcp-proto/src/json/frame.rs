@@ -1,0 +1,253 @@
+//! A frame's members: what makes it a JSON-RPC message, found in the one pass that validates it.
+
+use super::raw::Raw;
+use super::scan::{ScanError, Scanner};
+use super::string::unescape;
+
+/// The members of a frame that make it a JSON-RPC message: spans, not yet read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Frame<'a> {
+    pub(crate) shape: Shape,
+    pub(crate) jsonrpc: Option<Raw<'a>>,
+    pub(crate) id: Option<Raw<'a>>,
+    pub(crate) method: Option<Raw<'a>>,
+    pub(crate) params: Option<Params<'a>>,
+    pub(crate) result: Option<Raw<'a>>,
+    pub(crate) error: Option<Raw<'a>>,
+    /// One of the above occurs twice; the first is kept.
+    pub(crate) duplicate: bool,
+}
+
+/// The parameters of a message, and their first members, noted while the scanner passed over them: the
+/// hot messages have no more, so they are read in one pass.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Params<'a> {
+    raw: Raw<'a>,
+    noted: [(&'a [u8], Raw<'a>); NOTED],
+    /// How many of `noted` are members; more than there is room for means that some are not noted.
+    count: usize,
+}
+
+const NOTED: usize = 4;
+
+/// What a frame is at the top.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Object,
+    Array,
+    #[default]
+    Scalar,
+}
+
+/// Reads a whole frame into `frame`. If it is refused, what could be read of it is there all the same;
+/// after a syntax error that means nothing.
+pub(crate) fn scan_frame<'a>(
+    bytes: &'a [u8],
+    max_depth: usize,
+    frame: &mut Frame<'a>,
+) -> Result<(), ScanError> {
+    let mut scanner = Scanner::new(bytes, max_depth)?;
+    let read = scanner.frame(frame);
+    scanner.finish(read)
+}
+
+impl<'a> Scanner<'a> {
+    fn frame(&mut self, frame: &mut Frame<'a>) -> Option<()> {
+        self.whitespace();
+        match self.peek() {
+            Some(b'{') if self.max_depth > 0 => {
+                frame.shape = Shape::Object;
+                self.members(frame)?;
+            }
+            first => {
+                frame.shape = if first == Some(b'[') { Shape::Array } else { Shape::Scalar };
+                self.value(0)?;
+            }
+        }
+        Some(())
+    }
+
+    /// The members of the frame, up to and with the closing brace.
+    fn members(&mut self, frame: &mut Frame<'a>) -> Option<()> {
+        let mut more = self.first_member()?;
+        while more {
+            let key = self.key()?;
+            let escaped = self.escaped;
+            let from = self.at;
+            match (key, self.peek()) {
+                (b"params", Some(b'{')) if self.max_depth > 1 => {
+                    let params = self.params()?;
+                    frame.duplicate |= frame.params.is_some();
+                    frame.params.get_or_insert(params);
+                }
+                _ => {
+                    self.value(1)?;
+                    let value = self.raw_from(from);
+                    if escaped {
+                        // `"\u0069d"` is `id` to every other reader, so it is to us.
+                        frame.take(unescape(key, true).unwrap_or_default().as_bytes(), value);
+                    } else {
+                        frame.take(key, value);
+                    }
+                }
+            }
+            more = self.next_member()?;
+        }
+        Some(())
+    }
+
+    /// The parameters, with a note of their first members.
+    fn params(&mut self) -> Option<Params<'a>> {
+        let start = self.at;
+        let mut params = Params::unnoted(Raw::default());
+        params.count = 0;
+        let mut more = self.first_member()?;
+        while more {
+            let key = self.key()?;
+            let escaped = self.escaped;
+            let from = self.at;
+            self.value(2)?;
+            let value = self.raw_from(from);
+            if let Some(note) = params.noted.get_mut(params.count) {
+                *note = (key, value);
+            }
+            // A key with escapes may be any name, so the notes no longer tell all.
+            params.count += if escaped { NOTED + 1 } else { 1 };
+            more = self.next_member()?;
+        }
+        params.raw = self.raw_from(start);
+        Some(params)
+    }
+
+    fn raw_from(&self, start: usize) -> Raw<'a> {
+        Raw::scanned(self.bytes.get(start..self.at).unwrap_or_default())
+    }
+}
+
+impl<'a> Frame<'a> {
+    fn take(&mut self, key: &[u8], value: Raw<'a>) {
+        let slot = match key {
+            b"jsonrpc" => &mut self.jsonrpc,
+            b"id" => &mut self.id,
+            b"method" => &mut self.method,
+            b"params" => {
+                // No object, or found under an escaped key.
+                self.duplicate |= self.params.is_some();
+                self.params.get_or_insert_with(|| Params::unnoted(value));
+                return;
+            }
+            b"result" => &mut self.result,
+            b"error" => &mut self.error,
+            _ => return,
+        };
+        if slot.is_some() {
+            self.duplicate = true;
+        } else {
+            *slot = Some(value);
+        }
+    }
+}
+
+impl<'a> Params<'a> {
+    /// Parameters of which nothing was noted.
+    pub(crate) fn unnoted(raw: Raw<'a>) -> Self {
+        Self { raw, noted: Default::default(), count: NOTED + 1 }
+    }
+
+    /// The whole value.
+    pub(crate) fn raw(&self) -> Raw<'a> {
+        self.raw
+    }
+
+    /// The first member of that name.
+    pub(crate) fn get(&self, name: &str) -> Option<Raw<'a>> {
+        match self.noted.get(..self.count) {
+            Some(noted) => {
+                noted.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| *value)
+            }
+            None => self.raw.get(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan::ScanErrorKind;
+    use super::*;
+    use alloc::string::String;
+
+    fn scan(text: &[u8], max_depth: usize) -> (Frame<'_>, Option<ScanErrorKind>) {
+        let mut frame = Frame::default();
+        let error = scan_frame(text, max_depth, &mut frame).err();
+        (frame, error.map(|error| error.kind))
+    }
+
+    #[test]
+    fn members_are_found_in_any_order_and_the_rest_is_passed_over() {
+        let text = r#" {"params" : {"a":[1,{"id":9}]} ,"x":"\u00e9", "method":"m","jsonrpc":"2.0" ,"id": -1.5e3 } "#;
+        let frame = scan(text.as_bytes(), 8).0;
+        assert_eq!(frame.shape, Shape::Object);
+        assert_eq!(frame.params.unwrap().raw().as_bytes(), br#"{"a":[1,{"id":9}]}"#);
+        assert_eq!(frame.method.unwrap().as_bytes(), b"\"m\"");
+        assert_eq!(frame.jsonrpc.unwrap().as_bytes(), b"\"2.0\"");
+        assert_eq!(frame.id.unwrap().as_bytes(), b"-1.5e3");
+        assert!(frame.result.is_none() && frame.error.is_none() && !frame.duplicate);
+    }
+
+    #[test]
+    fn parameters_are_found_whether_they_were_noted_or_not() {
+        for params in [
+            r#"{"a":1,"b":{"c":2}}"#,
+            r#"{ "x":0 , "y":0,"a": 1,"b":{"c":2} ,"z":0,"a":9}"#,
+            r#"{"\u0061":1,"b":{"c":2}}"#,
+            r#"{"b":{"c":2},"x":[{"a":3}],"\u0061":1}"#,
+        ] {
+            for frame in [r#"{"params":P}"#, r#"{"\u0070arams" : P }"#] {
+                let text = frame.replace('P', params);
+                let found = scan(text.as_bytes(), 8).0.params.unwrap();
+                assert_eq!(found.raw().as_bytes(), params.as_bytes());
+                assert_eq!(found.get("a").unwrap().as_bytes(), b"1", "{text}");
+                assert_eq!(found.get("b").unwrap().as_bytes(), b"{\"c\":2}", "{text}");
+                assert_eq!(found.get("c"), None);
+            }
+        }
+        assert!(scan(br#"{"params":{},"\u0070arams":1}"#, 8).0.duplicate);
+        assert!(scan(br#"{"params":1,"params":{}}"#, 8).0.duplicate);
+        assert_eq!(scan(br#"{"params":{}}"#, 1).1, Some(ScanErrorKind::Depth));
+    }
+
+    #[test]
+    fn a_member_twice_is_seen_however_it_is_escaped() {
+        let frame = scan(br#"{"id":1,"\u0069d":2}"#, 8).0;
+        assert!(frame.duplicate);
+        assert_eq!(frame.id.unwrap().as_bytes(), b"1");
+    }
+
+    #[test]
+    fn the_id_behind_what_is_too_deep_is_still_found() {
+        let deep =
+            ["{\"params\":", &"[{\"a\":".repeat(5000), "\"]\"", &"}]".repeat(5000), ",\"id\":7}"]
+                .concat();
+        let (partial, refused) = scan(deep.as_bytes(), 64);
+        assert_eq!(refused, Some(ScanErrorKind::Depth));
+        assert_eq!(partial.id.unwrap().as_bytes(), b"7");
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_refused_but_does_not_hide_the_id() {
+        let (partial, refused) = scan(br#"{"result":{"text":"\udc00\ud800"},"id":3}"#, 8);
+        assert_eq!(refused, Some(ScanErrorKind::Surrogate));
+        assert_eq!(partial.id.unwrap().as_bytes(), b"3");
+    }
+
+    #[test]
+    fn every_prefix_of_a_frame_is_refused() {
+        let text: String =
+            r#"{"jsonrpc":"2.0","id":"a\u00e9","method":"m","params":{"n":[-1.5e3,true,null]}}"#
+                .into();
+        for end in 0..text.len() {
+            assert!(scan(&text.as_bytes()[..end], 8).1.is_some(), "{end}");
+        }
+        assert!(scan(text.as_bytes(), 8).1.is_none());
+    }
+}
