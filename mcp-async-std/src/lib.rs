@@ -19,7 +19,8 @@ pub use mcp_proto::router::{Context, Router, ToolError, ToolInfo, ToolOutput};
 pub use mcp_proto::types::{LogLevel, LogMessage, Progress, Tool};
 pub use mcp_proto::{
     CallError, CallTool, CallToolResult, ClientConfig, CloseReason, ContentBlock, ErrorObject,
-    ListTools, RawJson, Request, Revision, SendError, ServerConfig, Timeouts, Violation,
+    ListTools, PeerInfo, ProgressToken, RawJson, Request, RequestId, Revision, SendError,
+    ServerConfig, Timeouts, Violation,
 };
 
 /// Connects to the server at the other end of a reader and a writer, and waits until it is ready.

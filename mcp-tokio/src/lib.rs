@@ -61,7 +61,8 @@ pub use mcp_proto::router::{Context, LocalRouter, Router, ToolError, ToolInfo, T
 pub use mcp_proto::types::{LogLevel, LogMessage, Progress, Tool};
 pub use mcp_proto::{
     CallError, CallTool, CallToolResult, ClientConfig, CloseReason, ContentBlock, ErrorObject,
-    ListTools, RawJson, Request, Revision, SendError, ServerConfig, Timeouts, Violation,
+    ListTools, PeerInfo, ProgressToken, RawJson, Request, RequestId, Revision, SendError,
+    ServerConfig, Timeouts, Violation,
 };
 pub use tokio::process::Command;
 
@@ -110,7 +111,7 @@ where
     server
 }
 
-/// Serves the client that started this process, over standard input and output. See [`stdio`] for what
+/// Serves the client that started this process, over standard input and output. See [`stdio()`] for what
 /// becomes of them; if they cannot be had, the connection ends at once.
 pub fn serve_stdio(config: ServerConfig) -> Server {
     match stdio() {

@@ -22,10 +22,10 @@ pub fn stdio() -> io::Result<(Stdin, Stdout)> {
     os::take()
 }
 
-/// What the client sends. See [`stdio`].
+/// What the client sends. See [`stdio()`].
 pub struct Stdin(Pin<Box<dyn AsyncRead + Send + Sync>>);
 
-/// What the client receives. See [`stdio`].
+/// What the client receives. See [`stdio()`].
 pub struct Stdout(Pin<Box<dyn AsyncWrite + Send + Sync>>);
 
 impl AsyncRead for Stdin {
