@@ -17,8 +17,8 @@ use crate::error::CloseReason;
 
 impl<K: Kind + ?Sized> Router<K> {
     /// Accepts the requests of a server and polls their handlers here, beside each other, until the
-    /// connection has ended; handlers that still run are then dropped. Poll the driver beside it, and
-    /// until its own end: the last bytes may not be written yet.
+    /// connection has ended; handlers that still run are then dropped. Poll the driver
+    /// beside it.
     pub fn serve(&self, mut server: Server) -> impl Future<Output = CloseReason> + use<K> {
         let router = self.clone();
         async move {
