@@ -58,9 +58,10 @@ fn main() {
     }
 }
 
-/// Interleaved rounds of two cases: the median of their ratios, with the quartiles.
+/// Interleaved rounds of two cases: the median of their ratios, with the quartiles. Rounds are short, so
+/// that most of them are not interrupted.
 fn compare(first: &str, second: &str, rounds: usize) {
-    let plan = Plan { warm_up: 200, messages: 2000 };
+    let plan = Plan { warm_up: 50, messages: 200 };
     let (first, second) = (find(first), find(second));
     let mut ratios: Vec<f64> = (0..rounds)
         .map(|_| {
