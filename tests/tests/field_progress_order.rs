@@ -243,7 +243,13 @@ fn no_bytes_leave_for_a_request_that_has_ended() {
                 server.said();
             }
             end(&mut server, &id);
-            server.said();
+            let said = server.said();
+            let reported = |line: &String| line.contains("notifications/progress");
+            match name {
+                // What waited for the transport is taken back: nobody wants it any more.
+                "cancelled" | "closed" => assert!(!said.iter().any(reported), "{name}: {said:?}"),
+                _ => assert!(!said.last().is_some_and(reported), "{name}: {said:?}"),
+            }
             let report = server.conn().report(&id, Progress::new(1e6), Weight::Ordinary, now);
             assert_eq!(report, Err(ReportError::Finished), "{name}");
             let answer = server.conn().respond(&id, &CallToolResult::text("again"), now);
@@ -520,4 +526,30 @@ fn authors_need_no_monotonic_guard_of_their_own() {
     pair.settle();
     assert_eq!(values(&pair.client_events), [1.0, 3.0, 4.0]);
     assert!(violations(&pair.client_events).is_empty());
+}
+
+/// FIELD-BUGS 22; R-PROG-03. The bucket has been refilled for long, but nobody has called `handle_timeout`.
+#[test]
+fn a_report_does_not_overtake_one_that_waits() {
+    let pacing = Pacing::default().burst(1);
+    for weight in [Weight::Ordinary, Weight::Milestone] {
+        let mut server = Hand::server_with(ServerConfig::new("s", "1").pacing(pacing));
+        let id = server.accept(&tool_call("5", Some("5")));
+        let mut now = server.now();
+        for value in [1.0, 2.0, 3.0, 4.0] {
+            server.conn().report(&id, Progress::new(value), weight, now).unwrap();
+            now = now + secs(60);
+        }
+        server.conn().respond(&id, &CallToolResult::text("done"), now).unwrap();
+        let said = server.said();
+        let (result, reports) = said.split_last().unwrap();
+        assert!(result.contains("\"result\""), "{said:?}");
+        let value = |line: &String| {
+            let raw = mcp_proto::json::Raw::parse(line.as_bytes(), 64).unwrap();
+            raw.get("params").unwrap().get("progress").unwrap().as_f64().unwrap()
+        };
+        let values: Vec<_> = reports.iter().map(value).collect();
+        assert!(values.is_sorted(), "{weight:?}: {values:?}");
+        assert_eq!((values.first(), values.last()), (Some(&1.0), Some(&4.0)), "{weight:?}");
+    }
 }
