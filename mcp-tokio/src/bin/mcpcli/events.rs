@@ -130,13 +130,13 @@ fn progress(report: &Progress) -> Event<'_> {
 }
 
 fn error(failure: &Failure) -> Event<'_> {
-    let peer = failure.error.as_ref();
+    let peer = failure.error.as_deref();
     Event::Error {
         kind: failure.kind,
         message: &failure.message,
         code: peer.map(|error| error.code),
         data: peer.and_then(|error| error.data.as_ref()),
-        deadline: failure.expired,
+        deadline: failure.expired.as_deref().copied(),
         stderr: &failure.said,
         hint: failure.hint.as_deref(),
     }

@@ -18,9 +18,9 @@ pub(crate) struct Failure {
     /// What to try.
     pub(crate) hint: Option<String>,
     /// The peer's own error.
-    pub(crate) error: Option<ErrorObject>,
+    pub(crate) error: Option<Box<ErrorObject>>,
     /// The deadline that passed.
-    pub(crate) expired: Option<Deadline>,
+    pub(crate) expired: Option<Box<Deadline>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -102,7 +102,8 @@ impl Failure {
                     "this is no MCP server: it refuses the handshake: {}",
                     one_line(&error.message)
                 );
-                Self { error: Some(error), ..Self::new(Kind::Protocol, message) }.hint(IS_IT_MCP)
+                Self { error: Some(error.into()), ..Self::new(Kind::Protocol, message) }
+                    .hint(IS_IT_MCP)
             }
             CloseReason::HandshakeInvalid => {
                 Self::new(Kind::Protocol, "the server's answer to the handshake makes no sense")
@@ -125,7 +126,8 @@ impl Failure {
                     reports: 0,
                     last: None,
                 };
-                Self { expired: Some(expired), ..Self::new(Kind::Timeout, message) }.hint(IS_IT_MCP)
+                Self { expired: Some(expired.into()), ..Self::new(Kind::Timeout, message) }
+                    .hint(IS_IT_MCP)
             }
             reason => Self::of_close(reason),
         }
@@ -152,7 +154,7 @@ impl Failure {
                     "the server answered {what} with an error: {}",
                     lines(&error.to_string())
                 );
-                Self { error: Some(error), ..Self::new(Kind::Peer, message) }
+                Self { error: Some(error.into()), ..Self::new(Kind::Peer, message) }
             }
             CallError::TimedOut(expired) => Self::of_timeout(expired, what, last),
             CallError::Send(error) => {
@@ -199,7 +201,7 @@ impl Failure {
             reports: expired.reports,
             last: expired.last,
         };
-        Self { expired: Some(deadline), ..Self::new(Kind::Timeout, message) }.hint(format!(
+        Self { expired: Some(deadline.into()), ..Self::new(Kind::Timeout, message) }.hint(format!(
             "a longer limit, such as {option} {}, or {option} none",
             exact(expired.after * 10)
         ))
