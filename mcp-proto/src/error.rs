@@ -265,6 +265,8 @@ pub enum Violation {
         fault: ScanErrorKind,
         /// Where, in bytes.
         offset: usize,
+        /// How the line begins: 80 bytes of it at most. A peer chose it, so it is shown with escapes.
+        start: String,
     },
     /// JSON, but no JSON-RPC message.
     NotAMessage(&'static str),
@@ -339,8 +341,8 @@ impl Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotJson { fault, offset } => {
-                write!(f, "a line is not JSON: {fault} at byte {offset}")
+            Self::NotJson { fault, offset, start } => {
+                write!(f, "a line is not JSON: {fault} at byte {offset} of {start:?}")
             }
             Self::NotAMessage(why) => write!(f, "not a JSON-RPC message: {why}"),
             Self::Refused(kind) => write!(f, "a message was refused: {kind}"),

@@ -380,7 +380,7 @@ fn log_messages_and_violations_reach_their_listeners_and_a_panic_in_one_stops_no
     let _ = std::panic::take_hook();
     let seen =
         seen.lock().map_or_else(|poisoned| poisoned.into_inner().clone(), |seen| seen.clone());
-    assert_eq!(seen, ["\"hi\"", "a line is not JSON: not JSON at byte 0"]);
+    assert_eq!(seen, ["\"hi\"", "a line is not JSON: not JSON at byte 0 of \"junk\""]);
 }
 
 #[test]

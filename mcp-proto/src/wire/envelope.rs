@@ -1,6 +1,7 @@
 //! A frame to a message: classified in one place.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 
 use crate::config::{Limits, Tolerance};
 use crate::error::Violation;
@@ -58,6 +59,9 @@ pub(crate) enum MalformedKind {
     Notification,
 }
 
+/// How much of a line that is no JSON is shown: enough to see what it was.
+const SHOWN: usize = 80;
+
 /// Reads one frame.
 pub(crate) fn read_message<'a>(
     frame: &'a [u8],
@@ -69,7 +73,9 @@ pub(crate) fn read_message<'a>(
         return Err(match error.kind {
             fault @ (ScanErrorKind::Syntax | ScanErrorKind::Utf8) => {
                 // What cannot be parsed has no readable id: half of a number may look like one.
-                let violation = Violation::NotJson { fault, offset: error.offset };
+                let start = frame.get(..SHOWN).unwrap_or(frame);
+                let start = String::from_utf8_lossy(start).into_owned();
+                let violation = Violation::NotJson { fault, offset: error.offset, start };
                 Malformed { violation, id: None, kind: MalformedKind::Request }
             }
             fault => malformed(Violation::Refused(fault), &fields, limits),
