@@ -104,7 +104,7 @@ pub(crate) struct Options {
     /// How long nothing may be heard of a call, such as `30s` or `5m`; progress re-arms it [default: 5m].
     #[arg(long, value_name = "D|none", value_parser = Patience::parse)]
     pub(crate) idle_timeout: Option<Patience>,
-    /// How long a call may take in all [default: 24h].
+    /// How long a call may take in all [default: 24h]; the handshake before it has 60 s of its own.
     #[arg(long, value_name = "D|none", value_parser = Patience::parse)]
     pub(crate) timeout: Option<Patience>,
     /// The protocol revision to speak: `auto`, or one of 2024-11-05 to 2026-07-28.

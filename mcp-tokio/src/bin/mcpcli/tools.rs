@@ -42,7 +42,7 @@ fn arguments(schema: &RawJson) -> Vec<String> {
         .collect();
     let properties = schema.get("properties").and_then(Value::as_object);
     let mut all: Vec<_> = properties.into_iter().flatten().collect();
-    // The required ones first, otherwise as the server orders them.
+    // The required ones first, otherwise by name.
     all.sort_by_key(|(name, _)| !required.contains(&name.as_str()));
     all.into_iter()
         .map(|(name, property)| {
