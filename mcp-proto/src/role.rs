@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 
 /// A side of a connection: [`Client`] or [`Server`]. Sealed.
-pub trait Role: sealed::Sealed + Debug + Send + Sync + 'static {
+pub trait Role: sealed::Sealed + Clone + Debug + Send + Sync + 'static {
     /// The other side.
     type Peer: Role<Peer = Self>;
 }
