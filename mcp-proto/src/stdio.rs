@@ -124,6 +124,14 @@ impl<R: Role> Connection<R> {
         self.endpoint.core_mut().poll_chunk()
     }
 
+    /// As [`poll_transmit`](Self::poll_transmit), of `max` bytes at most, for a caller that shares the
+    /// connection and lets go of it while it writes: until it calls
+    /// [`advance_transmit`](Self::advance_transmit), with 0 if nothing was written, no message among them is
+    /// taken back.
+    pub fn lend_transmit(&mut self, max: usize) -> Option<&[u8]> {
+        self.endpoint.core_mut().lend_chunk(max)
+    }
+
     /// So many bytes of [`poll_transmit`](Self::poll_transmit) were written.
     pub fn advance_transmit(&mut self, written: usize) {
         self.endpoint.core_mut().advance(written);

@@ -3,24 +3,21 @@
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod runtime;
+
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
-use mcp_proto::driver::{self, Client, Delivery, Incoming, Runtime, Server, Timer, Transport};
+use mcp_proto::driver::{self, Client, Delivery, Incoming, Server};
 use mcp_proto::types::CallToolResult;
 use mcp_proto::{
-    CallError, CallTool, ClientConfig, CloseReason, ErrorObject, Instant, Limit, Progress,
-    Revision, ServerConfig, Timeouts,
+    CallError, CallTool, ClientConfig, CloseReason, ErrorObject, Limit, Progress, Revision,
+    Timeouts,
 };
-
-// ---- What each test says.
+use runtime::*;
 
 #[test]
 fn forty_reports_and_the_result_in_one_read_are_forty_callbacks_and_then_the_result() {
@@ -337,10 +334,14 @@ fn the_last_handle_closes_the_connection() {
 #[test]
 fn closing_is_bounded_even_if_the_peer_never_reads() {
     let mut world = World::new();
-    let (client, wire) = world.client_of_script(0);
+    let (left, wire) = pipe(1);
+    let (client, driver) =
+        driver::client(left, ClientConfig::new("test", "1"), world.clock.clone());
+    world.spawn(async move { drop(driver.await) });
+    world.settle();
     client.close();
     world.settle();
-    assert!(!world.tasks.is_empty(), "what was queued may still leave");
+    assert!(!world.tasks.is_empty(), "what has begun to leave may still do so");
     world.advance(Duration::from_secs(5));
     assert!(world.tasks.is_empty());
     drop(wire);
@@ -475,274 +476,5 @@ async fn count_for_ever(mut server: Server) {
             request.progress(Progress::new(done.into()).of(n.into())).unwrap();
         }
         request.respond(&CallToolResult::text("counted")).unwrap();
-    }
-}
-
-fn progress(token: i64, value: f64) -> String {
-    format!(
-        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\
-         \"progress\":{value},\"message\":\"a message of some length, as people write them\"}}}}\n"
-    )
-}
-
-fn result(id: i64) -> String {
-    format!(
-        "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"content\":[{{\"type\":\"text\",\"text\":\"done\"}}]}}}}\n"
-    )
-}
-
-fn modern_call(id: i64, n: u32) -> String {
-    format!(
-        "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"count\",\"arguments\":{{\"n\":{n}}},\
-         \"_meta\":{{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\
-         \"io.modelcontextprotocol/clientCapabilities\":{{}}}}}}}}\n"
-    )
-}
-
-async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-// ---- The hand-made runtime.
-
-/// Tasks of one thread and a clock that stands still until it is told to jump.
-struct World {
-    clock: Clock,
-    tasks: Vec<Pin<Box<dyn Future<Output = ()>>>>,
-}
-
-#[derive(Clone, Default)]
-struct Clock(Arc<AtomicU64>);
-
-impl Runtime for Clock {
-    fn now(&self) -> Instant {
-        Instant::from_nanos(self.0.load(Ordering::Relaxed))
-    }
-
-    fn timer(&self, at: Instant) -> Pin<Box<dyn Timer>> {
-        let clock = self.clone();
-        NEXT.with(|next| next.borrow_mut().push(at));
-        Box::pin(std::future::poll_fn(move |_| {
-            if clock.now() >= at { Poll::Ready(()) } else { Poll::Pending }
-        }))
-    }
-}
-
-thread_local! {
-    /// When timers that were ever armed are due.
-    static NEXT: RefCell<Vec<Instant>> = const { RefCell::new(Vec::new()) };
-}
-
-struct Flag(AtomicU64);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl World {
-    fn new() -> Self {
-        NEXT.with(|next| next.borrow_mut().clear());
-        Self { clock: Clock::default(), tasks: Vec::new() }
-    }
-
-    fn spawn(&mut self, task: impl Future<Output = ()> + 'static) {
-        self.tasks.push(Box::pin(task));
-    }
-
-    /// Polls every task until none can go on.
-    fn settle(&mut self) {
-        let flag = Arc::new(Flag(AtomicU64::new(0)));
-        let waker = Waker::from(flag.clone());
-        loop {
-            let before = flag.0.load(Ordering::Relaxed);
-            let mut cx = Context::from_waker(&waker);
-            let tasks = self.tasks.len();
-            self.tasks.retain_mut(|task| task.as_mut().poll(&mut cx).is_pending());
-            if flag.0.load(Ordering::Relaxed) == before && self.tasks.len() == tasks {
-                return;
-            }
-        }
-    }
-
-    fn poll<F: Future + Unpin>(&mut self, future: &mut F) -> Poll<F::Output> {
-        Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
-    }
-
-    fn advance(&mut self, by: Duration) {
-        self.clock.0.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
-        self.settle();
-    }
-
-    /// Runs a future to its end; the clock jumps to the next timer when nothing else can go on.
-    fn run<F: Future + 'static>(&mut self, future: F) -> F::Output
-    where
-        F::Output: 'static,
-    {
-        let slot = Rc::new(RefCell::new(None));
-        let out = slot.clone();
-        self.spawn(async move {
-            let output = future.await;
-            *out.borrow_mut() = Some(output);
-        });
-        loop {
-            self.settle();
-            if let Some(output) = slot.borrow_mut().take() {
-                return output;
-            }
-            let now = self.clock.now();
-            let next = NEXT.with(|next| next.borrow().iter().copied().filter(|at| *at > now).min());
-            let next = next.expect("deadlock: nothing can go on and no timer is armed");
-            self.clock.0.store(next.as_nanos(), Ordering::Relaxed);
-        }
-    }
-
-    fn pair(&mut self, capacity: usize, revision: Revision) -> (Client, Server) {
-        let (left, right) = pipe(capacity);
-        let (client, driver) = driver::client(
-            left,
-            ClientConfig::new("test", "1").revisions(revision),
-            self.clock.clone(),
-        );
-        self.spawn(async move { drop(driver.await) });
-        let (server, driver) =
-            driver::server(right, ServerConfig::new("test", "1"), self.clock.clone());
-        self.spawn(async move { drop(driver.await) });
-        (client, server)
-    }
-
-    /// A client that has shaken hands with a script; with no capacity, one that cannot even ask.
-    fn client_of_script(&mut self, capacity: usize) -> (Client, Wire) {
-        let (left, right) = pipe(capacity);
-        let config = ClientConfig::new("test", "1").revisions(Revision::V2025_11_25);
-        let (client, driver) = driver::client(left, config, self.clock.clone());
-        self.spawn(async move { drop(driver.await) });
-        let mut wire = Wire(right);
-        self.settle();
-        if capacity > 0 {
-            assert!(wire.received().contains("initialize"));
-            wire.send(
-                "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\
-                 \"serverInfo\":{\"name\":\"s\",\"version\":\"1\"}}}\n",
-            );
-            self.settle();
-        }
-        (client, wire)
-    }
-
-    fn server_of_script(&mut self) -> (Server, Wire) {
-        let (left, right) = pipe(1 << 20);
-        let (server, driver) =
-            driver::server(left, ServerConfig::new("test", "1"), self.clock.clone());
-        self.spawn(async move { drop(driver.await) });
-        (server, Wire(right))
-    }
-}
-
-/// One end of a duplex pipe.
-struct Pipe {
-    reads: Half,
-    writes: Half,
-}
-
-type Half = Arc<Mutex<Buffer>>;
-
-#[derive(Default)]
-struct Buffer {
-    bytes: VecDeque<u8>,
-    capacity: usize,
-    ended: bool,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-}
-
-fn pipe(capacity: usize) -> (Pipe, Pipe) {
-    let half = || Arc::new(Mutex::new(Buffer { capacity, ..Buffer::default() }));
-    let (there, back) = (half(), half());
-    (Pipe { reads: back.clone(), writes: there.clone() }, Pipe { reads: there, writes: back })
-}
-
-impl Transport for Pipe {
-    type Error = &'static str;
-
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<Result<usize, Self::Error>> {
-        let mut half = self.reads.lock().unwrap();
-        if half.bytes.is_empty() && !half.ended {
-            half.reader = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        let length = buf.len().min(half.bytes.len());
-        buf.iter_mut().zip(half.bytes.drain(..length)).for_each(|(to, from)| *to = from);
-        half.writer.take().into_iter().for_each(Waker::wake);
-        Poll::Ready(Ok(length))
-    }
-
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<Result<usize, Self::Error>> {
-        let mut half = self.writes.lock().unwrap();
-        let room = half.capacity.saturating_sub(half.bytes.len()).min(buf.len());
-        if room == 0 {
-            half.writer = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        half.bytes.extend(&buf[..room]);
-        half.reader.take().into_iter().for_each(Waker::wake);
-        Poll::Ready(Ok(room))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.writes.lock().unwrap().ended = true;
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// The test's own end of a pipe.
-struct Wire(Pipe);
-
-impl Wire {
-    fn send(&mut self, text: &str) {
-        let mut half = self.0.writes.lock().unwrap();
-        half.bytes.extend(text.as_bytes());
-        half.reader.take().into_iter().for_each(Waker::wake);
-    }
-
-    fn received(&mut self) -> String {
-        let mut half = self.0.reads.lock().unwrap();
-        half.writer.take().into_iter().for_each(Waker::wake);
-        String::from_utf8(half.bytes.drain(..).collect()).unwrap()
-    }
-
-    fn unread(&self) -> usize {
-        self.0.writes.lock().unwrap().bytes.len()
-    }
-
-    fn hang_up(&mut self) {
-        let mut half = self.0.writes.lock().unwrap();
-        half.ended = true;
-        half.reader.take().into_iter().for_each(Waker::wake);
-    }
-
-    fn has_ended(&self) -> bool {
-        self.0.reads.lock().unwrap().ended
     }
 }

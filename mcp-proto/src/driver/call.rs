@@ -1,5 +1,6 @@
 //! One call as a future.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use core::fmt;
 use core::future::{Future, poll_fn};
@@ -14,8 +15,6 @@ use crate::error::{CallError, SendError};
 use crate::id::{ProgressToken, RequestId};
 use crate::json::RawJson;
 use crate::role::Client;
-use crate::stdio::Connection;
-use crate::time::Instant;
 use crate::types::Progress;
 
 /// One call: a future of its result.
@@ -37,14 +36,12 @@ pub struct Call<T, L = Silent> {
     merged: u64,
 }
 
-/// Puts the request together once it is sent.
-pub(super) type Send = Box<
-    dyn FnOnce(&mut Connection<Client>, CallOptions, Instant) -> Result<RequestId, SendError>
-        + core::marker::Send,
->;
+/// Writes the method and the parameters once the request is sent, without the lock: it is the user's code.
+pub(super) type Write =
+    Box<dyn FnOnce() -> Result<(Cow<'static, str>, Option<RawJson>), SendError> + Send>;
 
 enum Stage {
-    Unsent(Send),
+    Unsent(Write),
     Sent(RequestId),
     /// It could not be sent.
     Refused(SendError),
@@ -67,12 +64,12 @@ pub struct Outcome<T> {
 impl<T> Call<T> {
     pub(super) fn new(
         handle: Handle<Client>,
-        send: Send,
+        write: Write,
         decode: fn(RawJson) -> Result<T, CallError>,
     ) -> Self {
         Self {
             handle,
-            stage: Stage::Unsent(send),
+            stage: Stage::Unsent(write),
             options: CallOptions::default(),
             delivery: Delivery::default(),
             decode,
@@ -186,8 +183,8 @@ impl<T, L> Call<T, L> {
 
     /// Sends the request, unless that was tried before.
     fn send(&mut self) {
-        let send = match core::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Unsent(send) => send,
+        let write = match core::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Unsent(write) => write,
             stage => {
                 self.stage = stage;
                 return;
@@ -195,11 +192,13 @@ impl<T, L> Call<T, L> {
         };
         let options = core::mem::take(&mut self.options);
         let delivery = self.delivery;
-        let sent = self.handle.change(|state, now| {
-            let id = send(&mut state.conn, options, now)?;
-            let waiting = Waiting { queue: Queue::new(delivery), outcome: None, waker: None };
-            state.calls.insert(id.clone(), waiting);
-            Ok(id)
+        let sent = write().and_then(|(method, params)| {
+            self.handle.change(|state, now| {
+                let id = state.conn.request_raw(&method, params.as_ref(), options, now)?;
+                let waiting = Waiting { queue: Queue::new(delivery), outcome: None, waker: None };
+                state.calls.insert(id.clone(), waiting);
+                Ok(id)
+            })
         });
         self.stage = match sent {
             Ok(id) => Stage::Sent(id),

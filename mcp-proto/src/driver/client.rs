@@ -6,6 +6,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::poll_fn;
+use core::marker::PhantomData;
+
+use serde::Serialize;
 
 use super::call::Call;
 use super::shared::{Handle, State};
@@ -49,19 +52,14 @@ impl Client {
     where
         Q: Request<Sender = role::Client> + Send + 'static,
     {
-        let send: super::call::Send = Box::new(move |conn, options, now| {
-            conn.request(&params, options, now).map(|ticket| ticket.id().clone())
-        });
-        Call::new(self.handle.clone(), send, |result| result.decode().map_err(CallError::Decode))
+        let written = Box::new(move || Ok((Q::METHOD.into(), Some(RawJson::of(&params)?))));
+        Call::new(self.handle.clone(), written, |result| result.decode().map_err(CallError::Decode))
     }
 
     /// Calls any method with any parameters.
     pub fn request(&self, method: impl Into<String>, params: Option<RawJson>) -> Call<RawJson> {
         let method = method.into();
-        let send: super::call::Send = Box::new(move |conn, options, now| {
-            conn.request_raw(&method, params.as_ref(), options, now)
-        });
-        Call::new(self.handle.clone(), send, Ok)
+        Call::new(self.handle.clone(), Box::new(move || Ok((method.into(), params))), Ok)
     }
 
     /// Every tool of the server: all pages, 64 at most.
@@ -95,23 +93,24 @@ impl Client {
         &self,
         notification: &N,
     ) -> Result<(), SendError> {
-        self.handle.change(|state, _| state.conn.notify(notification))
+        let written = Written(RawJson::of(notification)?, PhantomData::<N>);
+        self.handle.change(|state, _| state.conn.notify(&written))
     }
 
     /// Listens to the progress of every call that has no listener of its own and is sent from now on. It
     /// runs where the call is awaited.
     pub fn on_progress(&self, listener: impl Fn(&RequestId, &Progress) + Send + Sync + 'static) {
-        self.handle.lock().listeners.progress = Some(Arc::new(listener));
+        let _former = self.handle.lock().listeners.progress.replace(Arc::new(listener));
     }
 
     /// Listens to the server's log messages, in the driver's task: it must not block.
     pub fn on_log(&self, listener: impl Fn(LogMessage) + Send + Sync + 'static) {
-        self.handle.lock().listeners.log = Some(Arc::new(listener));
+        let _former = self.handle.lock().listeners.log.replace(Arc::new(listener));
     }
 
     /// Listens to what the server does against the protocol, in the driver's task: it must not block.
     pub fn on_violation(&self, listener: impl Fn(Violation) + Send + Sync + 'static) {
-        self.handle.lock().listeners.violation = Some(Arc::new(listener));
+        let _former = self.handle.lock().listeners.violation.replace(Arc::new(listener));
     }
 
     /// Listens to every other notification, in the driver's task: it must not block.
@@ -119,7 +118,7 @@ impl Client {
         &self,
         listener: impl Fn(&str, Option<&RawJson>) + Send + Sync + 'static,
     ) {
-        self.handle.lock().listeners.notification = Some(Arc::new(listener));
+        let _former = self.handle.lock().listeners.notification.replace(Arc::new(listener));
     }
 
     /// Reports of all calls that have come so far. A listener of the connection sees exactly those that came
@@ -147,6 +146,16 @@ impl Client {
     pub async fn closed(&self) -> CloseReason {
         poll_fn(|cx| self.handle.poll_over(cx)).await
     }
+}
+
+/// A notification whose parameters are written already: the user's `Serialize` runs without the lock.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Written<N>(RawJson, #[serde(skip)] PhantomData<N>);
+
+impl<N: Notification> Notification for Written<N> {
+    const METHOD: &'static str = N::METHOD;
+    type Sender = N::Sender;
 }
 
 impl fmt::Debug for Client {

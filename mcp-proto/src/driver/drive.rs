@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use super::shared::{Afterwards, Shared};
@@ -24,9 +24,10 @@ use crate::time::Instant;
 pub struct Driver<R: Role, T> {
     shared: Arc<Shared<R>>,
     io: Pin<Box<T>>,
-    /// Bytes on their way out, and how many of them the transport has taken.
+    /// A copy of what is being written; between polls it means nothing.
     out: Vec<u8>,
-    sent: usize,
+    /// How much is offered to the transport: twice what it took last.
+    offer: usize,
     needs_flush: bool,
     read_buffer: Box<[u8]>,
     input_ended: bool,
@@ -39,6 +40,9 @@ pub struct Driver<R: Role, T> {
 
 /// What may be read or copied out in one step.
 const CHUNK: usize = 16 << 10;
+
+/// What is offered to a transport at least, however little it takes.
+const LEAST_OFFER: usize = 512;
 
 /// Steps before other tasks get their turn.
 const BUDGET: usize = 64;
@@ -56,7 +60,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
             shared,
             io: Box::pin(io),
             out: Vec::new(),
-            sent: 0,
+            offer: CHUNK,
             needs_flush: false,
             read_buffer: alloc::vec![0; CHUNK].into(),
             input_ended: false,
@@ -82,18 +86,6 @@ impl<R: Role, T: Transport> Driver<R, T> {
             state.conn.handle_transport_error(now);
         }
         state.pump(now, &mut afterwards);
-        if self.sent == self.out.len() {
-            self.out.clear();
-            self.sent = 0;
-            while self.out.len() < CHUNK
-                && let Some(chunk) = state.conn.poll_transmit()
-            {
-                let length = chunk.len().min(CHUNK - self.out.len());
-                self.out.extend(chunk.iter().take(length));
-                state.conn.advance_transmit(length);
-                state.copied += length as u64;
-            }
-        }
         let closed = state.closed.clone();
         let listeners = (!afterwards.is_empty()).then(|| state.listeners.clone());
         drop(state);
@@ -105,32 +97,40 @@ impl<R: Role, T: Transport> Driver<R, T> {
     }
 
     /// Writes what it can. Whether anything moved.
+    ///
+    /// Nothing is set aside between polls: what is revoked until the transport takes it never leaves.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        self.out.clear();
+        let mut state = self.shared.lock();
         if self.hear_until.is_some() {
-            let moved = self.sent < self.out.len();
-            self.sent = self.out.len();
-            return moved;
-        }
-        let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) else {
-            if self.needs_flush {
-                match self.io.as_mut().poll_flush(cx) {
-                    Poll::Ready(Ok(())) => self.needs_flush = false,
-                    Poll::Ready(Err(_)) => self.fail(),
-                    Poll::Pending => {}
-                }
+            // Nobody reads it, but input is not taken while it waits.
+            while let Some(lost) = state.conn.poll_transmit().map(<[u8]>::len) {
+                state.conn.advance_transmit(lost);
             }
             return false;
+        }
+        self.out.extend(state.conn.lend_transmit(self.offer).unwrap_or_default());
+        drop(state);
+        if self.out.is_empty() {
+            return self.flush(cx);
+        }
+        let wrote = self.io.as_mut().poll_write(cx, &self.out);
+        let written = match wrote {
+            Poll::Ready(Ok(written)) => written.min(self.out.len()),
+            _ => 0,
         };
-        match self.io.as_mut().poll_write(cx, rest) {
-            Poll::Ready(Ok(written)) if written > 0 => {
-                self.sent += written.min(rest.len());
+        let mut afterwards = Afterwards::default();
+        let mut state = self.shared.lock();
+        state.conn.advance_transmit(written);
+        if written > 0 {
+            state.wake_watchers(&mut afterwards);
+        }
+        drop(state);
+        afterwards.wakers.into_iter().for_each(Waker::wake);
+        match wrote {
+            Poll::Ready(Ok(1..)) => {
+                self.offer = (2 * written).clamp(LEAST_OFFER, CHUNK);
                 self.needs_flush = true;
-                let mut afterwards = Afterwards::default();
-                let mut state = self.shared.lock();
-                state.written += written as u64;
-                state.wake_watchers(&mut afterwards);
-                drop(state);
-                afterwards.wakers.into_iter().for_each(|waker| waker.wake());
                 true
             }
             Poll::Ready(_) => {
@@ -141,13 +141,25 @@ impl<R: Role, T: Transport> Driver<R, T> {
         }
     }
 
+    fn flush(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.needs_flush {
+            match self.io.as_mut().poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.needs_flush = false,
+                Poll::Ready(Err(_)) => self.fail(),
+                Poll::Pending => {}
+            }
+        }
+        false
+    }
+
     /// Reads what it can. Whether anything moved.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         if self.input_ended {
             return false;
         }
         let state = self.shared.lock();
-        let wants = state.conn.wants_input() && !state.is_paused();
+        // Once closed, what comes is passed over: a peer that must be heard before it reads goes on then.
+        let wants = state.closed.is_some() || (state.conn.wants_input() && !state.is_paused());
         drop(state);
         if !wants {
             return false;
@@ -205,14 +217,12 @@ impl<R: Role, T: Transport> Driver<R, T> {
     }
 
     /// Ends the output once everything is written, or given up.
-    fn close(&mut self, reason: CloseReason, cx: &mut Context<'_>) -> Poll<CloseReason> {
+    fn close(&mut self, moved: bool, cx: &mut Context<'_>) -> bool {
         let now = self.shared.now();
         let give_up_at = *self.give_up_at.get_or_insert(now + LINGER);
-        let is_written = self.sent == self.out.len() && !self.needs_flush;
-        if now < give_up_at && (!is_written || self.io.as_mut().poll_close(cx).is_pending()) {
-            return Poll::Pending;
-        }
-        Poll::Ready(reason)
+        // What is written may have more behind it, so only a round that wrote nothing is the last.
+        let is_written = !moved && self.out.is_empty() && !self.needs_flush;
+        now >= give_up_at || (is_written && self.io.as_mut().poll_close(cx).is_ready())
     }
 }
 
@@ -224,17 +234,13 @@ impl<R: Role, T: Transport> Future for Driver<R, T> {
         for _ in 0..BUDGET {
             let (closed, has_more) = this.turn(cx);
             let mut moved = this.write(cx) | has_more;
-            match closed {
-                // What is written may have more behind it, so only a round without any ends it.
-                Some(reason) if !moved => {
-                    if let Poll::Ready(reason) = this.close(reason, cx) {
-                        this.shared.abandon();
-                        return Poll::Ready(reason);
-                    }
-                }
-                Some(_) => {}
-                None => moved |= this.read(cx),
+            if let Some(reason) = closed
+                && this.close(moved, cx)
+            {
+                this.shared.abandon();
+                return Poll::Ready(reason);
             }
+            moved |= this.read(cx);
             if !moved && !this.arm(cx) {
                 return Poll::Pending;
             }

@@ -45,7 +45,9 @@ impl Queue {
         Self { delivery, ..Self::default() }
     }
 
-    pub(super) fn push(&mut self, progress: Progress) {
+    pub(super) fn push(&mut self, mut progress: Progress) {
+        // A message is a slice of the frame it came in: kept as it is, it would keep all of that.
+        progress.message = progress.message.map(|message| message.detach());
         let (reports, bytes) = match self.delivery {
             Delivery::Bounded { reports, bytes } => (reports.max(2), bytes),
             Delivery::Every => (usize::MAX, usize::MAX),
@@ -97,8 +99,10 @@ fn size(progress: &Progress) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::{Raw, text_of};
     use alloc::string::String;
     use alloc::vec::Vec;
+    use bytes::Bytes;
 
     fn taken(delivery: Delivery, count: u32) -> (Vec<f64>, u64) {
         let mut queue = Queue::new(delivery);
@@ -123,6 +127,19 @@ mod tests {
             queue.push(Progress::new(n.into()).message(String::from("x").repeat(300)));
         }
         assert!(queue.bytes <= 1000 && queue.waiting.len() == 3 && queue.merged() == 47);
+    }
+
+    #[test]
+    fn a_waiting_message_keeps_nothing_of_the_frame_it_came_in() {
+        let frame = Bytes::from_static(b"\"a message\"");
+        let raw = Raw::parse(&frame, 1).unwrap();
+        let message = text_of(&frame, raw).unwrap();
+        assert!(frame.as_ptr_range().contains(&message.as_ptr()), "as it comes, it is a slice");
+        let mut queue = Queue::new(Delivery::default());
+        queue.push(Progress::new(1.0).message(message));
+        let message = queue.pop().unwrap().message.unwrap();
+        assert_eq!(message, "a message");
+        assert!(!frame.as_ptr_range().contains(&message.as_ptr()));
     }
 
     #[test]

@@ -114,17 +114,10 @@ impl Reporter {
     /// Waits until everything reported so far has been handed to the transport: for tools that want every
     /// value delivered, at the client's pace.
     pub async fn delivered(&self) {
-        let mut target = None;
         let look = |cx: &mut core::task::Context<'_>| {
             self.ongoing.poll_watch(cx, |state, id, serial| {
-                let is_flushed =
-                    state.serving(id, serial).is_none() || state.conn.is_progress_flushed(id);
-                if target.is_none() && is_flushed {
-                    target = Some(state.copied);
-                }
-                let is_over =
-                    state.closed.is_some() || target.is_some_and(|target| state.written >= target);
-                is_over.then_some(())
+                let is_over = state.closed.is_some() || state.serving(id, serial).is_none();
+                (is_over || state.conn.is_progress_flushed(id)).then_some(())
             })
         };
         poll_fn(look).await;
@@ -231,10 +224,13 @@ impl Steps {
     ///
     /// # Errors
     ///
-    /// As [`Reporter::report`].
+    /// As [`Reporter::report`]; but a step that a later one of another clone overtakes is passed over.
     pub fn step(&self, message: impl Into<Text>) -> Result<(), ReportError> {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        self.reporter.report(with(done as f64, self.total, Some(message.into())))
+        match self.reporter.report(with(done as f64, self.total, Some(message.into()))) {
+            Err(ReportError::NotIncreasing { .. }) => Ok(()),
+            done => done,
+        }
     }
 
     /// Steps done.

@@ -179,7 +179,8 @@ impl Incoming {
     /// [`SendError::Cancelled`] if nobody wants the answer any more, [`SendError::Encode`] if `result` is no
     /// JSON object: the client then gets an internal error.
     pub fn respond<T: Serialize + ?Sized>(mut self, result: &T) -> Result<(), SendError> {
-        let answered = self.core.answer(|state, id, now| state.conn.respond(id, result, now));
+        let result = RawJson::of(result)?; // the user's code, so not under the lock
+        let answered = self.core.answer(|state, id, now| state.conn.respond(id, &result, now));
         self.is_answered = !matches!(answered, Err(SendError::Encode(_)));
         answered
     }

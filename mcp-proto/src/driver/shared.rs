@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::queue::Queue;
 use super::transport::Runtime;
+use crate::endpoint::Endpoint;
 use crate::error::{CallError, CloseReason, ErrorObject, Violation};
 use crate::event::{Event, PeerInfo};
 use crate::id::RequestId;
@@ -45,9 +46,6 @@ pub(super) struct State<R> {
     pub(super) closed: Option<CloseReason>,
     /// The driver has ended: what was queued is written, or given up.
     pub(super) is_over: bool,
-    /// Bytes that were handed to the driver, and bytes of them that the transport has taken.
-    pub(super) copied: u64,
-    pub(super) written: u64,
     /// Reports of calls that have come so far.
     pub(super) reports: u64,
     /// Futures that look again whenever something happened to the connection as a whole.
@@ -117,8 +115,6 @@ impl<R: Role> Shared<R> {
             listeners: Listeners::default(),
             closed: None,
             is_over: false,
-            copied: 0,
-            written: 0,
             reports: 0,
             watchers: Vec::new(),
         };
@@ -236,15 +232,20 @@ impl<R: Role> State<R> {
         self.calls.values().any(|waiting| waiting.queue.is_full())
     }
 
-    /// Sorts what happened to the futures that wait for it. Stops when a queue is full, and at what a
-    /// listener of the connection shall hear: it runs before anything later is seen.
+    /// Sorts what happened to the futures that wait for it. Stops at what a listener of the connection
+    /// shall hear: it runs before anything later is seen.
     pub(super) fn pump(&mut self, now: Instant, afterwards: &mut Afterwards) {
-        while !self.is_paused()
-            && afterwards.jobs.is_empty()
-            && let Some(event) = self.conn.poll_event()
+        while afterwards.jobs.is_empty()
+            && let Some(event) = self.next_event()
         {
             self.sort(event, now, afterwards);
         }
+    }
+
+    /// The next event. While a queue is full nothing more is decoded; what has happened by then, the end
+    /// of another call or of the connection among it, does not wait.
+    fn next_event(&mut self) -> Option<Event> {
+        if self.is_paused() { Endpoint::poll_event(&mut self.conn) } else { self.conn.poll_event() }
     }
 
     /// Lets every future look again that waits for the connection as a whole.
@@ -253,7 +254,7 @@ impl<R: Role> State<R> {
     }
 
     fn sort(&mut self, event: Event, now: Instant, afterwards: &mut Afterwards) {
-        if matches!(event, Event::Ready(_) | Event::Closed(_) | Event::Request { .. }) {
+        if !matches!(event, Event::Progress { .. } | Event::Response { .. } | Event::Violation(_)) {
             self.wake_watchers(afterwards);
         }
         match event {

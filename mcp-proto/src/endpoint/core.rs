@@ -269,9 +269,15 @@ impl Core {
         self.outbox.chunk()
     }
 
+    pub(crate) fn lend_chunk(&mut self, max: usize) -> Option<&[u8]> {
+        self.outbox.lend(max)
+    }
+
     pub(crate) fn advance(&mut self, sent: usize) {
         self.outbox.advance(sent);
-        self.made_room();
+        if sent > 0 {
+            self.made_room();
+        }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<(Instant, DeadlineReason)> {

@@ -33,6 +33,8 @@ pub(crate) struct Outbox {
     messages: VecDeque<Queued>,
     /// How much of the first message has been sent.
     begun: usize,
+    /// Bytes behind `start` that are being written right now, so that their messages must stay.
+    lent: usize,
     /// How many of `messages` are revoked.
     revoked: usize,
 }
@@ -89,8 +91,15 @@ impl Outbox {
         self.bytes.get(self.start..end).filter(|chunk| !chunk.is_empty())
     }
 
+    /// As [`chunk`](Self::chunk), of `max` bytes at most; its messages cannot be revoked until `advance`.
+    pub(crate) fn lend(&mut self, max: usize) -> Option<&[u8]> {
+        self.lent = self.chunk()?.len().min(max);
+        self.bytes.get(self.start..self.start + self.lent)
+    }
+
     /// So many bytes of the last chunk were sent.
     pub(crate) fn advance(&mut self, sent: usize) {
+        self.lent = 0;
         let mut left = sent.min(self.len());
         self.start += left;
         while let Some(first) = self.messages.front() {
@@ -123,13 +132,15 @@ impl Outbox {
 
     /// Revokes every message of `route` that has not begun to leave, and says how many.
     pub(crate) fn revoke(&mut self, route: &Route) -> usize {
-        let begun = usize::from(self.begun > 0);
-        let mut revoked = 0;
-        for message in
-            self.messages.iter_mut().skip(begun).filter(|m| !m.revoked && m.route == *route)
-        {
-            message.revoked = true;
-            revoked += 1;
+        let leaving = self.begun + self.lent;
+        let (mut starts, mut revoked) = (0, 0);
+        for message in &mut self.messages {
+            let stays = starts < leaving || message.revoked || message.route != *route;
+            starts += message.len;
+            if !stays {
+                message.revoked = true;
+                revoked += 1;
+            }
         }
         self.revoked += revoked;
         revoked
@@ -226,6 +237,18 @@ mod tests {
         outbox.advance(6);
         assert!(outbox.chunk().is_none());
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn what_is_being_written_stays_until_it_is_known_how_much_of_it_was() {
+        let mut outbox = Outbox::default();
+        push(&mut outbox, call(1), "one");
+        push(&mut outbox, call(2), "two");
+        assert_eq!(outbox.lend(5).unwrap(), b"one\nt");
+        assert_eq!(outbox.revoke(&call(2)), 0, "the transport may have taken its first byte");
+        outbox.advance(4);
+        assert_eq!(outbox.revoke(&call(2)), 1, "it has not");
+        assert!(outbox.lend(5).is_none() && outbox.is_empty());
     }
 
     #[test]

@@ -1,0 +1,205 @@
+//! What once went wrong in the driver, each a test: a full queue, a blocked pipe, code of the user's own.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod runtime;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use mcp_proto::driver::{self, Call, Client, Delivery, Incoming, Outcome, Server};
+use mcp_proto::progress::Pacing;
+use mcp_proto::types::CallToolResult;
+use mcp_proto::{
+    CallError, CallTool, CloseReason, Progress, Request, ServerConfig, Timeouts, role,
+};
+use runtime::*;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+#[test]
+fn close_is_bounded_while_a_queue_of_every_report_is_full() {
+    let mut world = World::new();
+    let (client, wire) = world.client_of_script(1 << 20);
+    let _full = full_queue(&mut world, &client, wire);
+    client.close();
+    let reason = world.run(async move { client.closed().await });
+    assert_eq!(reason, CloseReason::Local);
+}
+
+#[test]
+fn deadlines_of_other_calls_go_on_while_a_queue_of_every_report_is_full() {
+    let mut world = World::new();
+    let (client, wire) = world.client_of_script(1 << 20);
+    let _full = full_queue(&mut world, &client, wire);
+    let call: Call<_> =
+        client.call(CallTool::new("y")).timeouts(Timeouts::NEVER.total(Duration::from_secs(7)));
+    let ended = world.run(call);
+    assert!(matches!(ended, Err(CallError::TimedOut(_))), "{ended:?}");
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // a deadlock must fail the test, not hang it
+fn a_listener_that_owns_a_handle_can_be_replaced() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (client, _wire) = World::new().client_of_script(1 << 20);
+        let owned = Curious(client.clone());
+        client.on_log(move |_| drop(owned.0.peer()));
+        client.on_log(|_| ());
+        done.send(()).unwrap();
+    });
+    // Not a wait for time to pass: the thread is done at once, or it never is.
+    wait.recv_timeout(Duration::from_secs(60)).expect("it locks twice");
+}
+
+/// Uses its handle when it is dropped.
+struct Curious(Client);
+
+impl Drop for Curious {
+    fn drop(&mut self) {
+        let _ = self.0.peer();
+    }
+}
+
+#[test]
+fn waiting_for_delivery_ends_when_the_request_is_cancelled() {
+    let mut world = World::new();
+    let pacing = Pacing::default().burst(1).every(Duration::from_secs(3600));
+    let (_server, request, mut wire) = asked(&mut world, 1 << 20, pacing);
+    let reporter = request.reporter();
+    reporter.report(Progress::new(1.0)).unwrap();
+    reporter.report(Progress::new(2.0)).unwrap();
+    let mut delivered = Box::pin(reporter.delivered());
+    let woken = Arc::new(Flag(AtomicU64::new(0)));
+    let waker = Waker::from(woken.clone());
+    let mut look = || delivered.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(look().is_pending(), "the second waits for its pacing");
+    wire.send(CANCEL_7);
+    world.settle();
+    assert!(request.is_cancelled());
+    assert!(woken.0.load(Ordering::Relaxed) > 0);
+    assert!(look().is_ready());
+}
+
+#[test]
+fn steps_counted_by_many_threads_are_never_refused() {
+    let mut world = World::new();
+    let (_server, request, _wire) = asked(&mut world, 1 << 20, Pacing::default());
+    let steps = request.reporter().steps(80_000);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let steps = steps.clone();
+            scope.spawn(move || (0..20_000).for_each(|_| steps.step("one more").unwrap()));
+        }
+    });
+    assert_eq!(steps.done(), 80_000);
+}
+
+#[test]
+fn parameters_that_panic_do_not_garble_the_next_message() {
+    let mut world = World::new();
+    let (client, mut wire) = world.client_of_script(1 << 20);
+    wire.received();
+    let mut call = Box::pin(client.call(HalfWritten).outcome());
+    let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.poll(&mut call)));
+    assert!(polled.is_err());
+    let mut next = Box::pin(client.call(CallTool::new("fine")).outcome());
+    assert!(world.poll(&mut next).is_pending());
+    world.settle();
+    let said = wire.received();
+    assert!(said.contains("fine") && !said.contains("begun"), "{said}");
+}
+
+/// Fails in the middle of being written.
+struct HalfWritten;
+
+impl Serialize for HalfWritten {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", "begun")?;
+        panic!("on purpose")
+    }
+}
+
+impl Request for HalfWritten {
+    const METHOD: &'static str = "tools/call";
+    type Sender = role::Client;
+    type Output = CallToolResult;
+}
+
+#[test]
+fn no_report_follows_its_cancellation_though_writing_was_blocked() {
+    let mut world = World::new();
+    let (_server, request, mut wire) = asked(&mut world, 64, Pacing::default());
+    for n in 1..=30 {
+        request.progress(Progress::new(n.into())).unwrap();
+    }
+    world.settle();
+    wire.send(CANCEL_7);
+    world.settle();
+    assert!(request.is_cancelled());
+    let mut said = String::new();
+    while let more = wire.received()
+        && !more.is_empty()
+    {
+        said += &more;
+        world.settle();
+    }
+    assert_eq!(said.lines().count(), 1, "only the one that had begun to leave is finished: {said}");
+}
+
+#[test]
+fn a_closing_connection_reads_on_so_that_its_last_words_leave() {
+    let mut world = World::new();
+    let (client, mut wire) = world.client_of_script(100);
+    let mut call = Box::pin(client.call(CallTool::new("x".repeat(300))).outcome());
+    assert!(world.poll(&mut call).is_pending());
+    world.settle();
+    client.close();
+    world.settle();
+    // This peer says something before it reads on.
+    wire.send(&progress(2, 1.0));
+    world.settle();
+    assert_eq!(wire.unread(), 0);
+    while !wire.received().is_empty() {
+        world.settle();
+    }
+    assert!(wire.has_ended() && world.tasks.is_empty(), "and no time had to pass");
+}
+
+const CANCEL_7: &str =
+    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":7}}\n";
+
+/// A call that wants every report, and whose queue is full.
+fn full_queue(
+    world: &mut World,
+    client: &Client,
+    mut wire: Wire,
+) -> Pin<Box<dyn Future<Output = Outcome<CallToolResult>>>> {
+    let call = client.call(CallTool::new("x")).delivery(Delivery::Every).on_progress(|_| ());
+    let mut call: Pin<Box<dyn Future<Output = _>>> = Box::pin(call.outcome());
+    assert!(matches!(world.poll(&mut call), Poll::Pending));
+    world.settle();
+    wire.send(&(0..300).map(|n| progress(2, n.into())).collect::<String>());
+    world.settle();
+    call
+}
+
+/// A server with one request, 7, that asked for progress.
+fn asked(world: &mut World, capacity: usize, pacing: Pacing) -> (Server, Incoming, Wire) {
+    let (left, right) = pipe(capacity);
+    let config = ServerConfig::new("test", "1").pacing(pacing);
+    let (mut server, driver) = driver::server(left, config, world.clock.clone());
+    world.spawn(async move { drop(driver.await) });
+    let mut wire = Wire(right);
+    wire.send(&modern_call(7, 1).replace("\"_meta\":{", "\"_meta\":{\"progressToken\":7,"));
+    let (server, request) = world.run(async move {
+        let request = server.accept().await.unwrap();
+        (server, request)
+    });
+    (server, request, wire)
+}
