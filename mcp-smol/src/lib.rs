@@ -39,19 +39,26 @@ where
     R: AsyncRead + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
-    let client = client(reader, writer, config);
+    let client = client(reader, writer, config, |_| ());
     client.ready().await?;
     Ok(client)
 }
 
-/// As [`connect`], without the waiting: for listeners that must not miss what a server says while it
-/// starts. Calls may be made at once; they leave when the server is ready.
-pub fn client<R, W>(reader: R, writer: W, config: ClientConfig) -> Client
+/// As [`connect`], without the waiting. `prepare` runs before the first byte is read, so that listeners set
+/// there miss nothing of what a server says while it starts. Calls may be made at once; they leave when the
+/// server is ready.
+pub fn client<R, W>(
+    reader: R,
+    writer: W,
+    config: ClientConfig,
+    prepare: impl FnOnce(&Client),
+) -> Client
 where
     R: AsyncRead + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
     let (client, driver) = driver::client(Io::new(reader, writer), config, Clock::new());
+    prepare(&client);
     smol::spawn(driver).detach();
     client
 }

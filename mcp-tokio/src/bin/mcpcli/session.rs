@@ -63,8 +63,8 @@ impl Session {
             Recorded::new(output, recorder.clone()),
             Recorded::new(input, recorder),
             config,
+            |client| listen(client, feed),
         );
-        listen(&client, feed);
         let session = Self { client, process };
         match stage.watch(session.client.ready()).await {
             Ok(Ok(peer)) => match stage.output.ready(&peer) {
