@@ -36,7 +36,7 @@ pub struct Rules {
     pub wire: &'static str,
     /// How it is spoken.
     pub era: Era,
-    /// Whether an array of messages must be received.
+    /// Whether an array of messages must be received. The engine refuses them so far.
     pub batches: bool,
     /// Whether a progress report has a message.
     pub progress_message: bool,
@@ -48,6 +48,13 @@ pub struct Rules {
     pub structured_content: bool,
     /// Whether structured content may be any value; if not, it is an object.
     pub structured_any: bool,
+    /// Whether a tool has hints about what it does.
+    pub tool_annotations: bool,
+    /// Whether a tool has a title and metadata.
+    pub tool_titles: bool,
+    /// Whether arguments that are not what a tool takes are told to the model; if not, they are an error
+    /// of the protocol.
+    pub tells_argument_errors: bool,
 }
 
 /// A set of revisions.
@@ -64,6 +71,9 @@ static RULES: [Rules; 5] = [
         null_id: true,
         structured_content: false,
         structured_any: false,
+        tool_annotations: false,
+        tool_titles: false,
+        tells_argument_errors: false,
     },
     Rules {
         wire: "2025-03-26",
@@ -74,6 +84,9 @@ static RULES: [Rules; 5] = [
         null_id: true,
         structured_content: false,
         structured_any: false,
+        tool_annotations: true,
+        tool_titles: false,
+        tells_argument_errors: false,
     },
     Rules {
         wire: "2025-06-18",
@@ -84,6 +97,9 @@ static RULES: [Rules; 5] = [
         null_id: true,
         structured_content: true,
         structured_any: false,
+        tool_annotations: true,
+        tool_titles: true,
+        tells_argument_errors: false,
     },
     Rules {
         wire: "2025-11-25",
@@ -94,6 +110,9 @@ static RULES: [Rules; 5] = [
         null_id: false,
         structured_content: true,
         structured_any: false,
+        tool_annotations: true,
+        tool_titles: true,
+        tells_argument_errors: true,
     },
     Rules {
         wire: "2026-07-28",
@@ -104,6 +123,9 @@ static RULES: [Rules; 5] = [
         null_id: false,
         structured_content: true,
         structured_any: true,
+        tool_annotations: true,
+        tool_titles: true,
+        tells_argument_errors: true,
     },
 ];
 
@@ -225,6 +247,42 @@ mod tests {
         }
         assert_eq!(Revision::parse("2025-06-18 "), None);
         assert_eq!(Revision::parse(""), None);
+    }
+
+    /// A new revision, or a changed rule, is a diff of this table that somebody has to read.
+    #[test]
+    fn the_table_is_what_it_was() {
+        let mark = |holds: bool| if holds { 'x' } else { '.' };
+        let row = |revision: Revision| {
+            let rules = revision.rules();
+            let columns = [
+                rules.batches,
+                rules.progress_message,
+                rules.server_requests,
+                rules.null_id,
+                rules.structured_content,
+                rules.structured_any,
+                rules.tool_annotations,
+                rules.tool_titles,
+                rules.tells_argument_errors,
+            ];
+            alloc::format!(
+                "{} {:?} {}",
+                rules.wire,
+                rules.era,
+                columns.map(mark).iter().collect::<alloc::string::String>()
+            )
+        };
+        assert_eq!(
+            Revision::ALL.map(row),
+            [
+                "2024-11-05 Legacy ..xx.....",
+                "2025-03-26 Legacy xxxx..x..",
+                "2025-06-18 Legacy .xxxx.xx.",
+                "2025-11-25 Legacy .xx.x.xxx",
+                "2026-07-28 Modern .x..xxxxx",
+            ]
+        );
     }
 
     #[test]

@@ -302,6 +302,18 @@ fn handling_is_send_where_the_handlers_are() {
     is_send(|router, _| router.clone());
 }
 
+/// R-VER-17: after an older version was agreed on, only its fields are sent.
+#[test]
+fn an_old_client_is_told_of_a_tool_only_what_its_revision_has() {
+    for revision in Revision::ALL {
+        let info = ToolInfo::new("look").title("Look").read_only();
+        let router = Router::new("x", "1").tool_as(info, async |_: Context| "ok");
+        let [tool] = tools(&mut testing::connect(router.revisions(revision))).try_into().unwrap();
+        assert_eq!(tool.annotations.is_some(), revision >= Revision::V2025_03_26, "{revision}");
+        assert_eq!(tool.title.is_some(), revision >= Revision::V2025_06_18, "{revision}");
+    }
+}
+
 #[test]
 fn structured_output_is_given_where_the_revision_has_it_and_as_text_everywhere() {
     let router = Router::new("x", "1")

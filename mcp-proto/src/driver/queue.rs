@@ -16,7 +16,8 @@ pub enum Delivery {
         /// Bytes of their messages.
         bytes: usize,
     },
-    /// None is lost: reading from the server pauses while 256 of them wait. Deadlines go on.
+    /// None is lost: while 256 of them wait, or 256 KiB of their messages, nothing more is taken from the
+    /// server, for no call. Deadlines go on.
     Every,
     /// Only the newest waits.
     Latest,
@@ -24,11 +25,14 @@ pub enum Delivery {
 
 impl Default for Delivery {
     fn default() -> Self {
-        Self::Bounded { reports: MAX_REPORTS, bytes: 256 << 10 }
+        Self::Bounded { reports: MAX_REPORTS, bytes: MAX_BYTES }
     }
 }
 
+/// Reports, and bytes of their messages, that wait. Stops a server from filling the memory of a client
+/// whose listener is slow.
 const MAX_REPORTS: usize = 256;
+const MAX_BYTES: usize = 256 << 10;
 
 /// The queue.
 #[derive(Debug, Default)]
@@ -76,7 +80,8 @@ impl Queue {
 
     /// Whether the peer has to wait until some are taken.
     pub(super) fn is_full(&self) -> bool {
-        self.delivery == Delivery::Every && self.waiting.len() >= MAX_REPORTS
+        self.delivery == Delivery::Every
+            && (self.waiting.len() >= MAX_REPORTS || self.bytes >= MAX_BYTES)
     }
 
     /// Reports that were merged into newer ones.
@@ -152,5 +157,10 @@ mod tests {
         assert!(queue.is_full());
         queue.pop();
         assert!(!queue.is_full());
+        let mut queue = Queue::new(Delivery::Every);
+        (0..2).for_each(|n| {
+            queue.push(Progress::new(n.into()).message(String::from("x").repeat(MAX_BYTES / 2)))
+        });
+        assert!(queue.is_full(), "few reports with long messages are as much");
     }
 }

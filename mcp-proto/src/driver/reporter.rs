@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::server::Ongoing;
 use crate::json::Text;
-use crate::progress::{Bucket, Pacing, ReportError, Span, Weight};
+use crate::progress::{Bucket, Pacing, ReportError, Span, Weight, above};
 use crate::types::{LogLevel, LogMessage, Progress};
 
 /// Reports the progress of one request. Cheap to clone and to send to the tasks that do the work.
@@ -97,7 +97,7 @@ impl Reporter {
         };
         let stage = Stage { name, span: span.part(part.start, part.end) };
         let reporter = Self { stage: Some(stage), ..self.clone() };
-        reporter.beat(Some(Progress::new(0.0)), None, Weight::Milestone)?;
+        reporter.milestone(Progress::new(0.0))?;
         Ok(reporter)
     }
 
@@ -108,7 +108,17 @@ impl Reporter {
     ///
     /// [`ReportError::Finished`]: the request has been answered or cancelled.
     pub fn heartbeat(&self, message: impl Into<Text>) -> Result<(), ReportError> {
-        self.beat(None, Some(message.into()), Weight::Ordinary)
+        let last = self.ongoing.look(None, |state, id| state.conn.last_report(id));
+        let message = message.into();
+        let (start, message) = match &self.stage {
+            Some(stage) => {
+                let text = format!("{}: {message}", stage.name);
+                ((stage.span.at(0.0) * SCALE, Some(SCALE)), text.into())
+            }
+            None => ((0.0, None), message),
+        };
+        let (value, total) = last.unwrap_or(start);
+        self.put(with(value, total, Some(message)), Weight::Heartbeat)
     }
 
     /// Waits until everything reported so far has been handed to the transport: for tools that want every
@@ -152,39 +162,13 @@ impl Reporter {
             None => stage.name.clone(),
         };
         let mapped = Progress::new(stage.span.at(fraction) * SCALE).of(SCALE).message(message);
-        match self.put(mapped, weight) {
+        match self.put(mapped.clone(), weight) {
             Err(ReportError::NotIncreasing { .. }) if weight == Weight::Ordinary => Ok(()),
             Err(ReportError::NotIncreasing { last }) => {
-                self.put(nudged(last, Some(SCALE), None), weight)
+                self.put(Progress { progress: above(last), ..mapped }, weight)
             }
             done => done,
         }
-    }
-
-    /// Reports `progress`, or the last value again, just above what was reported before.
-    fn beat(
-        &self,
-        progress: Option<Progress>,
-        message: Option<Text>,
-        weight: Weight,
-    ) -> Result<(), ReportError> {
-        let last = self.ongoing.look(None, |state, id| state.conn.last_report(id));
-        let (value, total) = match (&self.stage, &progress, last) {
-            (Some(stage), Some(_), _) => (stage.span.at(0.0) * SCALE, Some(SCALE)),
-            (_, _, Some((value, total))) => (value, total),
-            (Some(stage), None, None) => (stage.span.at(0.0) * SCALE, Some(SCALE)),
-            (None, _, None) => (0.0, None),
-        };
-        let text = match (&self.stage, message) {
-            (Some(stage), Some(message)) => Some(format!("{}: {message}", stage.name).into()),
-            (Some(stage), None) => Some(stage.name.clone()),
-            (None, message) => message,
-        };
-        let report = match last {
-            Some((last, _)) if value <= last => nudged(last, total, text),
-            _ => with(value, total, text),
-        };
-        self.put(report, weight)
     }
 
     fn put(&self, progress: Progress, weight: Weight) -> Result<(), ReportError> {
@@ -241,11 +225,6 @@ impl Steps {
 
 fn with(value: f64, total: Option<f64>, message: Option<Text>) -> Progress {
     Progress { progress: value, total, message }
-}
-
-/// A value just above `last`: by a billionth, which no bar shows.
-fn nudged(last: f64, total: Option<f64>, message: Option<Text>) -> Progress {
-    with((last + last.abs().max(1.0) * 1e-9).max(last.next_up()), total, message)
 }
 
 impl fmt::Debug for Reporter {

@@ -18,3 +18,5 @@ pub use view::{Phase, ProgressView};
 pub(crate) use pacing::Bucket;
 pub(crate) use receiver::Receiver;
 pub(crate) use sender::Sender;
+#[cfg(feature = "driver")]
+pub(crate) use sender::above;

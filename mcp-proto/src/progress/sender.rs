@@ -8,13 +8,16 @@ use crate::types::Progress;
 
 /// What becomes of a report that comes faster than its pacing allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums)] // merged or kept: there is no third way
+#[non_exhaustive]
 pub enum Weight {
     /// It merges: only the newest that waits is kept.
     #[default]
     Ordinary,
     /// It is kept in order, up to [`Limits::max_milestones`](crate::Limits): a new stage, a named state.
     Milestone,
+    /// It says only that the work goes on, and merges: its value does not count as reported. It leaves just
+    /// above the last one, by a billionth, which no bar shows.
+    Heartbeat,
 }
 
 /// Why a report was refused. It never reached the wire; nothing else has changed.
@@ -42,10 +45,24 @@ pub(crate) struct Sender {
     bucket: Bucket,
     /// The value reported last, and its total.
     last: Option<(f64, Option<f64>)>,
+    /// The value that the tool itself reported last: heartbeats do not count.
+    reported: Option<f64>,
     /// What waits: milestones in order, and behind them at most one ordinary report.
-    waiting: VecDeque<(Progress, Weight)>,
+    waiting: VecDeque<Waiting>,
     max_milestones: usize,
     merged: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    progress: Progress,
+    /// It is a milestone, and must not merge.
+    is_kept: bool,
+}
+
+/// The next value above `last` that no bar shows: by a billionth.
+pub(crate) fn above(last: f64) -> f64 {
+    (last + last.abs().max(1.0) * 1e-9).max(last.next_up())
 }
 
 impl Sender {
@@ -53,6 +70,7 @@ impl Sender {
         Self {
             bucket: Bucket::new(pacing),
             last: None,
+            reported: None,
             waiting: VecDeque::new(),
             max_milestones,
             merged: 0,
@@ -63,7 +81,7 @@ impl Sender {
     /// without `room`.
     pub(crate) fn offer(
         &mut self,
-        progress: Progress,
+        mut progress: Progress,
         weight: Weight,
         room: bool,
         now: Instant,
@@ -72,21 +90,28 @@ impl Sender {
         {
             return Err(ReportError::NotFinite);
         }
+        if weight != Weight::Heartbeat {
+            if let Some(last) = self.reported.filter(|last| progress.progress <= *last) {
+                return Err(ReportError::NotIncreasing { last });
+            }
+            self.reported = Some(progress.progress);
+        }
+        // Heartbeats may have gone a little beyond what was reported; the peer must see an increase.
         if let Some((last, _)) = self.last.filter(|(last, _)| progress.progress <= *last) {
-            return Err(ReportError::NotIncreasing { last });
+            progress.progress = above(last);
         }
         self.last = Some((progress.progress, progress.total));
         if self.waiting.is_empty() && room && self.bucket.try_take(now) {
             return Ok(Some(progress));
         }
         let is_full = self.waiting.len() >= self.max_milestones;
-        let weight = if is_full { Weight::Ordinary } else { weight };
+        let is_kept = weight == Weight::Milestone && !is_full;
         match self.waiting.back_mut() {
-            Some(newest) if newest.1 == Weight::Ordinary => {
-                *newest = (progress, weight);
+            Some(newest) if !newest.is_kept => {
+                *newest = Waiting { progress, is_kept };
                 self.merged += 1;
             }
-            _ => self.waiting.push_back((progress, weight)),
+            _ => self.waiting.push_back(Waiting { progress, is_kept }),
         }
         Ok(None)
     }
@@ -101,7 +126,7 @@ impl Sender {
 
     /// One report that waits, whatever the pacing says: the response is about to follow.
     pub(crate) fn flush(&mut self) -> Option<Progress> {
-        self.waiting.pop_front().map(|(progress, _)| progress)
+        self.waiting.pop_front().map(|waiting| waiting.progress)
     }
 
     /// When the next one may leave.
@@ -182,6 +207,27 @@ mod tests {
             assert_eq!(report(Progress::new(1.0).of(odd)), Err(ReportError::NotFinite));
         }
         assert!(report(Progress::new(0.1)).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_heartbeat_is_above_the_last_value_and_takes_no_value_from_the_tool() {
+        let mut sender = Sender::new(Pacing::UNLIMITED, 3);
+        let mut seen = Vec::new();
+        let mut beat =
+            |sender: &mut Sender, value, weight| seen.extend(offer(sender, value, weight));
+        beat(&mut sender, 0.0, Weight::Heartbeat);
+        beat(&mut sender, 0.0, Weight::Heartbeat);
+        beat(&mut sender, 0.0, Weight::Ordinary);
+        beat(&mut sender, 0.0, Weight::Heartbeat);
+        beat(&mut sender, 1.0, Weight::Ordinary);
+        assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
+        assert_eq!((seen.len(), seen.first(), seen.last()), (5, Some(&0.0), Some(&1.0)));
+        let again = sender.offer(Progress::new(1.0), Weight::Ordinary, true, Instant::ZERO);
+        assert_eq!(
+            again,
+            Err(ReportError::NotIncreasing { last: 1.0 }),
+            "a report of the tool still has to increase"
+        );
     }
 
     #[test]

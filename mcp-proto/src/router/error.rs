@@ -48,7 +48,7 @@ impl ToolError {
             Failure::Protocol(error) => Err(error),
             Failure::Arguments(error) => {
                 let why = format!("invalid arguments: {error}");
-                if revision >= Revision::V2025_11_25 {
+                if revision.rules().tells_argument_errors {
                     Ok(CallToolResult::error(why))
                 } else {
                     Err(ErrorObject::invalid_params(why))

@@ -81,13 +81,17 @@ impl<K: ?Sized> Table<K> {
     }
 }
 
-/// The tool as `revision` can express it. What else an old client does not know, it ignores.
+/// The tool with what `revision` has, and nothing else (R-VER-17).
 fn listed(tool: &Tool, revision: Revision) -> Tool {
     let mut tool = tool.clone();
     tool.output_schema = tool.output_schema.filter(|schema| {
         let root = schema.get("type").and_then(|root| root.as_str());
         is_expressible(root.as_deref() == Some("object"), revision)
     });
+    let rules = revision.rules();
+    tool.annotations = tool.annotations.filter(|_| rules.tool_annotations);
+    tool.title = tool.title.filter(|_| rules.tool_titles);
+    tool.meta = tool.meta.filter(|_| rules.tool_titles);
     tool
 }
 
