@@ -243,8 +243,13 @@ impl Serving {
         }
         let requested = requested.get(..requested.floor_char_boundary(64)).unwrap_or_default();
         let supported = self.config.revisions.iter().map(Revision::as_str).collect();
-        let error =
-            ErrorObject::new(ErrorObject::UNSUPPORTED_VERSION, "unsupported protocol version");
+        let is_legacy = Revision::parse(requested).is_some_and(|known| known.era() == Era::Legacy);
+        let why = if is_legacy {
+            "this protocol version begins with initialize and is not named in _meta"
+        } else {
+            "unsupported protocol version"
+        };
+        let error = ErrorObject::new(ErrorObject::UNSUPPORTED_VERSION, why);
         match RawJson::of(&Data { supported, requested }) {
             Ok(data) => error.data(data),
             Err(_) => error,
