@@ -29,6 +29,14 @@ pub struct Client {
 /// Pages of a list that are asked for. Stops a server whose list never ends.
 const MAX_PAGES: usize = 64;
 
+/// Tools of all pages. Stops a server that fills memory with many small tools: one of a few bytes of JSON
+/// takes hundreds once it is read.
+const MAX_TOOLS: usize = 10_000;
+
+/// Bytes of JSON of all pages. Stops a server that fills memory with pages that are each as long as a message
+/// may be.
+const MAX_LIST_LEN: usize = 16 << 20;
+
 impl Client {
     pub(super) fn new(handle: Handle<role::Client>) -> Self {
         Self { handle }
@@ -52,8 +60,15 @@ impl Client {
     where
         Q: Request<Sender = role::Client> + Send + 'static,
     {
+        self.call_as(params, |result| result.decode().map_err(CallError::Decode))
+    }
+
+    fn call_as<Q, T>(&self, params: Q, decode: fn(RawJson) -> Result<T, CallError>) -> Call<T>
+    where
+        Q: Request<Sender = role::Client> + Send + 'static,
+    {
         let written = Box::new(move || Ok((Q::METHOD.into(), Some(RawJson::of(&params)?))));
-        Call::new(self.handle.clone(), written, |result| result.decode().map_err(CallError::Decode))
+        Call::new(self.handle.clone(), written, decode)
     }
 
     /// Calls any method with any parameters.
@@ -62,26 +77,33 @@ impl Client {
         Call::new(self.handle.clone(), Box::new(move || Ok((method.into(), params))), Ok)
     }
 
-    /// Every tool of the server: all pages, 64 at most.
+    /// Every tool of the server. All pages are read: at most 64, with 10,000 tools and 16 MiB of JSON in all.
     ///
     /// # Errors
     ///
-    /// The error of a page, or [`CallError::Protocol`] if the list does not end.
+    /// The error of a page, or [`CallError::Protocol`] if the list does not end or is longer than that.
     pub async fn list_tools(&self) -> Result<Vec<Tool>, CallError> {
-        let endless =
-            || CallError::Protocol(Violation::InvalidResponse("a list that does not end"));
         let mut tools = Vec::new();
+        let mut len = 0_usize;
         let mut page = ListTools::new();
         for _ in 0..MAX_PAGES {
-            let mut result = self.call(page.clone()).await?;
+            let read = |raw: RawJson| match raw.decode::<<ListTools as Request>::Output>() {
+                Ok(result) => Ok((raw.as_bytes().len(), result)),
+                Err(error) => Err(CallError::Decode(error)),
+            };
+            let (page_len, mut result) = self.call_as(page.clone(), read).await?;
+            len = len.saturating_add(page_len);
+            if len > MAX_LIST_LEN || result.tools.len() > MAX_TOOLS - tools.len() {
+                return Err(unusable("a list that is too long"));
+            }
             tools.append(&mut result.tools);
             let Some(cursor) = result.next_cursor else { return Ok(tools) };
             if page.cursor.as_ref() == Some(&cursor) {
-                return Err(endless());
+                break;
             }
             page = ListTools::new().cursor(cursor);
         }
-        Err(endless())
+        Err(unusable("a list that does not end"))
     }
 
     /// Announces something to the server.
@@ -146,6 +168,10 @@ impl Client {
     pub async fn closed(&self) -> CloseReason {
         poll_fn(|cx| self.handle.poll_over(cx)).await
     }
+}
+
+fn unusable(list: &'static str) -> CallError {
+    CallError::Protocol(Violation::InvalidResponse(list))
 }
 
 /// A notification whose parameters are written already: the user's `Serialize` runs without the lock.
