@@ -1,7 +1,7 @@
 //! Futures and handles around the machine, for any runtime.
 //!
 //! A runtime supplies a [`Transport`] and a [`Runtime`] (a clock with timers) and spawns the [`Driver`];
-//! [`client`] and [`server`] give the handles. Nothing here knows a socket, a thread or an executor.
+//! [`client()`] and [`server()`] give the handles. Nothing here knows a socket, a thread or an executor.
 
 mod call;
 mod client;

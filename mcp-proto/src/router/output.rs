@@ -8,7 +8,7 @@ use crate::json::{Kind, RawJson};
 use crate::revision::Revision;
 use crate::types::{CallToolResult, ContentBlock};
 
-/// What a handler may return: a result as it is, text, blocks, nothing, [`Structured`] data, or a `Result`
+/// What a handler may return: a result as it is, text, blocks, nothing, `Structured` (feature `schemars`) data, or a `Result`
 /// of any of these.
 ///
 /// Implement it for a type of your own to return that.
