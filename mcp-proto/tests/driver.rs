@@ -1,6 +1,5 @@
 //! The driver on a hand-made runtime: a pipe of any capacity, a clock that jumps, an executor of one
 //! thread. Nothing sleeps.
-#![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod runtime;

@@ -1,5 +1,4 @@
 //! What once went wrong in the driver, each a test: a full queue, a blocked pipe, code of the user's own.
-#![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod runtime;

@@ -1,5 +1,4 @@
 //! Progress, logs and cancellation of tools, seen by a client in memory, in both eras.
-#![cfg(all(feature = "schemars", feature = "testing"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // helpers of tests
 
 use std::cell::RefCell;

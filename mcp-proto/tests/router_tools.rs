@@ -1,5 +1,4 @@
 //! Tools as functions: how they are listed, called, and how they fail.
-#![cfg(all(feature = "schemars", feature = "testing"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // helpers of tests
 
 use std::cell::Cell;
