@@ -119,12 +119,14 @@ where
 }
 
 /// Serves the client that started this process, over standard input and output. See [`stdio()`] for what
-/// becomes of them; if they cannot be had, the connection ends at once.
-pub fn serve_stdio(config: ServerConfig) -> Server {
-    match stdio() {
-        Ok((reader, writer)) => serve(reader, writer, config),
-        Err(_) => serve(tokio::io::empty(), tokio::io::sink(), config),
-    }
+/// becomes of them.
+///
+/// # Errors
+///
+/// If they cannot be had.
+pub fn serve_stdio(config: ServerConfig) -> std::io::Result<Server> {
+    let (reader, writer) = stdio()?;
+    Ok(serve(reader, writer, config))
 }
 
 #[cfg(doctest)]

@@ -28,7 +28,8 @@ where
 }
 
 /// Serves the client that started this process with a router's tools, over standard input and output. See
-/// [`stdio`](crate::stdio()) for what becomes of them, and [`run`].
+/// [`stdio`](crate::stdio()) for what becomes of them, and [`run`]. If they cannot be had, it is over at once with
+/// [`CloseReason::Transport`].
 pub async fn run_stdio(router: Router) -> CloseReason {
     match crate::stdio() {
         Ok((reader, writer)) => run(router, reader, writer).await,

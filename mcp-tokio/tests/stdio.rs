@@ -20,6 +20,7 @@ type Case = fn(&Runtime);
 
 const NOISY: &str = "noisy-server";
 const PLAIN: &str = "plain-server";
+const CROWDED: &str = "crowded-server";
 
 fn main() {
     let argument = std::env::args().nth(1).unwrap_or_default();
@@ -27,8 +28,10 @@ fn main() {
     match argument.as_str() {
         NOISY => runtime.block_on(noisy_server()),
         PLAIN => runtime.block_on(plain_server()),
+        CROWDED => runtime.block_on(crowded_server()),
         filter => {
-            let cases: [(&str, Case); 6] = [
+            let cases: [(&str, Case); 7] = [
+                ("standard_input_that_cannot_be_had_is_an_error_and_no_empty_connection", crowded),
                 ("printing_in_a_tool_does_not_break_the_protocol", printing),
                 ("a_child_of_a_tool_cannot_swallow_the_protocols_input", swallowing),
                 ("half_close_accepted_calls_are_answered_before_the_end", half_close),
@@ -48,7 +51,7 @@ fn main() {
 
 /// A server whose tool prints, and lets a child process read and print.
 async fn noisy_server() {
-    let mut server = mcp_tokio::serve_stdio(ServerConfig::new("noisy", "1.0"));
+    let mut server = mcp_tokio::serve_stdio(ServerConfig::new("noisy", "1.0")).unwrap();
     while let Some(request) = server.accept().await {
         println!("a stray line on standard output");
         let child =
@@ -60,7 +63,7 @@ async fn noisy_server() {
 /// A server that answers when all it was sent has been read, except to `never`.
 async fn plain_server() {
     let config = ServerConfig::new("plain", "1.0").drain_timeout(Duration::from_millis(100));
-    let mut server: Server = mcp_tokio::serve_stdio(config);
+    let mut server: Server = mcp_tokio::serve_stdio(config).unwrap();
     while let Some(request) = server.accept().await {
         tokio::spawn(answer(request));
     }
@@ -73,6 +76,23 @@ async fn answer(request: Incoming) {
     }
     let _ = request.progress(Progress::new(1.0));
     let _ = request.respond(&CallToolResult::text(call.name));
+}
+
+/// A server that has no descriptor left for its standard input.
+async fn crowded_server() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: Some(64) }).unwrap();
+    let crowd: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    let error = mcp_tokio::serve_stdio(ServerConfig::new("crowded", "1.0")).unwrap_err();
+    drop(crowd);
+    eprintln!("no connection: {error}");
+}
+
+fn crowded(_: &Runtime) {
+    let mut command = StdCommand::new(std::env::current_exe().unwrap());
+    let output = command.arg(CROWDED).stdin(Stdio::piped()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && told.starts_with("no connection: "), "{told}");
 }
 
 fn this(server: &str) -> Command {
