@@ -71,6 +71,8 @@ pub struct Process {
 struct Shared {
     /// The end of the connection, or the wish for it.
     ending: Notify,
+    /// The wish that it end without the first grace.
+    hurry: Notify,
     last_lines: Mutex<VecDeque<String>>,
 }
 
@@ -154,7 +156,7 @@ impl Spawn {
         let keeper = shared.clone();
         tokio::spawn(async move {
             let group = Group::of(&child);
-            let status = end(&mut child, &group, &keeper.ending, grace).await;
+            let status = end(&mut child, &group, &keeper, grace).await;
             // What it wrote is still in the pipes; whoever else holds them open is not waited for.
             let _ = is_gone.send(true);
             group.terminate();
@@ -172,15 +174,17 @@ impl Spawn {
 async fn end(
     child: &mut tokio::process::Child,
     group: &Group,
-    ending: &Notify,
+    wishes: &Shared,
     grace: Duration,
 ) -> Option<ExitStatus> {
+    let in_peace = async {
+        wishes.ending.notified().await;
+        tokio::time::sleep(grace).await;
+    };
     tokio::select! {
         status = child.wait() => return status.ok(),
-        () = ending.notified() => {}
-    }
-    if let Ok(status) = timeout(grace, child.wait()).await {
-        return status.ok();
+        () = in_peace => {}
+        () = wishes.hurry.notified() => {}
     }
     group.terminate();
     if let Ok(status) = timeout(grace, child.wait()).await {
@@ -222,6 +226,12 @@ impl Process {
     /// The last lines of its standard error, 20 at most, if it was listened to.
     pub fn last_lines(&self) -> Vec<String> {
         self.shared.lines().iter().cloned().collect()
+    }
+
+    /// Ends it without the first grace: TERM at once, KILL after a grace. For a server that has not become
+    /// ready, and so does not know what the end of its input means. [`exited`](Self::exited) waits for it.
+    pub fn terminate(&self) {
+        self.shared.hurry.notify_one();
     }
 
     /// Ends it: TERM after the grace, KILL after another. The caller has closed its input, or soon will.

@@ -84,6 +84,17 @@ async fn a_server_that_ignores_the_end_of_its_input_gets_term() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_worth_a_grace_gets_term_at_once() {
+    let (spawn, witness) = witnessed("exec sleep 1000");
+    let child = spawn.grace(Duration::from_secs(60)).connect(config()).await.unwrap();
+    let began = Instant::now();
+    child.process.terminate();
+    assert_eq!(child.process.exited().await.unwrap().signal(), Some(15));
+    all_gone(witness).await;
+    assert!(began.elapsed() < Duration::from_secs(30), "no grace is burnt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_ignores_term_too_is_killed_with_all_it_started() {
     let (child, witness) = start("trap '' TERM; sleep 1000 & sleep 1000; sleep 1000").await;
     let began = Instant::now();
