@@ -264,13 +264,12 @@ fn what_is_no_server_is_told_so() {
 
 #[test]
 fn a_timeout_is_exit_code_4_and_says_what_had_happened() {
-    let told =
-        json_run(&call("long_running_task", &["every_ms=600000", "--idle-timeout", "150ms"]));
+    let told = json_run(&call("long_running_task", &["every_ms=600000", "--idle-timeout", "2s"]));
     let last = told.events.last().unwrap();
     assert_eq!((told.code, &last["kind"], &last["limit"]), (4, &json!("timeout"), &json!("idle")));
     assert_eq!((&last["reports"], &last["last"]), (&json!(1), &json!(0)));
     assert!(
-        told.stderr.contains("nothing was heard of the call of long_running_task for 0.15s"),
+        told.stderr.contains("nothing was heard of the call of long_running_task for 2s"),
         "{}",
         told.stderr
     );
@@ -282,14 +281,97 @@ fn a_timeout_is_exit_code_4_and_says_what_had_happened() {
 
     let told = run(&call(
         "long_running_task",
-        &["every_ms=600000", "--timeout", "150ms", "--idle-timeout", "none"],
+        &["every_ms=600000", "--timeout", "2s", "--idle-timeout", "none"],
     ));
     assert_eq!(told.code, 4);
     assert!(
-        told.stderr.contains("longer than 0.15s in all") && told.stderr.contains("--timeout none"),
+        told.stderr.contains("longer than 2s in all") && told.stderr.contains("--timeout none"),
         "{}",
         told.stderr
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_timeout_covers_a_start_that_never_ends() {
+    for (options, limit) in [
+        (&["--timeout", "300ms"][..], "total"),
+        (&["--idle-timeout", "300ms"], "idle"),
+        (&["--timeout", "1h", "--idle-timeout", "300ms"], "idle"),
+        (&["--timeout", "300ms", "--idle-timeout", "none", "--revision", "2025-11-25"], "total"),
+    ] {
+        for command in [&["call", "t"][..], &["list"]] {
+            let began = Instant::now();
+            let told = json_run(&[command, options, &["--", "sleep", "60"]].concat());
+            let took = began.elapsed().as_secs_f64();
+            let last = told.events.last().unwrap();
+            assert_eq!(
+                (told.code, &last["kind"], &last["limit"], &last["after"]),
+                (4, &json!("timeout"), &json!(limit), &json!(0.3))
+            );
+            let elapsed = last["elapsed"].as_f64().unwrap();
+            assert!(0.3 <= elapsed && elapsed <= took && took < 2.0, "{elapsed} of {took} s");
+            let said = "timed out: the server has not answered the handshake within 0.3s";
+            assert!(told.stderr.contains(said), "{}", told.stderr);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_the_start_took_is_gone_from_the_timeout_of_the_call() {
+    let late = format!("sleep 1; exec {} demo-server", env!("CARGO_BIN_EXE_mcpcli"));
+    let began = Instant::now();
+    let told = json_run(&[
+        "call",
+        "long_running_task",
+        "every_ms=600000",
+        "--timeout",
+        "3s",
+        "--",
+        "sh",
+        "-c",
+        &late,
+    ]);
+    let took = began.elapsed().as_secs_f64();
+    let last = told.events.last().unwrap();
+    assert_eq!(
+        (told.code, &last["kind"], &last["limit"], &last["after"], &last["reports"]),
+        (4, &json!("timeout"), &json!("total"), &json!(3), &json!(1)),
+        "{last}"
+    );
+    let elapsed = last["elapsed"].as_f64().unwrap();
+    // Counted from the answer to the handshake it would be 4 s.
+    assert!((3.0..3.9).contains(&elapsed) && elapsed <= took, "{elapsed} of {took} s");
+    assert!(told.stderr.contains("longer than 3s in all"), "{}", told.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_is_silent_about_the_probe_is_ready_within_the_timeout() {
+    // It answers the handshake of old only, as servers do that drop what they do not know.
+    let old = r#"while read -r line; do case $line in
+        *'"initialize"'*) id=${line#*'"id":'}; id=${id%%[,\}]*}
+            echo '{"jsonrpc":"2.0","id":'$id',"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"old","version":"1"}}}';;
+        *tools/list*) id=${line#*'"id":'}; id=${id%%[,\}]*}
+            echo '{"jsonrpc":"2.0","id":'$id',"result":{"tools":[]}}';;
+    esac; done"#;
+    let told = json_run(&["list", "--timeout", "4s", "--", "sh", "-c", old]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    assert_eq!(told.events[0]["revision"], "2025-06-18");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_recording_on_a_full_disk_is_told_of_once_and_the_call_goes_on() {
+    for json in [&[][..], &["--json"]] {
+        let demo = ["demo", "--steps", "3", "--every", "0", "--record", "/dev/full"];
+        let told = run(&[&demo[..], json].concat());
+        assert_eq!(told.code, 0, "{}", told.stderr);
+        assert!(told.stdout.contains("完成"), "{}", told.stdout);
+        let warning = "warning: /dev/full cannot be written any more, the recording ends early: ";
+        assert_eq!(told.stderr.matches(warning).count(), 1, "{}", told.stderr);
+    }
 }
 
 #[cfg(unix)]

@@ -101,10 +101,12 @@ pub(crate) struct Options {
     /// Show no progress, and do not ask the server for it.
     #[arg(long)]
     pub(crate) no_progress: bool,
-    /// How long nothing may be heard of a call, such as `30s` or `5m`; progress re-arms it [default: 5m].
+    /// How long nothing may be heard of the server while it starts, and then of the call, such as `30s` or `5m`;
+    /// progress re-arms it [default: 5m].
     #[arg(long, value_name = "D|none", value_parser = Patience::parse)]
     pub(crate) idle_timeout: Option<Patience>,
-    /// How long a call may take in all [default: 24h]; the handshake before it has 60 s of its own.
+    /// How long all of it may take, from the start of the server to the result [default: 24h]. Whatever it
+    /// says, the server must be ready after 60 s.
     #[arg(long, value_name = "D|none", value_parser = Patience::parse)]
     pub(crate) timeout: Option<Patience>,
     /// The protocol revision to speak: `auto`, or one of 2024-11-05 to 2026-07-28.
@@ -151,7 +153,7 @@ impl Call {
 }
 
 impl Options {
-    /// The deadlines of a call.
+    /// The limits of a run.
     pub(crate) fn timeouts(&self) -> Timeouts {
         let mut timeouts = Timeouts::default();
         if let Some(idle) = self.idle_timeout {

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use mcp_tokio::mcp_proto::progress::{Phase, ProgressView};
 use mcp_tokio::mcp_proto::{Instant, Progress};
 
+use crate::output::tell;
 use crate::text::{amount, count, duration, one_line, rate, took};
 
 /// A bar with rate and time left where the total is known, a counter where it is not, a spinner with the
@@ -72,7 +73,7 @@ impl Bar {
     pub(crate) fn update(&mut self, report: &Progress, now: Instant) {
         self.view.update(report, now);
         if self.in_lines {
-            eprintln_lossy(&line(&self.label, report));
+            tell(line(&self.label, report));
         } else {
             self.draw(now);
         }
@@ -86,7 +87,7 @@ impl Bar {
     /// Prints a line above the bar.
     pub(crate) fn print_above(&self, text: &str) {
         if self.skin.is_hidden() {
-            eprintln_lossy(text);
+            tell(text);
         } else {
             self.skin.println(text);
         }
@@ -228,12 +229,6 @@ fn line(label: &str, report: &Progress) -> String {
         line.push_str(&format!("  {}", one_line(message)));
     }
     line
-}
-
-/// Prints on stderr; a reader that is gone is no reason to stop.
-fn eprintln_lossy(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::args::Options;
 use crate::asides::Feed;
 use crate::failure::{Failure, Kind, PEER_ERROR};
+use crate::limits::Limits;
 use crate::session::Session;
 use crate::stage::{Ending, Stage};
 use crate::text::one_line;
@@ -60,7 +61,8 @@ async fn call(
         CallTool::new(&job.tool).arguments(&job.arguments).map_err(|error| invalid(&error))?;
     let params = RawJson::of(&params).map_err(|error| invalid(&error))?;
     // Raw, so that what is printed is what the server sent, unknown members included.
-    let request = client.request(CallTool::METHOD, Some(params));
+    let limits = Limits::new(options.timeouts(), stage.now());
+    let request = client.request(CallTool::METHOD, Some(params)).timeouts(limits.of_call());
     let Ending { result, last } = if options.no_progress {
         Ending { result: stage.watch(request).await?, last: None }
     } else {
@@ -75,6 +77,7 @@ async fn call(
                 }
                 _ => None,
             };
+            let error = Limits::new(options.timeouts(), stage.now()).as_set(error);
             let failure = Failure::of_call(error, &what, last.as_ref());
             return Err(match advice {
                 Some(advice) => failure.hint(advice),

@@ -8,7 +8,7 @@ use mcp_tokio::mcp_proto::{
 use serde::Serialize;
 
 use crate::failure::{Deadline, Failure, Kind};
-use crate::output::{Aside, Output};
+use crate::output::{Aside, Output, tell};
 
 /// Prints every event as it happens. People are told of a failure on stderr too.
 pub(crate) struct Events;
@@ -84,7 +84,11 @@ impl Output for Events {
             }
             Aside::Stderr(line) => {
                 // Where it would have gone without us.
-                let _ = writeln!(io::stderr(), "{line}");
+                tell(line);
+                Ok(())
+            }
+            Aside::Warning(text) => {
+                tell(format_args!("warning: {text}"));
                 Ok(())
             }
         }
@@ -101,17 +105,13 @@ impl Output for Events {
         })
     }
 
-    fn hint(&mut self, hint: &str) {
-        let _ = writeln!(io::stderr(), "  try: {hint}");
-    }
-
     fn tools(&mut self, tools: &[Tool], _: Instant) -> io::Result<()> {
         print(&Event::Tools { tools })
     }
 
     fn failure(&mut self, failure: &Failure, _: Instant) {
         print_failure(failure);
-        let _ = writeln!(io::stderr(), "{failure}");
+        tell(failure);
     }
 }
 
@@ -156,9 +156,10 @@ fn print(event: &Event<'_>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use mcp_tokio::mcp_proto::{CallError, CloseReason, ErrorObject};
+    use mcp_tokio::mcp_proto::{CallError, ErrorObject};
 
     use super::*;
+    use crate::limits::{StartLimit, StartLimitKind};
 
     fn line(event: &Event<'_>) -> String {
         RawJson::of(event).unwrap().to_string()
@@ -188,8 +189,9 @@ mod tests {
             line(&error(&failure)),
             r#"{"event":"error","kind":"peer","message":"the server answered the call with an error: unknown tool (code -32602)","code":-32602,"data":{"name": 1e400}}"#
         );
-        let failure =
-            Failure::of_start(CloseReason::HandshakeTimeout, std::time::Duration::from_secs(60));
+        let after = std::time::Duration::from_secs(60);
+        let limit = StartLimit { kind: StartLimitKind::Handshake, after };
+        let failure = Failure::of_slow_start(limit, after.into());
         let told: serde_json::Value = serde_json::from_str(&line(&error(&failure))).unwrap();
         assert_eq!(
             (&told["kind"], &told["limit"], &told["after"]),

@@ -1,10 +1,14 @@
 //! How a run ends without success: for people, for programs, and as an exit code.
 
 use std::fmt;
+use std::time::Duration;
 
-use mcp_tokio::mcp_proto::{CallError, CloseReason, ErrorObject, Expired, Limit, Progress};
+use mcp_tokio::mcp_proto::{
+    CallError, CloseReason, ErrorObject, Expired, Instant, Limit, Progress,
+};
 use serde::Serialize;
 
+use crate::limits::StartLimit;
 use crate::text::{amount, count, exact, lines, one_line};
 
 /// Why a run did not succeed, in a sentence, with what the peer said and what to try.
@@ -42,7 +46,7 @@ pub(crate) enum Kind {
     Usage,
 }
 
-/// A deadline and what had happened when it passed. Times in seconds.
+/// A deadline and what had happened when it passed. Times in seconds; `elapsed` since the start of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Deadline {
     limit: &'static str,
@@ -95,7 +99,7 @@ impl Failure {
     }
 
     /// The server never became ready.
-    pub(crate) fn of_start(reason: CloseReason, handshake: std::time::Duration) -> Self {
+    pub(crate) fn of_start(reason: CloseReason) -> Self {
         match reason {
             CloseReason::HandshakeRefused(error) => {
                 let message = format!(
@@ -113,24 +117,37 @@ impl Failure {
                 Self::new(Kind::Protocol, "the server does not speak this revision of the protocol")
                     .hint("leave out --revision, so that client and server agree on one")
             }
-            CloseReason::HandshakeTimeout => {
-                let message = format!(
-                    "timed out: the server has not answered the handshake within {}",
-                    exact(handshake)
-                );
-                let elapsed = handshake.as_secs_f64();
-                let expired = Deadline {
-                    limit: "handshake",
-                    after: elapsed,
-                    elapsed,
-                    reports: 0,
-                    last: None,
-                };
-                Self { expired: Some(expired.into()), ..Self::new(Kind::Timeout, message) }
-                    .hint(IS_IT_MCP)
-            }
             reason => Self::of_close(reason),
         }
+    }
+
+    /// The server was not ready in time; `now` counts from the start of the run.
+    pub(crate) fn of_slow_start(StartLimit { kind, after }: StartLimit, now: Instant) -> Self {
+        let message =
+            format!("timed out: the server has not answered the handshake within {}", exact(after));
+        let failure = Self::late(kind.name(), after, now, message);
+        match kind.option() {
+            Some(option) => {
+                let longer = exact(after * 10);
+                failure.hint(format!("{IS_IT_MCP}; or a longer limit, such as {option} {longer}"))
+            }
+            None => failure.hint(IS_IT_MCP),
+        }
+    }
+
+    /// The list was not complete in time.
+    pub(crate) fn of_slow_list(total: Duration, now: Instant) -> Self {
+        let message =
+            format!("timed out: the list of tools took longer than {} in all", exact(total));
+        let longer = exact(total.saturating_mul(10));
+        Self::late("total", total, now, message)
+            .hint(format!("a longer limit, such as --timeout {longer}, or --timeout none"))
+    }
+
+    fn late(limit: &'static str, after: Duration, now: Instant, message: String) -> Self {
+        let (after, elapsed) = (after.as_secs_f64(), (now - Instant::ZERO).as_secs_f64());
+        let expired = Deadline { limit, after, elapsed, reports: 0, last: None };
+        Self { expired: Some(expired.into()), ..Self::new(Kind::Timeout, message) }
     }
 
     /// The connection ended in the middle.
@@ -203,7 +220,7 @@ impl Failure {
         };
         Self { expired: Some(deadline.into()), ..Self::new(Kind::Timeout, message) }.hint(format!(
             "a longer limit, such as {option} {}, or {option} none",
-            exact(expired.after * 10)
+            exact(expired.after.saturating_mul(10))
         ))
     }
 }
@@ -248,13 +265,28 @@ mod tests {
     fn a_refused_handshake_says_what_to_check() {
         let refused =
             CloseReason::HandshakeRefused(ErrorObject::new(-32601, "no\nsuch\x1b[1m method"));
-        let failure = Failure::of_start(refused, std::time::Duration::from_secs(60));
+        let failure = Failure::of_start(refused);
         assert_eq!(failure.kind, Kind::Protocol);
         assert_eq!(
             failure.to_string(),
             "error: this is no MCP server: it refuses the handshake: no such\u{fffd}[1m method\n  \
              try: check that the command starts an MCP server that speaks on its stdin and stdout"
         );
+    }
+
+    #[test]
+    fn a_slow_start_says_which_limit_passed_and_when() {
+        use crate::limits::StartLimitKind;
+        let limit = StartLimit { kind: StartLimitKind::Total, after: Duration::from_secs(2) };
+        let failure = Failure::of_slow_start(limit, Duration::from_millis(2010).into());
+        assert_eq!(
+            failure.to_string(),
+            "error: timed out: the server has not answered the handshake within 2s\n  try: check that the \
+             command starts an MCP server that speaks on its stdin and stdout; or a longer limit, such as \
+             --timeout 20s"
+        );
+        let expired = failure.expired.unwrap();
+        assert_eq!((expired.limit, expired.after, expired.elapsed), ("total", 2.0, 2.01));
     }
 
     #[test]

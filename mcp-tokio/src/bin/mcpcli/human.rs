@@ -8,7 +8,7 @@ use mcp_tokio::mcp_proto::{
 
 use crate::bar::Bar;
 use crate::failure::Failure;
-use crate::output::{Aside, Output};
+use crate::output::{Aside, Output, tell};
 use crate::text::{lines, one_line};
 use crate::tools::describe;
 
@@ -27,8 +27,7 @@ impl Human {
     fn print_above(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.print_above(text),
-            // If nobody reads stderr, there is nobody to tell.
-            None => drop(writeln!(io::stderr(), "{text}")),
+            None => tell(text),
         }
     }
 }
@@ -66,6 +65,7 @@ impl Output for Human {
                 format!("protocol: {}", one_line(&violation.to_string()))
             }
             Aside::Stderr(line) => format!("server: {}", lines(line)),
+            Aside::Warning(text) => format!("warning: {text}"),
         });
         Ok(())
     }
@@ -82,14 +82,10 @@ impl Output for Human {
         }
         let text = text_of(result);
         if result.failed() {
-            let _ = writeln!(io::stderr(), "error: the tool failed: {}", lines(text.trim_end()));
+            tell(format_args!("error: the tool failed: {}", lines(text.trim_end())));
             return Ok(());
         }
         print(&text)
-    }
-
-    fn hint(&mut self, hint: &str) {
-        let _ = writeln!(io::stderr(), "  try: {hint}");
     }
 
     fn tools(&mut self, tools: &[Tool], _: Instant) -> io::Result<()> {
@@ -104,7 +100,7 @@ impl Output for Human {
             // A bar that never moved tells nothing that the sentence does not.
             if bar.last().is_some() { bar.stop(now) } else { bar.clear() }
         }
-        let _ = writeln!(io::stderr(), "{failure}");
+        tell(failure);
     }
 }
 

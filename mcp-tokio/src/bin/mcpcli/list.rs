@@ -2,9 +2,12 @@
 
 use std::ffi::OsString;
 
+use tokio::time::timeout;
+
 use crate::args::Options;
 use crate::asides::Feed;
 use crate::failure::Failure;
+use crate::limits::Limits;
 use crate::session::Session;
 use crate::stage::Stage;
 
@@ -22,12 +25,17 @@ pub(crate) async fn run(
     let session = Session::open(command, options, stage, feed).await?;
     let now = stage.now();
     stage.output.waiting("listing", now);
-    let listed = match stage.watch(session.client.list_tools()).await {
-        Ok(Ok(tools)) => {
-            let now = stage.now();
-            stage.output.tools(&tools, now).map_err(|_| Failure::unread())
+    let limits = Limits::new(options.timeouts(), now);
+    let listing = timeout(limits.left(), session.client.list_tools());
+    let listed = stage.watch(listing).await;
+    let now = stage.now();
+    let limits = Limits::new(options.timeouts(), now);
+    let listed = match listed {
+        Ok(Ok(Ok(tools))) => stage.output.tools(&tools, now).map_err(|_| Failure::unread()),
+        Ok(Ok(Err(error))) => {
+            Err(Failure::of_call(limits.as_set(error), "the list of tools", None))
         }
-        Ok(Err(error)) => Err(Failure::of_call(error, "the list of tools", None)),
+        Ok(Err(_)) => Err(Failure::of_slow_list(limits.total(), now)),
         Err(failure) => Err(failure),
     };
     match listed {

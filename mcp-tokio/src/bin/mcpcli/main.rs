@@ -12,6 +12,7 @@ mod events;
 mod failure;
 mod human;
 mod interrupt;
+mod limits;
 mod list;
 mod output;
 mod record;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                eprintln!("error: the system gives no threads: {error}");
+                output::tell(format_args!("error: the system gives no threads: {error}"));
                 return Kind::Spawn.exit_code().into();
             }
         };

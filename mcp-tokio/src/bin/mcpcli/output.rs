@@ -1,6 +1,7 @@
 //! What a run shows: one interface, for people and for programs.
 
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write};
 
 use mcp_tokio::mcp_proto::{
     CallToolResult, Instant, LogMessage, PeerInfo, Progress, RawJson, Tool, Violation,
@@ -20,6 +21,8 @@ pub(crate) enum Aside {
     Violation(Violation),
     /// The server wrote a line to its stderr.
     Stderr(String),
+    /// Something of our own went wrong that does not end the run.
+    Warning(String),
 }
 
 /// Where events go. An error means that nobody reads stdout any more.
@@ -37,11 +40,18 @@ pub(crate) trait Output: Send {
     /// The call has a result: as it came, and as it reads.
     fn result(&mut self, raw: &RawJson, result: &CallToolResult, now: Instant) -> io::Result<()>;
     /// What to try after a result that is a failure of the tool.
-    fn hint(&mut self, hint: &str);
+    fn hint(&mut self, hint: &str) {
+        tell(format_args!("  try: {hint}"));
+    }
     /// The list is complete.
     fn tools(&mut self, tools: &[Tool], now: Instant) -> io::Result<()>;
     /// The run has failed.
     fn failure(&mut self, failure: &Failure, now: Instant);
+}
+
+/// Prints a line on stderr, for people. If nobody reads it, there is nobody to tell.
+pub(crate) fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// The output that the options ask for.

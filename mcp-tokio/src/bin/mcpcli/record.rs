@@ -17,23 +17,44 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A recording. Clones write to the same file.
 #[derive(Clone)]
-pub(crate) struct Recorder(Arc<Mutex<File>>, Instant);
+pub(crate) struct Recorder {
+    /// `None` once it could not be written to.
+    file: Arc<Mutex<Option<Box<dyn Write + Send>>>>,
+    start: Instant,
+    on_failure: Arc<dyn Fn(io::Error) + Send + Sync>,
+}
 
 impl Recorder {
-    /// A recording in a new file, whose clock starts now.
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self(Arc::new(Mutex::new(File::create(path)?)), Instant::now()))
+    /// A recording in a new file, whose clock starts now. `on_failure` hears, at most once, why it ends early.
+    pub(crate) fn create(
+        path: &Path,
+        on_failure: impl Fn(io::Error) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Ok(Self::over(File::create(path)?, on_failure))
     }
 
+    fn over(
+        file: impl Write + Send + 'static,
+        on_failure: impl Fn(io::Error) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            file: Arc::new(Mutex::new(Some(Box::new(file)))),
+            start: Instant::now(),
+            on_failure: Arc::new(on_failure),
+        }
+    }
+
+    /// Writes a chunk down. A full disk must not end the call; but a recording with a gap replays to something
+    /// that never was, so it ends at the first chunk that is not written.
     fn note(&self, direction: Direction, bytes: &[u8]) {
-        let time = self.1.elapsed().as_secs_f64();
-        // A full disk must not end the call; the recording is then short.
-        let _ = write_entry(
-            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
-            time,
-            direction,
-            bytes,
-        );
+        let time = self.start.elapsed().as_secs_f64();
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(out) = file.as_mut() else { return };
+        if let Err(error) = write_entry(out, time, direction, bytes) {
+            *file = None;
+            drop(file);
+            (self.on_failure)(error);
+        }
     }
 }
 
@@ -185,10 +206,40 @@ mod tests {
         assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
     }
 
+    /// A disk with room for so many lines more.
+    struct Disk(usize, Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
+            self.1.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_recording_that_a_full_disk_ends_has_no_gap_and_says_so_once() {
+        let (told, failures) = std::sync::mpsc::channel();
+        let on_disk = Arc::new(Mutex::new(Vec::new()));
+        let recorder = Recorder::over(Disk(2, on_disk.clone()), move |error| {
+            told.send(error.kind()).unwrap();
+        });
+        for chunk in ["a", "b", "c", "d"] {
+            recorder.note(Direction::Read, chunk.as_bytes());
+        }
+        assert_eq!(failures.try_iter().collect::<Vec<_>>(), [io::ErrorKind::StorageFull]);
+        let text = String::from_utf8(on_disk.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
     #[tokio::test]
     async fn what_passes_is_what_is_written_down() {
         let path = std::env::temp_dir().join(format!("mcpcli-record-{}.jsonl", std::process::id()));
-        let recorder = Recorder::create(&path).unwrap();
+        let recorder = Recorder::create(&path, |error| panic!("{error}")).unwrap();
         let (near, mut far) = tokio::io::duplex(64);
         let mut near = Recorded::new(near, Some(recorder));
         use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -2,18 +2,20 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use mcp_tokio::Command;
 use mcp_tokio::child::{Process, SpawnError};
 use mcp_tokio::mcp_proto::driver::Client;
-use mcp_tokio::mcp_proto::{ClientConfig, LogLevel};
+use mcp_tokio::mcp_proto::{ClientConfig, CloseReason, LogLevel};
 use tokio::time::timeout;
 
 use crate::args::{Options, Spoken};
 use crate::asides::Feed;
 use crate::failure::{Failure, IS_IT_MCP, Kind};
+use crate::limits::Limits;
 use crate::output::Aside;
 use crate::record::{Recorded, Recorder};
 use crate::stage::Stage;
@@ -31,6 +33,9 @@ const LAST_WORDS: usize = 3;
 /// How long a server whose output has ended may take to end by itself.
 const PARTING: Duration = Duration::from_millis(1500);
 
+/// How long a server may say nothing to the probe.
+const PROBE: Duration = Duration::from_secs(10);
+
 impl Session {
     /// Starts the server and waits until it is ready.
     pub(crate) async fn open(
@@ -39,11 +44,7 @@ impl Session {
         stage: &mut Stage,
         feed: Feed,
     ) -> Result<Self, Failure> {
-        let recorder =
-            options.record.as_deref().map(Recorder::create).transpose().map_err(|error| {
-                let path = options.record.as_deref().unwrap_or_else(|| "".as_ref());
-                Failure::new(Kind::Usage, format!("cannot write {}: {error}", path.display()))
-            })?;
+        let recorder = options.record.as_deref().map(|path| record(path, &feed)).transpose()?;
         let (program, arguments) = command
             .split_first()
             .ok_or_else(|| Failure::new(Kind::Usage, "the server's command is missing"))?;
@@ -57,22 +58,28 @@ impl Session {
             .on_stderr(move |line| lines.put(0, Aside::Stderr(line.trim_end().to_owned())))
             .start()
             .map_err(|error| not_started(program, error, !arguments.is_empty()))?;
-        let config = config(options);
-        let handshake = config.handshake_timeout;
+        let limit = Limits::new(options.timeouts(), now).of_start();
         let client = mcp_tokio::client(
             Recorded::new(output, recorder.clone()),
             Recorded::new(input, recorder),
-            config,
+            config(options, limit.after),
             |client| listen(client, feed),
         );
         let session = Self { client, process };
-        match stage.watch(session.client.ready()).await {
-            Ok(Ok(peer)) => match stage.output.ready(&peer) {
+        let left = limit.left(stage.now());
+        match stage.watch(timeout(left, session.client.ready())).await {
+            Ok(Ok(Ok(peer))) => match stage.output.ready(&peer) {
                 Ok(()) => Ok(session),
                 Err(_) => Err(session.fail(Failure::unread(), stage, "").await),
             },
-            Ok(Err(reason)) => {
-                let failure = Failure::of_start(reason, handshake);
+            Ok(Err(_) | Ok(Err(CloseReason::HandshakeTimeout))) => {
+                let failure = Failure::of_slow_start(limit, stage.now());
+                // It has not said a word of the protocol, so it does not know what the end of its input means.
+                session.process.terminate();
+                Err(session.fail(failure, stage, "before it was ready").await)
+            }
+            Ok(Ok(Err(reason))) => {
+                let failure = Failure::of_start(reason);
                 Err(session.fail(failure, stage, "before it was ready").await)
             }
             Err(failure) => Err(session.fail(failure, stage, "").await),
@@ -113,9 +120,23 @@ impl Session {
     }
 }
 
-fn config(options: &Options) -> ClientConfig {
+fn record(path: &Path, feed: &Feed) -> Result<Recorder, Failure> {
+    let (feed, name) = (feed.clone(), path.display().to_string());
+    let ended = move |error| {
+        let text = format!("{name} cannot be written any more, the recording ends early: {error}");
+        feed.put(0, Aside::Warning(one_line(&text)));
+    };
+    Recorder::create(path, ended).map_err(|error| {
+        Failure::new(Kind::Usage, format!("cannot write {}: {error}", path.display()))
+    })
+}
+
+fn config(options: &Options, start: Duration) -> ClientConfig {
     let config = ClientConfig::new("mcpcli", env!("CARGO_PKG_VERSION"))
         .timeouts(options.timeouts())
+        // A server that says nothing to the probe still gets its handshake, within the same limit.
+        .probe_timeout(PROBE.min(start * 3 / 4))
+        .handshake_timeout(start)
         .log_level(LogLevel::Info);
     match options.revision {
         Spoken::Auto => config,

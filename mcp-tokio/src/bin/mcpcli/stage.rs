@@ -113,7 +113,7 @@ impl Stage {
         Ok(Ending { result: call.await, last })
     }
 
-    /// Waits for what follows after the last word, and shows of it only what the server writes to stderr.
+    /// Waits for what follows after the last word, and shows of it only what goes to stderr.
     pub(crate) async fn wind_up<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = std::pin::pin!(work);
         loop {
@@ -124,7 +124,7 @@ impl Stage {
                 done = &mut work => Some(done),
             };
             while let Some(aside) = self.asides.any() {
-                if let Aside::Stderr(_) = aside {
+                if let Aside::Stderr(_) | Aside::Warning(_) = aside {
                     // Whether or not it can be shown, the run is over.
                     let _ = self.output.aside(&aside);
                 }
