@@ -23,7 +23,7 @@ pub(crate) struct StartLimit {
 pub(crate) enum StartLimitKind {
     /// The user's `--timeout`.
     Total,
-    /// The user's `--idle-timeout`: a server that starts is not heard.
+    /// The user's `--idle-timeout`: until it is ready, nothing is heard of a server.
     Idle,
     /// Our own.
     Handshake,
