@@ -117,7 +117,14 @@ pub(crate) fn salvage_id(head: &[u8], limits: &Limits) -> Option<RequestId> {
     let mut fields = Frame::default();
     // It is cut off, so it is refused; its id may have been before the cut.
     let _ = scan_frame(head, limits.max_depth, &mut fields);
-    RequestId::read(fields.id?, limits.max_id_len).ok()
+    if fields.duplicate {
+        return None;
+    }
+    let id = fields.id?;
+    // A number is whole only if something follows it: where the head is cut, half of one looks like one.
+    let end = id.as_bytes().as_ptr_range().end.addr() - head.as_ptr().addr();
+    matches!(head.get(end)?, b',' | b'}' | b' ' | b'\t' | b'\r' | b'\n').then_some(())?;
+    RequestId::read(id, limits.max_id_len).ok()
 }
 
 fn read_call<'a>(
@@ -206,4 +213,37 @@ fn read_code(value: Raw<'_>) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let saturated = if text.starts_with('-') { i64::MIN } else { i64::MAX };
     digits.bytes().all(|digit| digit.is_ascii_digit()).then_some(saturated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn half_an_id_at_the_cut_is_no_id() {
+        let limits = Limits::default();
+        for id in ["12345", "-12", "1.5e3", "\"1234\"", "\"\\u0041\""] {
+            for space in ["", " "] {
+                let text = format!(
+                    "{{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"id\":{space}{id}{space},\"params\":{{\"a\":[1]}}}}"
+                );
+                let whole = salvage_id(text.as_bytes(), &limits);
+                assert!(whole.is_some(), "{text}");
+                let end = text.find(",\"params").unwrap() - space.len();
+                for cut in 0..text.len() {
+                    let expected = if cut > end { whole.clone() } else { None };
+                    assert_eq!(
+                        salvage_id(&text.as_bytes()[..cut], &limits),
+                        expected,
+                        "{}",
+                        &text[..cut]
+                    );
+                }
+            }
+        }
+        for text in ["{\"id\":12x", "{\"id\":12\"", "{\"id\":1,\"id\":2,"] {
+            assert_eq!(salvage_id(text.as_bytes(), &limits), None, "{text}");
+        }
+    }
 }
