@@ -1,7 +1,7 @@
 //! What the handles and the driver share: one machine behind one mutex.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -38,6 +38,11 @@ pub(super) struct State<R> {
     /// The driver's task.
     pub(super) driver: Option<Waker>,
     pub(super) calls: BTreeMap<RequestId, Waiting>,
+    /// The calls whose queues were full when something was put in; some may have been emptied since.
+    full: BTreeSet<RequestId>,
+    /// Queues that were looked at to see whether they are full.
+    #[cfg(test)]
+    looks: core::cell::Cell<usize>,
     /// Requests that nobody has accepted yet; `None` where requests are not served.
     pub(super) accepting: Option<VecDeque<Accepted>>,
     pub(super) requests: BTreeMap<RequestId, Serving>,
@@ -109,6 +114,9 @@ impl<R: Role> Shared<R> {
             conn,
             driver: None,
             calls: BTreeMap::new(),
+            full: BTreeSet::new(),
+            #[cfg(test)]
+            looks: core::cell::Cell::new(0),
             accepting: accepts.then(VecDeque::new),
             requests: BTreeMap::new(),
             next_serial: 0,
@@ -229,12 +237,23 @@ impl<R: Role> State<R> {
 
     /// Whether the reports of some call wait for their listener, and must not get more.
     pub(super) fn is_paused(&self) -> bool {
-        self.calls.values().any(|waiting| waiting.queue.is_full())
+        self.full.iter().any(|id| self.is_full(id))
+    }
+
+    fn is_full(&self, id: &RequestId) -> bool {
+        #[cfg(test)]
+        self.looks.set(self.looks.get() + 1);
+        self.calls.get(id).is_some_and(|waiting| waiting.queue.is_full())
     }
 
     /// Sorts what happened to the futures that wait for it. Stops at what a listener of the connection
     /// shall hear: it runs before anything later is seen.
     pub(super) fn pump(&mut self, now: Instant, afterwards: &mut Afterwards) {
+        if !self.full.is_empty() {
+            let mut full = core::mem::take(&mut self.full);
+            full.retain(|id| self.is_full(id));
+            self.full = full;
+        }
         while afterwards.jobs.is_empty()
             && let Some(event) = self.next_event()
         {
@@ -262,6 +281,9 @@ impl<R: Role> State<R> {
                 self.reports += 1;
                 if let Some(waiting) = self.calls.get_mut(&id) {
                     waiting.queue.push(progress);
+                    if waiting.queue.is_full() {
+                        self.full.insert(id);
+                    }
                     afterwards.wakers.extend(waiting.waker.take());
                 }
             }
@@ -352,5 +374,82 @@ impl Afterwards {
 
     pub(super) fn is_empty(&self) -> bool {
         self.wakers.is_empty() && self.jobs.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::queue::Delivery;
+    use super::*;
+    use crate::config::{CallOptions, ClientConfig};
+    use crate::revision::Revision;
+    use crate::types::CallTool;
+    use alloc::format;
+    use alloc::string::String;
+    use core::future::Future;
+    use core::pin::Pin;
+
+    const CALLS: i64 = 1_000;
+    const REPORTS: usize = 200;
+
+    struct NoTime;
+
+    impl Runtime for NoTime {
+        fn now(&self) -> Instant {
+            Instant::ZERO
+        }
+
+        fn timer(&self, _at: Instant) -> Pin<Box<dyn super::super::transport::Timer>> {
+            let never: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(core::future::pending());
+            Box::pin(never)
+        }
+    }
+
+    #[test]
+    fn an_event_looks_at_no_call_but_its_own() {
+        let config = ClientConfig::new("c", "1").revisions(Revision::V2025_11_25);
+        let mut conn = Connection::client(config, Instant::ZERO);
+        conn.handle_input(
+            b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\",\
+              \"capabilities\":{},\"serverInfo\":{\"name\":\"s\",\"version\":\"1\"}}}\n",
+            Instant::ZERO,
+        );
+        let shared = Shared::new(conn, false, NoTime);
+        let mut state = shared.lock();
+        let mut afterwards = Afterwards::default();
+        state.pump(Instant::ZERO, &mut afterwards);
+        for _ in 0..CALLS {
+            while let Some(length) = state.conn.poll_transmit().map(<[u8]>::len) {
+                state.conn.advance_transmit(length);
+            }
+            let options = CallOptions::default().tracked();
+            let ticket = state.conn.request(&CallTool::new("t"), options, Instant::ZERO).unwrap();
+            let queue = Queue::new(Delivery::Every);
+            state.calls.insert(ticket.id().clone(), Waiting { queue, outcome: None, waker: None });
+        }
+        let report = |n: usize| {
+            format!(
+                "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":2,\"progress\":{n}}}}}\n"
+            )
+        };
+        let reports: String = (0..REPORTS).map(report).collect();
+        state.conn.handle_input(reports.as_bytes(), Instant::ZERO);
+        state.looks.set(0);
+        state.pump(Instant::ZERO, &mut afterwards);
+        assert_eq!(state.reports, REPORTS as u64);
+        assert!(state.looks.get() <= 2 * REPORTS, "{} looks", state.looks.get());
+        assert!(!state.is_paused());
+        // The queue fills up, which is noticed; and that it was emptied is noticed too.
+        let more: String = (REPORTS..2 * REPORTS).map(report).collect();
+        state.conn.handle_input(more.as_bytes(), Instant::ZERO);
+        state.pump(Instant::ZERO, &mut afterwards);
+        assert!(state.is_paused() && state.reports < 2 * REPORTS as u64);
+        let id = RequestId::from(2);
+        while let Some(waiting) = state.calls.get_mut(&id)
+            && waiting.queue.pop().is_some()
+        {}
+        assert!(!state.is_paused());
+        state.pump(Instant::ZERO, &mut afterwards);
+        assert_eq!(state.reports, 2 * REPORTS as u64);
     }
 }
