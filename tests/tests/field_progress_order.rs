@@ -283,6 +283,20 @@ fn no_bytes_leave_for_a_call_that_has_ended() {
     client.pass(secs(1000));
     assert_eq!(client.said(), [""; 0]);
     assert_eq!(endings(&client.told()).len(), 3);
+    // Whatever ends a call that is still unwritten, its request never leaves.
+    let answers: [fn(&RequestId) -> String; 3] = [
+        |id| result(id),
+        |id| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":5}}\n"),
+        |id| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{}}}}\n"),
+    ];
+    for answer in answers {
+        let now = client.now();
+        let ticket = client.conn().request(&work(), CallOptions::default(), now).unwrap();
+        let answer = answer(ticket.id());
+        client.feed(&answer);
+        assert_eq!(client.said(), [""; 0], "{answer}");
+        assert_eq!(endings(&client.told()).len(), 1, "{answer}");
+    }
 }
 
 /// FIELD-BUGS 25; R-PROG-26, R-CANC-06. The tool ignores the cancellation and reports 13 times more.

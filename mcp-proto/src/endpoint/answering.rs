@@ -1,12 +1,13 @@
 //! What this side owes: answers to the peer's requests, and their progress and logs on the way.
 
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use serde::Serialize;
 
 use super::core::Core;
 use super::deadlines::Timer;
-use super::outbox::{Outbox, Route};
+use super::outbox::{Outbox, Place, Route};
 use super::requests::Inbound;
 use crate::era::{Lifecycle, ServerStamp};
 use crate::error::{ErrorObject, SendError};
@@ -105,7 +106,8 @@ impl Core {
             progress.message = None;
         }
         if let Some(progress) = reporter.sender.offer(progress, weight, room, now)? {
-            push_progress(&mut self.outbox, id, &reporter.token, &progress);
+            let queued = &mut inbound.queued;
+            push_progress(&mut self.outbox, queued, id, &reporter.token, &progress);
         }
         self.arm_flush(id, now);
         self.settle();
@@ -118,10 +120,10 @@ impl Core {
         message: &LogMessage,
     ) -> Result<bool, SendError> {
         self.check_open()?;
-        let speech = match request.map(|id| self.requests.get(id)) {
-            None => None,
+        let (speech, previous) = match request.map(|id| self.requests.get(id)) {
+            None => (None, None),
             Some(Some(inbound)) if inbound.cancelled => return Err(SendError::Cancelled),
-            Some(Some(inbound)) => Some(inbound.speech),
+            Some(Some(inbound)) => (Some(inbound.speech), inbound.queued),
             Some(None) => return Err(SendError::UnknownRequest),
         };
         let Lifecycle::Server(serving) = &self.life else { return Err(SendError::Unsupported) };
@@ -130,7 +132,12 @@ impl Core {
         }
         self.check_room()?;
         let route = request.map_or(Route::Standalone, |id| Route::Related(id.clone()));
-        self.outbox.push(route, |out| write_notification(out, LogMessage::METHOD, message))?;
+        let place = self.outbox.push_behind(previous, route, |out| {
+            write_notification(out, LogMessage::METHOD, message)
+        })?;
+        if let Some(inbound) = request.and_then(|id| self.requests.get_mut(id)) {
+            inbound.queued = Some(place);
+        }
         Ok(true)
     }
 
@@ -152,11 +159,11 @@ impl Core {
 
     /// Lets everything that waits go, so that nothing has to follow the response.
     pub(super) fn flush(&mut self, id: &RequestId) {
-        let reporter = self.requests.get_mut(id).and_then(|inbound| inbound.reporter.as_mut());
-        if let Some(reporter) = reporter {
-            while let Some(progress) = reporter.sender.flush() {
-                push_progress(&mut self.outbox, id, &reporter.token, &progress);
-            }
+        let Some(inbound) = self.requests.get_mut(id) else { return };
+        let Some(reporter) = inbound.reporter.as_mut() else { return };
+        while let Some(progress) = reporter.sender.flush() {
+            let queued = &mut inbound.queued;
+            push_progress(&mut self.outbox, queued, id, &reporter.token, &progress);
         }
     }
 
@@ -167,7 +174,8 @@ impl Core {
             inbound.flush_at = None;
             let Some(reporter) = inbound.reporter.as_mut() else { return };
             let Some(progress) = reporter.sender.poll(room, now) else { return };
-            push_progress(&mut self.outbox, id, &reporter.token, &progress);
+            let queued = &mut inbound.queued;
+            push_progress(&mut self.outbox, queued, id, &reporter.token, &progress);
         }
     }
 
@@ -211,11 +219,18 @@ impl Core {
     }
 }
 
-fn push_progress(outbox: &mut Outbox, id: &RequestId, token: &ProgressToken, progress: &Progress) {
-    let _ = outbox.push::<EncodeError>(Route::Related(id.clone()), |out| {
+fn push_progress(
+    outbox: &mut Outbox,
+    queued: &mut Option<Place>,
+    id: &RequestId,
+    token: &ProgressToken,
+    progress: &Progress,
+) {
+    let Ok(place) = outbox.push_behind::<Infallible>(*queued, Route::Related(id.clone()), |out| {
         write_progress(out, token, progress);
         Ok(())
     });
+    *queued = Some(place);
 }
 
 fn write_result<T: Serialize + ?Sized>(

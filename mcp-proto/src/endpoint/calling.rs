@@ -7,8 +7,7 @@ use serde::Serialize;
 use super::calls::{Call, Deadline, Purpose, Tracked};
 use super::core::Core;
 use super::deadlines::Timer;
-use super::opening::Held;
-use super::outbox::Route;
+use super::outbox::{Place, Route};
 use crate::config::{CallOptions, Timeouts, Tracking};
 use crate::era::{ClientStamp, Lifecycle};
 use crate::error::{CallError, SendError};
@@ -69,25 +68,24 @@ impl Core {
         self.check_room()?;
         let number = self.calls.next_id();
         let id = RequestId::from(number);
-        if hold {
+        let queued = if hold {
             self.hold(Some(number), method, params, meta)?;
+            None
         } else {
             let token = token_of(&tracking, number);
             let stamp = client_stamp(&self.life);
-            self.outbox.push(Route::Call(id.clone()), |out| {
+            Some(self.outbox.push(Route::Call(id.clone()), |out| {
                 write_request(out, &id, method, params, token.as_ref(), meta, stamp)
-            })?;
-        }
-        self.enter(number, purpose, tracking, timeouts, now);
-        if let Some(call) = self.calls.get_mut(number) {
-            call.held = hold;
-        }
+            })?)
+        };
+        self.enter(number, queued, purpose, tracking, timeouts, now);
         Ok(id)
     }
 
     pub(super) fn enter(
         &mut self,
         number: i64,
+        queued: Option<Place>,
         purpose: Purpose,
         tracking: Tracked,
         timeouts: Timeouts,
@@ -96,7 +94,7 @@ impl Core {
         let call = Call {
             purpose,
             tracking,
-            held: false,
+            queued,
             receiver: Receiver::default(),
             started: now,
             idle: Deadline::new(timeouts.idle, now),
@@ -136,14 +134,9 @@ impl Core {
 
     /// Ends a call from this side, and tells the peer if it may have heard of it.
     pub(super) fn give_up(&mut self, number: i64, reason: Option<&str>, error: CallError) {
-        let Some(call) = self.calls.remove(number) else { return };
+        let Some((call, sent)) = self.end_call(number) else { return };
         let id = RequestId::from(number);
-        let unsent = call.held || self.outbox.revoke(&Route::Call(id.clone())) > 0;
-        if call.held {
-            self.held.retain(|held| held.call != Some(number));
-            self.held_len = self.held.iter().map(Held::len).sum();
-        }
-        if !unsent {
+        if sent {
             let params = Cancelled { request_id: &id, reason };
             // It bypasses the outbox limit: there is at most one for each call, and calls are limited.
             let _ = self.outbox.push(Route::Cancel(id.clone()), |out| {
@@ -153,6 +146,20 @@ impl Core {
         if call.purpose == Purpose::Application {
             self.events.push_back(Event::Response { id, outcome: Err(error) });
         }
+    }
+
+    /// Takes a call out of every table: the one way for a call to end. Says whether the peer may have
+    /// heard of it; if not, it never will.
+    pub(super) fn end_call(&mut self, number: i64) -> Option<(Call, bool)> {
+        let call = self.calls.remove(number)?;
+        if !call.is_held() {
+            let sent = self.outbox.revoke(call.queued) == 0;
+            return Some((call, sent));
+        }
+        if let Some(at) = self.held.iter().position(|held| held.call == Some(number)) {
+            self.held_len -= self.held.remove(at).map_or(0, |held| held.len());
+        }
+        Some((call, false))
     }
 
     pub(super) fn check_room(&self) -> Result<(), SendError> {

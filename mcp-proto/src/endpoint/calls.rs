@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::outbox::Place;
 use crate::error::{Expired, Limit};
 use crate::id::ProgressToken;
 use crate::progress::Receiver;
@@ -14,8 +15,8 @@ use crate::time::Instant;
 pub(crate) struct Call {
     pub(crate) purpose: Purpose,
     pub(crate) tracking: Tracked,
-    /// Written before the peer was ready for it; not even queued yet.
-    pub(crate) held: bool,
+    /// Where its request was queued; nowhere while it is held until the peer is ready.
+    pub(crate) queued: Option<Place>,
     pub(crate) receiver: Receiver,
     pub(crate) started: Instant,
     pub(crate) idle: Option<Deadline>,
@@ -72,6 +73,11 @@ impl Deadline {
 }
 
 impl Call {
+    /// Written before the peer was ready for it; not even queued yet.
+    pub(crate) fn is_held(&self) -> bool {
+        self.queued.is_none()
+    }
+
     /// When it ends by itself.
     pub(crate) fn due(&self) -> Option<Instant> {
         match (self.idle, self.total) {
@@ -229,7 +235,7 @@ mod tests {
         Call {
             purpose: Purpose::Application,
             tracking: Tracked::No,
-            held: false,
+            queued: None,
             receiver: Receiver::default(),
             started: Instant::ZERO,
             idle: None,

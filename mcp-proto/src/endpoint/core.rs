@@ -41,6 +41,8 @@ pub(crate) struct Core {
     pub(super) peer: Option<PeerInfo>,
     /// When the connection ends because the peer does not read.
     pub(super) stall_at: Option<Instant>,
+    /// Input that has been read waits until there is room for what it may have answered.
+    holds_input: bool,
     pub(super) phase: Phase,
     /// The latest time that a caller named.
     pub(super) clock: Instant,
@@ -68,6 +70,8 @@ pub enum DeadlineReason {
     Stall,
     /// Accepted requests can no longer be answered.
     Drain,
+    /// Input that was read before had to wait for room in the outbox, and there is room now.
+    Input,
 }
 
 /// How much of a conversation there is.
@@ -136,6 +140,7 @@ impl Core {
             answers: Answers::new(&limits),
             peer: None,
             stall_at: None,
+            holds_input: false,
             phase: Phase::Open,
             clock: Instant::ZERO,
         }
@@ -152,7 +157,7 @@ impl Core {
         self.phase = Phase::Closed;
         self.end_calls(&reason);
         for (id, inbound) in self.requests.take() {
-            self.outbox.revoke(&Route::Related(id.clone()));
+            self.outbox.revoke(inbound.queued);
             if !inbound.cancelled {
                 self.events.push_back(Event::Cancelled { id, reason: None });
             }
@@ -169,9 +174,8 @@ impl Core {
 
     fn end_calls(&mut self, reason: &CloseReason) {
         for number in self.calls.ids() {
-            let Some(call) = self.calls.remove(number) else { continue };
+            let Some((call, _)) = self.end_call(number) else { continue };
             let id = RequestId::from(number);
-            self.outbox.revoke(&Route::Call(id.clone()));
             if call.purpose == Purpose::Application {
                 self.events.push_back(Event::Response {
                     id,
@@ -241,8 +245,7 @@ impl Core {
                 self.give_up(number, Some("timed out"), CallError::TimedOut(expired));
             }
             Purpose::Probe => {
-                self.calls.remove(number);
-                self.outbox.revoke(&Route::Call(number.into()));
+                self.end_call(number);
                 if let Lifecycle::Client(negotiation) = &mut self.life {
                     let next = negotiation.handle_probe_silence();
                     self.proceed(next, now);
@@ -287,7 +290,9 @@ impl Core {
             Phase::Draining { until, .. } => Some((until, DeadlineReason::Drain)),
             _ => None,
         };
-        [timer, stall, drain].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let has_room = self.holds_input && self.has_room() && !self.is_closed();
+        let input = has_room.then_some((self.clock, DeadlineReason::Input));
+        [timer, stall, drain, input].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     // Look.
@@ -303,9 +308,9 @@ impl Core {
     }
 
     pub(crate) fn is_progress_flushed(&self, id: &RequestId) -> bool {
-        let reporter = self.requests.get(id).and_then(|inbound| inbound.reporter.as_ref());
-        reporter.is_none_or(|reporter| {
-            reporter.sender.is_idle() && !self.outbox.has(&Route::Related(id.clone()))
+        let Some(inbound) = self.requests.get(id) else { return true };
+        inbound.reporter.as_ref().is_none_or(|reporter| {
+            reporter.sender.is_idle() && !inbound.queued.is_some_and(|last| self.outbox.has(last))
         })
     }
 
@@ -335,7 +340,45 @@ impl Core {
     }
 
     pub(crate) fn wants_input(&self) -> bool {
-        self.phase == Phase::Open && self.outbox.len() <= self.limits.max_outbox_len
+        self.phase == Phase::Open && self.has_room()
+    }
+
+    /// Whether what a message provokes may be queued.
+    fn has_room(&self) -> bool {
+        self.outbox.len() <= self.limits.max_outbox_len
+    }
+
+    /// Whether input may be decoded. If not, it is remembered that `waiting` input was refused: it is due
+    /// once there is room.
+    pub(crate) fn admit_input(&mut self, waiting: bool) -> bool {
+        let has_room = self.has_room();
+        self.holds_input = waiting && !has_room;
+        if self.holds_input {
+            self.observe(self.clock);
+        }
+        has_room
+    }
+
+    /// Whether input has been refused and still waits.
+    pub(crate) fn holds_input(&self) -> bool {
+        self.holds_input
+    }
+
+    /// Queued messages that were looked at to find one.
+    #[cfg(test)]
+    pub(crate) fn outbox_steps(&self) -> usize {
+        self.outbox.steps.get()
+    }
+
+    /// Nobody will ever read what waits.
+    pub(crate) fn discard_output(&mut self) {
+        self.outbox.clear();
+        self.made_room();
+    }
+
+    /// The latest time that a caller named.
+    pub(crate) fn clock(&self) -> Instant {
+        self.clock
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -138,7 +138,7 @@ impl Core {
                 let reporter = self.reporter(params);
                 self.requests.insert(
                     id.clone(),
-                    Inbound { speech, reporter, cancelled: false, flush_at: None },
+                    Inbound { speech, reporter, cancelled: false, queued: None, flush_at: None },
                 );
                 self.events.push_back(Event::Request {
                     id,
@@ -222,7 +222,7 @@ impl Core {
         inbound.cancelled = true;
         inbound.reporter = None;
         inbound.flush_at = None;
-        self.outbox.revoke(&Route::Related(id.clone()));
+        self.outbox.revoke(inbound.queued);
         let reason = params
             .and_then(|params| params.get("reason"))
             .and_then(|reason| text_of(frame, reason));
@@ -315,9 +315,7 @@ impl Core {
         at: Instant,
     ) {
         let Some(number) = self.find_answered(id) else { return };
-        let Some(call) = self.calls.remove(number) else { return };
-        // The rest is only for a request that is still unwritten: its answer cannot be real, but it ends.
-        self.outbox.revoke(&Route::Call(number.into()));
+        let Some((call, _)) = self.end_call(number) else { return };
         match (call.purpose, outcome) {
             (Purpose::Courtesy, _) => {}
             (Purpose::Application, outcome) => {
@@ -347,7 +345,7 @@ impl Core {
     /// The call that a response answers. Anything else is reported and leaves no state.
     fn find_answered(&mut self, id: &RequestId) -> Option<i64> {
         let lenient = id.lenient_i64().filter(|_| self.tolerance == Tolerance::Lenient);
-        let is_sent = |number: i64| self.calls.get(number).is_some_and(|call| !call.held);
+        let is_sent = |number: i64| self.calls.get(number).is_some_and(|call| !call.is_held());
         match id.as_i64() {
             Some(number) if is_sent(number) => Some(number),
             Some(number) if self.calls.was_issued(number) && self.calls.get(number).is_none() => {
@@ -394,8 +392,8 @@ impl Core {
             MalformedKind::Notification => {}
             MalformedKind::Response => {
                 let number = id.as_ref().and_then(RequestId::as_i64);
-                if let Some(number) =
-                    number.filter(|number| self.calls.get(*number).is_some_and(|call| !call.held))
+                if let Some(number) = number
+                    .filter(|number| self.calls.get(*number).is_some_and(|call| !call.is_held()))
                 {
                     self.end_malformed(number, violation.clone(), at);
                 }
@@ -407,7 +405,7 @@ impl Core {
 
     /// The answer came but cannot be read: waiting on would be waiting for ever.
     fn end_malformed(&mut self, number: i64, violation: Violation, at: Instant) {
-        let Some(call) = self.calls.remove(number) else { return };
+        let Some((call, _)) = self.end_call(number) else { return };
         match call.purpose {
             Purpose::Application => self.events.push_back(Event::Response {
                 id: number.into(),

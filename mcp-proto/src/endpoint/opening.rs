@@ -43,7 +43,7 @@ impl Core {
         let id = RequestId::from(number);
         let outbox = &mut self.outbox;
         // These parameters have string keys only, so writing them cannot fail.
-        let _ = match opening {
+        let queued = match opening {
             Opening::Probe(revision) => {
                 let stamp = negotiation.stamp_for(revision);
                 outbox.push(Route::Call(id.clone()), |out| {
@@ -69,7 +69,8 @@ impl Core {
                 })
             }
         };
-        self.enter(number, purpose, Tracked::No, Timeouts::NEVER.total(timeout), now);
+        let queued = queued.ok();
+        self.enter(number, queued, purpose, Tracked::No, Timeouts::NEVER.total(timeout), now);
     }
 
     pub(super) fn proceed(&mut self, next: Next, now: Instant) {
@@ -153,11 +154,10 @@ impl Core {
                 continue;
             };
             let Some(call) = self.calls.get_mut(number) else { continue };
-            call.held = false;
             let id = RequestId::from(number);
             let token = token_of(&call.tracking, number);
             let stamp = client_stamp(&self.life);
-            let _ = self.outbox.push(Route::Call(id.clone()), |out| {
+            let queued = self.outbox.push(Route::Call(id.clone()), |out| {
                 write_request(
                     out,
                     &id,
@@ -168,6 +168,7 @@ impl Core {
                     stamp,
                 )
             });
+            call.queued = queued.ok();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Bytes that wait for the transport: whole messages in order, each of which can still be revoked.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -23,20 +23,34 @@ pub enum Route {
     Standalone,
 }
 
+/// Where a message stands among all that were ever queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(u64);
+
 /// The queue. Everything lies in one buffer with a newline behind each message, so that many small
 /// messages become one write.
+///
+/// Whoever may want to revoke a message keeps its place; messages of one owner are chained, so that
+/// nothing ever looks through the queue.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     /// Where the first unsent byte is.
     start: usize,
     messages: VecDeque<Queued>,
+    /// The place of the first message.
+    first: u64,
+    /// How many bytes have left the queue, sent or skipped: the position of the first unsent byte.
+    gone: u64,
     /// How much of the first message has been sent.
     begun: usize,
     /// Bytes behind `start` that are being written right now, so that their messages must stay.
     lent: usize,
-    /// How many of `messages` are revoked.
-    revoked: usize,
+    /// Those of `messages` that are revoked.
+    revoked: BTreeSet<Place>,
+    /// Messages that were looked at to find one.
+    #[cfg(test)]
+    pub(crate) steps: core::cell::Cell<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +58,10 @@ struct Queued {
     route: Route,
     /// Bytes, newline included.
     len: usize,
-    revoked: bool,
+    /// Position of its first byte among all bytes that were ever queued.
+    at: u64,
+    /// The message before it in its chain.
+    previous: Option<Place>,
 }
 
 /// Above this the buffer is given back when it runs empty.
@@ -58,35 +75,42 @@ impl Outbox {
 
     /// Whether nothing is left to send.
     pub(crate) fn is_empty(&self) -> bool {
-        self.messages.len() == self.revoked
+        self.messages.len() == self.revoked.len()
     }
 
-    /// Queues one message that `write` appends. If it fails, nothing is queued.
+    /// Queues one message that `write` appends. If it fails or panics, nothing is queued.
     pub(crate) fn push<E>(
         &mut self,
         route: Route,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<Place, E> {
+        self.push_behind(None, route, write)
+    }
+
+    /// As [`push`](Self::push), and chains the message to the one before it of the same owner.
+    pub(crate) fn push_behind<E>(
+        &mut self,
+        previous: Option<Place>,
+        route: Route,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Place, E> {
         self.compact();
-        let before = self.bytes.len();
-        if let Err(error) = write(&mut self.bytes) {
-            self.bytes.truncate(before);
-            return Err(error);
-        }
-        self.bytes.push(b'\n');
-        self.messages.push_back(Queued { route, len: self.bytes.len() - before, revoked: false });
-        Ok(())
+        let at = self.gone + self.len() as u64;
+        let unfinished = Unfinished { before: self.bytes.len(), bytes: &mut self.bytes };
+        write(unfinished.bytes)?;
+        unfinished.bytes.push(b'\n');
+        let len = unfinished.finish();
+        let place = Place(self.first + self.messages.len() as u64);
+        self.messages.push_back(Queued { route, len, at, previous });
+        Ok(place)
     }
 
     /// What can be sent now, newlines included.
     pub(crate) fn chunk(&mut self) -> Option<&[u8]> {
         self.skip_revoked();
-        let end = if self.revoked == 0 {
-            self.bytes.len()
-        } else {
-            let whole: usize =
-                self.messages.iter().take_while(|message| !message.revoked).map(|m| m.len).sum();
-            self.start + whole.saturating_sub(self.begun)
+        let end = match self.revoked.first().and_then(|place| self.get(*place)) {
+            None => self.bytes.len(),
+            Some(revoked) => self.start + usize::try_from(revoked.at - self.gone).ok()?,
         };
         self.bytes.get(self.start..end).filter(|chunk| !chunk.is_empty())
     }
@@ -101,7 +125,7 @@ impl Outbox {
     pub(crate) fn advance(&mut self, sent: usize) {
         self.lent = 0;
         let mut left = sent.min(self.len());
-        self.start += left;
+        self.pass(left);
         while let Some(first) = self.messages.front() {
             let rest = first.len - self.begun;
             if left < rest {
@@ -111,6 +135,7 @@ impl Outbox {
             left -= rest;
             self.begun = 0;
             self.messages.pop_front();
+            self.first += 1;
         }
         self.release();
     }
@@ -122,48 +147,64 @@ impl Outbox {
             return None; // a stream has begun it
         }
         let first = self.messages.pop_front()?;
+        self.first += 1;
         let end = self.start + first.len;
         let message =
             self.bytes.get(self.start..end.saturating_sub(1)).map(Bytes::copy_from_slice)?;
-        self.start = end;
+        self.pass(first.len);
         self.release();
         Some((first.route, message))
     }
 
-    /// Revokes every message of `route` that has not begun to leave, and says how many.
-    pub(crate) fn revoke(&mut self, route: &Route) -> usize {
-        let leaving = self.begun + self.lent;
-        let (mut starts, mut revoked) = (0, 0);
-        for message in &mut self.messages {
-            let stays = starts < leaving || message.revoked || message.route != *route;
-            starts += message.len;
-            if !stays {
-                message.revoked = true;
-                revoked += 1;
-            }
+    /// Revokes the message at `last` and those that it is chained to, except what has begun to leave.
+    /// Says how many.
+    pub(crate) fn revoke(&mut self, last: Option<Place>) -> usize {
+        let leaving = self.gone + self.lent as u64;
+        let (mut next, mut revoked) = (last, 0);
+        while let Some(place) = next
+            && let Some(message) = self.get(place)
+            && message.at >= leaving
+        {
+            next = message.previous;
+            revoked += usize::from(self.revoked.insert(place));
         }
-        self.revoked += revoked;
         revoked
     }
 
-    /// Whether a message of `route` waits.
-    pub(crate) fn has(&self, route: &Route) -> bool {
-        self.messages.iter().any(|message| !message.revoked && message.route == *route)
+    /// Whether the message at this place waits.
+    pub(crate) fn has(&self, place: Place) -> bool {
+        self.get(place).is_some() && !self.revoked.contains(&place)
     }
 
-    /// Drops everything.
+    /// Drops everything. Places that were given out stay behind.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            first: self.first + self.messages.len() as u64,
+            gone: self.gone + self.len() as u64,
+            ..Self::default()
+        };
+    }
+
+    fn get(&self, place: Place) -> Option<&Queued> {
+        #[cfg(test)]
+        self.steps.set(self.steps.get() + 1);
+        self.messages.get(usize::try_from(place.0.checked_sub(self.first)?).ok()?)
     }
 
     fn skip_revoked(&mut self) {
-        while self.begun == 0 && self.messages.front().is_some_and(|message| message.revoked) {
+        while self.begun == 0 && self.revoked.first() == Some(&Place(self.first)) {
+            self.revoked.pop_first();
             if let Some(message) = self.messages.pop_front() {
-                self.start += message.len;
-                self.revoked -= 1;
+                self.first += 1;
+                self.pass(message.len);
             }
         }
         self.release();
+    }
+
+    fn pass(&mut self, bytes: usize) {
+        self.start += bytes;
+        self.gone += bytes as u64;
     }
 
     fn release(&mut self) {
@@ -183,16 +224,46 @@ impl Outbox {
     }
 }
 
+/// A message that is being written. What is there of it goes with the guard: user code may panic.
+struct Unfinished<'a> {
+    bytes: &'a mut Vec<u8>,
+    before: usize,
+}
+
+impl Unfinished<'_> {
+    /// Keeps it, and says how long it is.
+    fn finish(mut self) -> usize {
+        let before = core::mem::replace(&mut self.before, self.bytes.len());
+        self.bytes.len() - before
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.bytes.truncate(self.before);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use core::convert::Infallible;
 
-    fn push(outbox: &mut Outbox, route: Route, text: &str) {
-        let Ok(()) = outbox.push::<Infallible>(route, |out| {
+    fn push(outbox: &mut Outbox, route: Route, text: &str) -> Option<Place> {
+        push_behind(outbox, None, route, text)
+    }
+
+    fn push_behind(
+        outbox: &mut Outbox,
+        previous: Option<Place>,
+        route: Route,
+        text: &str,
+    ) -> Option<Place> {
+        let Ok(place) = outbox.push_behind::<Infallible>(previous, route, |out| {
             out.extend_from_slice(text.as_bytes());
             Ok(())
         });
+        Some(place)
     }
 
     fn call(id: i64) -> Route {
@@ -220,17 +291,17 @@ mod tests {
     #[test]
     fn what_is_revoked_never_leaves_unless_it_has_begun() {
         let mut outbox = Outbox::default();
-        for (id, text) in [(1, "one"), (2, "two"), (3, "three")] {
-            push(&mut outbox, call(id), text);
-        }
+        let one = push(&mut outbox, call(1), "one");
+        let two = push(&mut outbox, call(2), "two");
+        push(&mut outbox, call(3), "three");
         outbox.chunk();
         outbox.advance(1);
         assert_eq!(
-            outbox.revoke(&call(1)),
+            outbox.revoke(one),
             0,
             "its first byte has left: a frame is whole or the stream ends"
         );
-        assert_eq!(outbox.revoke(&call(2)), 1);
+        assert_eq!(outbox.revoke(two), 1);
         assert_eq!(outbox.chunk().unwrap(), b"ne\n");
         outbox.advance(3);
         assert_eq!(outbox.chunk().unwrap(), b"three\n");
@@ -243,20 +314,20 @@ mod tests {
     fn what_is_being_written_stays_until_it_is_known_how_much_of_it_was() {
         let mut outbox = Outbox::default();
         push(&mut outbox, call(1), "one");
-        push(&mut outbox, call(2), "two");
+        let two = push(&mut outbox, call(2), "two");
         assert_eq!(outbox.lend(5).unwrap(), b"one\nt");
-        assert_eq!(outbox.revoke(&call(2)), 0, "the transport may have taken its first byte");
+        assert_eq!(outbox.revoke(two), 0, "the transport may have taken its first byte");
         outbox.advance(4);
-        assert_eq!(outbox.revoke(&call(2)), 1, "it has not");
+        assert_eq!(outbox.revoke(two), 1, "it has not");
         assert!(outbox.lend(5).is_none() && outbox.is_empty());
     }
 
     #[test]
     fn whole_messages_come_without_newline() {
         let mut outbox = Outbox::default();
-        push(&mut outbox, call(1), "one");
+        let one = push(&mut outbox, call(1), "one");
         push(&mut outbox, Route::Standalone, "two");
-        outbox.revoke(&call(1));
+        outbox.revoke(one);
         assert_eq!(outbox.pop(), Some((Route::Standalone, Bytes::from_static(b"two"))));
         assert_eq!(outbox.pop(), None);
     }
@@ -271,5 +342,74 @@ mod tests {
         assert_eq!(failed, Err(()));
         assert_eq!(outbox.len(), 0);
         assert!(outbox.chunk().is_none());
+    }
+
+    #[test]
+    fn a_panic_while_a_message_is_written_leaves_no_trace() {
+        let mut outbox = Outbox::default();
+        push(&mut outbox, call(1), "one");
+        let panicked = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
+            outbox.push::<Infallible>(Route::Standalone, |out| {
+                out.extend_from_slice(b"half");
+                panic!("a user's Serialize")
+            })
+        }));
+        assert!(panicked.is_err());
+        push(&mut outbox, call(2), "two");
+        assert_eq!(outbox.chunk().unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn a_chain_is_revoked_whole_and_nothing_else() {
+        let mut outbox = Outbox::default();
+        let mut last = [None, None];
+        for n in 0..6 {
+            let owner = n % 2;
+            let route = Route::Related((owner as i64).into());
+            last[owner] = push_behind(&mut outbox, last[owner], route, ["a", "b"][owner]);
+        }
+        assert!(outbox.has(last[0].unwrap()));
+        outbox.chunk();
+        outbox.advance(1);
+        assert_eq!(outbox.revoke(last[0]), 2, "its first has begun");
+        assert!(!outbox.has(last[0].unwrap()) && outbox.has(last[1].unwrap()));
+        assert_eq!(outbox.revoke(last[0]), 0, "once");
+        let mut sent = Vec::new();
+        while let Some(chunk) = outbox.chunk() {
+            sent.extend_from_slice(chunk);
+            let length = chunk.len();
+            outbox.advance(length);
+        }
+        assert_eq!(sent, b"\nb\nb\nb\n");
+        assert!((outbox.is_empty(), outbox.len()) == (true, 0) && !outbox.has(last[1].unwrap()));
+    }
+
+    #[test]
+    fn places_from_before_a_clear_name_nothing_behind_it() {
+        let mut outbox = Outbox::default();
+        let one = push(&mut outbox, call(1), "one");
+        outbox.clear();
+        push(&mut outbox, call(2), "two");
+        assert_eq!(outbox.revoke(one), 0);
+        assert_eq!(outbox.chunk().unwrap(), b"two\n");
+    }
+
+    #[test]
+    fn revoking_looks_at_nothing_but_what_it_revokes() {
+        let mut outbox = Outbox::default();
+        let places: Vec<_> = (0..10_000).map(|n| push(&mut outbox, call(n), "message")).collect();
+        for place in places.iter().step_by(2) {
+            assert_eq!(outbox.revoke(*place), 1);
+            assert_eq!(outbox.revoke(None), 0);
+            outbox.has(place.unwrap());
+        }
+        let mut chunks = 0;
+        while let Some(chunk) = outbox.chunk() {
+            let length = chunk.len();
+            outbox.advance(length);
+            chunks += 1;
+        }
+        assert_eq!(chunks, 5_000);
+        assert!(outbox.steps.get() <= 20_000, "{} steps", outbox.steps.get());
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 
+use super::outbox::Place;
 use crate::era::Speech;
 use crate::id::{ProgressToken, RequestId};
 use crate::progress::Sender;
@@ -15,6 +16,8 @@ pub(crate) struct Inbound {
     pub(crate) reporter: Option<Reporter>,
     /// The peer no longer wants the answer; the application has not let go of it yet.
     pub(crate) cancelled: bool,
+    /// Where its last notification was queued: progress or a log message.
+    pub(crate) queued: Option<Place>,
     /// When waiting progress may leave; the timer that is armed for it.
     pub(crate) flush_at: Option<Instant>,
 }
