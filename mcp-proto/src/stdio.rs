@@ -152,13 +152,13 @@ impl<R: Role> Connection<R> {
     }
 
     /// Decodes one line, or the end behind the last. Whether there was one, and room for its answer.
+    #[inline]
     fn decode_next(&mut self) -> bool {
         if self.endpoint.is_closed() {
             return false;
         }
-        let is_waiting = self.lines.len() > 0 || self.ended.is_some();
-        if !self.endpoint.core_mut().admit_input(is_waiting) {
-            return false;
+        if !self.endpoint.core_mut().admits_input() {
+            return self.hold_input();
         }
         if let Some(line) = self.lines.next_line() {
             self.handle_line(line);
@@ -171,7 +171,16 @@ impl<R: Role> Connection<R> {
         true
     }
 
+    #[cold]
+    fn hold_input(&mut self) -> bool {
+        if self.lines.len() > 0 || self.ended.is_some() {
+            self.endpoint.core_mut().hold_input();
+        }
+        false
+    }
+
     /// Every line is decoded, and the input ended at that time.
+    #[cold]
     fn finish(&mut self, ended: Instant) {
         let mut unread = self.lines.len();
         if let Some(line) = self.lines.last_line(ended)

@@ -348,15 +348,16 @@ impl Core {
         self.outbox.len() <= self.limits.max_outbox_len
     }
 
-    /// Whether input may be decoded. If not, it is remembered that `waiting` input was refused: it is due
-    /// once there is room.
-    pub(crate) fn admit_input(&mut self, waiting: bool) -> bool {
-        let has_room = self.has_room();
-        self.holds_input = waiting && !has_room;
-        if self.holds_input {
-            self.observe(self.clock);
-        }
-        has_room
+    /// Whether input may be decoded. If not, tell [`hold_input`](Self::hold_input) when some waits.
+    pub(crate) fn admits_input(&mut self) -> bool {
+        self.holds_input = false;
+        self.has_room()
+    }
+
+    /// Input waits that was not admitted: it is due once there is room.
+    pub(crate) fn hold_input(&mut self) {
+        self.holds_input = true;
+        self.observe(self.clock);
     }
 
     /// Whether input has been refused and still waits.
