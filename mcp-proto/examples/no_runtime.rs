@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use mcp_proto::progress::Weight;
+use mcp_proto::role::Role;
 use mcp_proto::{
     CallOptions, CallTool, CallToolResult, ClientConfig, Connection, ErrorObject, Event, Instant,
     Progress, ServerConfig, Timeouts,
@@ -72,12 +73,7 @@ fn client(
             let written = to_server.write(bytes)?;
             conn.advance_transmit(written);
         }
-        let patience = conn.poll_timeout().map_or(Duration::from_secs(3600), |at| at - now());
-        match chunks.recv_timeout(patience) {
-            Ok(chunk) => conn.handle_input(&chunk, now()),
-            Err(RecvTimeoutError::Timeout) => conn.handle_timeout(now()),
-            Err(RecvTimeoutError::Disconnected) => conn.handle_eof(now()),
-        }
+        wait(&mut conn, &chunks, now);
     }
 }
 
@@ -107,10 +103,17 @@ fn serve(from_client: PipeReader, mut to_client: PipeWriter) -> Result<(), Box<d
             let written = to_client.write(bytes)?;
             conn.advance_transmit(written);
         }
-        match chunks.recv() {
-            Ok(chunk) => conn.handle_input(&chunk, now()),
-            Err(_) => conn.handle_eof(now()),
-        }
+        wait(&mut conn, &chunks, now);
+    }
+}
+
+/// Sleeps until bytes come or it is time for something.
+fn wait<R: Role>(conn: &mut Connection<R>, chunks: &Receiver<Vec<u8>>, now: impl Fn() -> Instant) {
+    let patience = conn.poll_timeout().map_or(Duration::from_secs(3600), |at| at - now());
+    match chunks.recv_timeout(patience) {
+        Ok(chunk) => conn.handle_input(&chunk, now()),
+        Err(RecvTimeoutError::Timeout) => conn.handle_timeout(now()),
+        Err(RecvTimeoutError::Disconnected) => conn.handle_eof(now()),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::revision::{Era, Revision};
 use crate::time::Instant;
 use crate::types::{EmptyResult, Progress, meta};
 use crate::wire::{
-    ErrorId, Malformed, MalformedKind, Message, PeerError, read_message, salvage_id,
+    ErrorId, Malformed, MalformedKind, Message, PeerError, Salvaged, read_message, salvage,
 };
 
 impl Core {
@@ -56,13 +56,12 @@ impl Core {
         if self.is_closed() {
             return;
         }
-        let id = salvage_id(head, &self.limits);
+        let Salvaged { id, names_method } = salvage(head, &self.limits);
         let violation = Violation::TooLong { limit: self.limits.max_message_len };
-        // Whether it was a request or a response cannot be seen from its head alone; a server only
-        // receives responses to its own calls, which are few and small.
+        // Where the head does not show a method: a client receives huge responses, a server huge requests.
         let kind = match &self.life {
-            Lifecycle::Client(_) => MalformedKind::Response,
-            Lifecycle::Server(_) => MalformedKind::Request,
+            Lifecycle::Client(_) if !names_method => MalformedKind::Response,
+            _ => MalformedKind::Request,
         };
         self.handle_malformed(Malformed { violation, id, kind }, at);
         self.settle();

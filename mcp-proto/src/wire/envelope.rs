@@ -112,15 +112,23 @@ pub(crate) fn read_message<'a>(
     }
 }
 
-/// The id in the head of a message that was too long to be read whole.
-pub(crate) fn salvage_id(head: &[u8], limits: &Limits) -> Option<RequestId> {
+/// What the head of a message that was too long shows of it.
+pub(crate) struct Salvaged {
+    pub(crate) id: Option<RequestId>,
+    /// It is no response.
+    pub(crate) names_method: bool,
+}
+
+/// Reads the head of a message that was too long to be read whole.
+pub(crate) fn salvage(head: &[u8], limits: &Limits) -> Salvaged {
     let mut fields = Frame::default();
     // It is cut off, so it is refused; its id may have been before the cut.
     let _ = scan_frame(head, limits.max_depth, &mut fields);
-    if fields.duplicate {
-        return None;
-    }
-    let id = fields.id?;
+    Salvaged { id: whole_id(head, &fields, limits), names_method: fields.method.is_some() }
+}
+
+fn whole_id(head: &[u8], fields: &Frame<'_>, limits: &Limits) -> Option<RequestId> {
+    let id = fields.id.filter(|_| !fields.duplicate)?;
     // A number is whole only if something follows it: where the head is cut, half of one looks like one.
     let end = id.as_bytes().as_ptr_range().end.addr() - head.as_ptr().addr();
     matches!(head.get(end)?, b',' | b'}' | b' ' | b'\t' | b'\r' | b'\n').then_some(())?;
@@ -228,13 +236,13 @@ mod tests {
                 let text = format!(
                     "{{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"id\":{space}{id}{space},\"params\":{{\"a\":[1]}}}}"
                 );
-                let whole = salvage_id(text.as_bytes(), &limits);
+                let whole = salvage(text.as_bytes(), &limits).id;
                 assert!(whole.is_some(), "{text}");
                 let end = text.find(",\"params").unwrap() - space.len();
                 for cut in 0..text.len() {
                     let expected = if cut > end { whole.clone() } else { None };
                     assert_eq!(
-                        salvage_id(&text.as_bytes()[..cut], &limits),
+                        salvage(&text.as_bytes()[..cut], &limits).id,
                         expected,
                         "{}",
                         &text[..cut]
@@ -243,7 +251,7 @@ mod tests {
             }
         }
         for text in ["{\"id\":12x", "{\"id\":12\"", "{\"id\":1,\"id\":2,"] {
-            assert_eq!(salvage_id(text.as_bytes(), &limits), None, "{text}");
+            assert_eq!(salvage(text.as_bytes(), &limits).id, None, "{text}");
         }
     }
 }

@@ -8,5 +8,7 @@ pub(crate) use encode::{
     ErrorId, Head, Stamps, object_with_meta, write_error, write_head, write_notification,
     write_progress,
 };
-pub(crate) use envelope::{Malformed, MalformedKind, Message, PeerError, read_message, salvage_id};
+pub(crate) use envelope::{
+    Malformed, MalformedKind, Message, PeerError, Salvaged, read_message, salvage,
+};
 pub(crate) use line::{Line, LineDecoder};

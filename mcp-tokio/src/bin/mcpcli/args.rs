@@ -101,8 +101,8 @@ pub(crate) struct Options {
     /// Show no progress, and do not ask the server for it.
     #[arg(long)]
     pub(crate) no_progress: bool,
-    /// How long nothing may be heard of the call, such as `30s` or `5m`; progress re-arms it. The server must
-    /// be ready within it too [default: 5m].
+    /// How long nothing may be heard of the call, such as `30s` or `5m`; progress re-arms it
+    /// [default: 5m].
     #[arg(long, value_name = "D|none", value_parser = Patience::parse)]
     pub(crate) idle_timeout: Option<Patience>,
     /// How long all of it may take, from the start of the server to the result [default: 24h]. The server must

@@ -23,8 +23,6 @@ pub(crate) struct StartLimit {
 pub(crate) enum StartLimitKind {
     /// The user's `--timeout`.
     Total,
-    /// The user's `--idle-timeout`: until it is ready, nothing is heard of a server.
-    Idle,
     /// Our own.
     Handshake,
 }
@@ -38,15 +36,12 @@ impl Limits {
         Self { timeouts, elapsed: now.saturating_duration_since(Instant::ZERO) }
     }
 
-    /// The limit of the start: the shortest there is.
+    /// The limit of the start. The idle limit is one of calls: a slow start is no silence.
     pub(crate) fn of_start(&self) -> StartLimit {
-        let limit = |kind, after| StartLimit { kind, after };
-        let user = [
-            self.timeouts.total.map(|after| limit(StartLimitKind::Total, after)),
-            self.timeouts.idle.map(|after| limit(StartLimitKind::Idle, after)),
-        ];
-        let own = limit(StartLimitKind::Handshake, START);
-        user.into_iter().flatten().chain([own]).min_by_key(|limit| limit.after).unwrap_or(own)
+        match self.timeouts.total {
+            Some(after) if after <= START => StartLimit { kind: StartLimitKind::Total, after },
+            _ => StartLimit { kind: StartLimitKind::Handshake, after: START },
+        }
     }
 
     /// The whole total; `Duration::MAX` if there is none.
@@ -82,7 +77,6 @@ impl StartLimitKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Total => "total",
-            Self::Idle => "idle",
             Self::Handshake => "handshake",
         }
     }
@@ -91,7 +85,6 @@ impl StartLimitKind {
     pub(crate) fn option(self) -> Option<&'static str> {
         match self {
             Self::Total => Some("--timeout"),
-            Self::Idle => Some("--idle-timeout"),
             Self::Handshake => None,
         }
     }
@@ -115,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_start_is_bounded_by_the_smaller_of_the_options() {
+    fn the_start_is_bounded_by_the_total_and_not_by_the_idle_limit() {
         let of = |timeouts| {
             let limit = limits(timeouts, Duration::ZERO).of_start();
             (limit.kind, limit.after)
@@ -124,9 +117,7 @@ mod tests {
         assert_eq!(of(default), (StartLimitKind::Handshake, START));
         assert_eq!(of(Timeouts::NEVER), (StartLimitKind::Handshake, START));
         assert_eq!(of(default.total(SECOND * 2)), (StartLimitKind::Total, SECOND * 2));
-        let both = default.total(SECOND * 2).idle(SECOND);
-        assert_eq!(of(both), (StartLimitKind::Idle, SECOND));
-        assert_eq!(of(default.total(SECOND).idle(SECOND)), (StartLimitKind::Total, SECOND));
+        assert_eq!(of(default.total(SECOND * 2).idle(SECOND)), (StartLimitKind::Total, SECOND * 2));
     }
 
     #[test]
