@@ -101,6 +101,8 @@ pub enum Tracking {
     /// Only if the caller set an idle deadline, which progress re-arms.
     #[default]
     IfTimed,
+    /// No, not even if the caller set an idle deadline: that is a plain timeout then.
+    Never,
     /// Yes, under a token of the engine's own.
     Wanted,
     /// Yes, under the caller's token. Integers that the engine may still use itself are refused.
@@ -299,6 +301,13 @@ impl CallOptions {
         if self.tracking == Tracking::IfTimed {
             self.tracking = Tracking::Wanted;
         }
+        self
+    }
+
+    /// Asks for no progress, whatever the deadlines are.
+    #[must_use]
+    pub fn untracked(mut self) -> Self {
+        self.tracking = Tracking::Never;
         self
     }
 

@@ -291,6 +291,16 @@ fn a_timeout_is_exit_code_4_and_says_what_had_happened() {
     );
 }
 
+#[test]
+fn without_progress_none_is_asked_for_whatever_the_deadlines_are() {
+    let record = scratch("silent");
+    let path = record.to_str().unwrap();
+    let options = ["every_ms=0", "--no-progress", "--idle-timeout", "9s", "--record", path];
+    assert_eq!(run(&call("long_running_task", &options)).code, 0);
+    let written = text_of(&recorded(&record), "write");
+    assert!(!written.contains("progressToken"), "{written}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_timeout_covers_a_start_that_never_ends() {
@@ -375,7 +385,14 @@ fn a_recording_on_a_full_disk_is_told_of_once_and_the_call_goes_on() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_cancels_the_call_on_the_wire_first() {
+fn ctrl_c_or_term_cancels_the_call_on_the_wire_first() {
+    for name in ["-INT", "-TERM"] {
+        cancels_first(name);
+    }
+}
+
+#[cfg(unix)]
+fn cancels_first(signal: &str) {
     let record = scratch("interrupt");
     let path = record.to_str().unwrap();
     let mut child = start(&["demo", "--every", "600000", "--json", "--record", path]);
@@ -385,7 +402,7 @@ fn ctrl_c_cancels_the_call_on_the_wire_first() {
         line.clear();
         assert!(out.read_line(&mut line).unwrap() > 0, "ended early");
     }
-    interrupt(&child);
+    send(&child, signal);
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
     assert_eq!(wait(child).code(), Some(130));
@@ -540,9 +557,13 @@ fn watchdog(id: u32) -> std::sync::mpsc::Sender<()> {
 
 #[cfg(unix)]
 fn interrupt(child: &Child) {
-    assert!(
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
-    );
+    send(child, "-INT");
+}
+
+#[cfg(unix)]
+fn send(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 /// A file of this run alone.

@@ -143,6 +143,11 @@ impl<T, L> Call<T, L> {
         self.with_options(|options| options.timeouts(timeouts))
     }
 
+    /// Asks for no progress, whatever the deadlines and listeners are.
+    pub fn untracked(self) -> Self {
+        self.with_options(CallOptions::untracked)
+    }
+
     /// Asks for progress under a token of the caller's own.
     pub fn progress_token(self, token: impl Into<ProgressToken>) -> Self {
         self.with_options(|options| options.progress_token(token))

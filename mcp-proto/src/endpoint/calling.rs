@@ -31,7 +31,7 @@ impl Core {
         let timeouts = options.timeouts.unwrap_or(self.timeouts);
         let tracking = match options.tracking {
             Tracking::IfTimed if timeouts.wants_progress() => Tracked::Own,
-            Tracking::IfTimed => Tracked::No,
+            Tracking::IfTimed | Tracking::Never => Tracked::No,
             Tracking::Wanted => Tracked::Own,
             Tracking::Token(token) if self.calls.is_taken(&token) => {
                 return Err(SendError::TokenInUse);

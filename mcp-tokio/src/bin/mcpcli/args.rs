@@ -221,7 +221,7 @@ fn json_object(text: &str) -> Result<RawJson, String> {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 the server answered with an error, 2 wrong usage, 3 protocol, transport or
-start of the server failed, 4 timeout, 130 interrupted.";
+start of the server failed, 4 timeout, 130 interrupted (Ctrl-C or TERM).";
 
 #[cfg(test)]
 mod tests {

@@ -64,7 +64,7 @@ async fn call(
     let limits = Limits::new(options.timeouts(), stage.now());
     let request = client.request(CallTool::METHOD, Some(params)).timeouts(limits.of_call());
     let Ending { result, last } = if options.no_progress {
-        Ending { result: stage.watch(request).await?, last: None }
+        Ending { result: stage.watch(request.untracked()).await?, last: None }
     } else {
         stage.follow(request.delivery(Delivery::Every)).await?
     };

@@ -1,4 +1,4 @@
-//! Ctrl-C.
+//! Ctrl-C, and TERM, which means the same to a tool that has a server to end.
 
 use std::future::pending;
 use std::io;
@@ -7,10 +7,19 @@ use std::time::Duration;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(windows)]
-use tokio::signal::windows::{CtrlC as Signal, ctrl_c};
+use tokio::signal::windows::{CtrlC, ctrl_c};
 
 /// Every Ctrl-C since it was made; none is missed between two waits.
-pub(crate) struct Interrupts(Option<Signal>);
+pub(crate) struct Interrupts(Option<Signals>);
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+#[cfg(windows)]
+struct Signals(CtrlC);
 
 impl Interrupts {
     pub(crate) fn new() -> Self {
@@ -21,7 +30,7 @@ impl Interrupts {
     /// Waits for the next one.
     pub(crate) async fn next(&mut self) {
         match &mut self.0 {
-            Some(signal) => drop(signal.recv().await),
+            Some(signals) => signals.next().await,
             None => pending().await,
         }
     }
@@ -43,11 +52,29 @@ pub(crate) fn insist() {
 const GRACE: Duration = Duration::from_millis(500);
 
 #[cfg(unix)]
-fn listen() -> io::Result<Signal> {
-    signal(SignalKind::interrupt())
+fn listen() -> io::Result<Signals> {
+    Ok(Signals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+    })
 }
 
 #[cfg(windows)]
-fn listen() -> io::Result<Signal> {
-    ctrl_c()
+fn listen() -> io::Result<Signals> {
+    ctrl_c().map(Signals)
+}
+
+impl Signals {
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(windows)]
+    async fn next(&mut self) {
+        drop(self.0.recv().await);
+    }
 }
