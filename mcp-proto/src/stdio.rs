@@ -98,9 +98,10 @@ impl<R: Role> Connection<R> {
         self.endpoint.handle_timeout(now);
     }
 
-    /// The transport has failed: nothing more can be sent or received. What was read before, and waited
-    /// only for the peer to read, is decoded first; its answers are lost.
+    /// The transport has failed: nothing more can be sent or received. What had arrived is decoded first,
+    /// what waited only for the peer to read included; its answers are lost.
     pub fn handle_transport_error(&mut self, now: Instant) {
+        self.handle_timeout(now);
         while self.endpoint.core().holds_input() && !self.endpoint.is_closed() {
             self.endpoint.core_mut().discard_output();
             self.decode_all();
@@ -317,6 +318,21 @@ mod tests {
         assert_eq!(ids(&written), (0..REQUESTS).collect::<Vec<_>>(), "each once, in order");
         assert!(server.wants_input());
         assert_eq!(server.poll_timeout(), None);
+    }
+
+    #[test]
+    fn what_had_arrived_before_the_transport_failed_still_counts() {
+        let config = ClientConfig::new("c", "1").revisions(Revision::V2025_11_25);
+        let mut client = Connection::client(config, Instant::ZERO);
+        let refused = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"no"}}"#;
+        client.handle_input(format!("{refused}\n").as_bytes(), Instant::ZERO);
+        client.handle_transport_error(Instant::ZERO);
+        let closed = client.poll_event();
+        assert!(
+            matches!(closed, Some(Event::Closed(CloseReason::HandshakeRefused(_)))),
+            "{closed:?}"
+        );
+        assert_eq!(client.poll_event(), None);
     }
 
     #[test]

@@ -70,8 +70,8 @@ impl<R: Role, T: Transport> Driver<R, T> {
         }
     }
 
-    /// Lets time pass, sorts events, and fetches what is to be written. Says why the connection has
-    /// closed, if it has, and whether more events may wait.
+    /// Lets time pass and sorts events. Says why the connection has closed, if it has, and whether more
+    /// events may wait.
     fn turn(&mut self, cx: &mut Context<'_>) -> (Option<CloseReason>, bool) {
         let now = self.shared.now();
         let mut afterwards = Afterwards::default();
@@ -82,7 +82,6 @@ impl<R: Role, T: Transport> Driver<R, T> {
         }
         if self.hear_until.is_some_and(|until| until <= now || self.input_ended) {
             self.input_ended = true;
-            state.conn.handle_timeout(now);
             state.conn.handle_transport_error(now);
         }
         state.pump(now, &mut afterwards);
@@ -177,8 +176,6 @@ impl<R: Role, T: Transport> Driver<R, T> {
             Ok(bytes) => state.conn.handle_input(bytes, now),
             Err(_) => {
                 self.input_ended = true;
-                // What had arrived still counts; only then has the transport failed.
-                state.conn.handle_timeout(now);
                 state.conn.handle_transport_error(now);
             }
         }

@@ -165,7 +165,6 @@ impl<R: Role> Shared<R> {
         let now = self.now();
         let mut afterwards = Afterwards::default();
         let mut state = self.lock();
-        state.conn.handle_timeout(now);
         state.conn.handle_transport_error(now);
         while let Some(event) = state.conn.poll_event() {
             state.sort(event, now, &mut afterwards);

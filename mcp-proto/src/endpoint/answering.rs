@@ -35,18 +35,11 @@ impl Core {
         now: Instant,
     ) -> Result<(), SendError> {
         self.observe(now);
-        let speech = match self.requests.get(id) {
-            None if self.is_closed() => return Err(SendError::Closed),
-            None => return Err(SendError::UnknownRequest),
-            Some(inbound) if inbound.cancelled => {
-                self.forget(id);
-                return Err(SendError::Cancelled);
-            }
-            Some(inbound) => inbound.speech,
-        };
-        let (life, era) = (&self.life, speech.revision.era());
+        let inbound = self.answerable(id)?;
+        let (era, has_waiting) = (inbound.speech.revision.era(), inbound.has_waiting());
+        let life = &self.life;
         let route = Route::Reply(id.clone());
-        if self.requests.get(id).is_some_and(Inbound::has_waiting) {
+        if has_waiting {
             // The result is written first: if it cannot be, what waits must not leave early.
             let mut written = Vec::new();
             write_result(&mut written, life, id, result, era)?;
@@ -62,6 +55,16 @@ impl Core {
         Ok(())
     }
 
+    /// A request that an answer is wanted for. One that was cancelled is let go of instead.
+    fn answerable(&mut self, id: &RequestId) -> Result<&Inbound, SendError> {
+        if self.requests.get(id).is_some_and(|inbound| inbound.cancelled) {
+            self.forget(id);
+            return Err(SendError::Cancelled);
+        }
+        let gone = if self.is_closed() { SendError::Closed } else { SendError::UnknownRequest };
+        self.requests.get(id).ok_or(gone)
+    }
+
     pub(crate) fn fail(
         &mut self,
         id: &RequestId,
@@ -69,15 +72,7 @@ impl Core {
         now: Instant,
     ) -> Result<(), SendError> {
         self.observe(now);
-        match self.requests.get(id) {
-            None if self.is_closed() => return Err(SendError::Closed),
-            None => return Err(SendError::UnknownRequest),
-            Some(inbound) if inbound.cancelled => {
-                self.forget(id);
-                return Err(SendError::Cancelled);
-            }
-            Some(_) => {}
-        }
+        self.answerable(id)?;
         self.flush(id);
         self.push_error(Route::Reply(id.clone()), ErrorId::Known(id), error);
         self.forget(id);
@@ -97,7 +92,7 @@ impl Core {
         now: Instant,
     ) -> Result<(), ReportError> {
         self.observe(now);
-        let room = self.outbox.len() < PROGRESS_ROOM.min(self.limits.max_outbox_len);
+        let room = self.has_progress_room();
         let Some(inbound) = self.requests.get_mut(id).filter(|inbound| !inbound.cancelled) else {
             return Err(ReportError::Finished);
         };
@@ -169,7 +164,7 @@ impl Core {
 
     pub(super) fn flush_paced(&mut self, id: &RequestId, now: Instant) {
         loop {
-            let room = self.outbox.len() < PROGRESS_ROOM.min(self.limits.max_outbox_len);
+            let room = self.has_progress_room();
             let Some(inbound) = self.requests.get_mut(id) else { return };
             inbound.flush_at = None;
             let Some(reporter) = inbound.reporter.as_mut() else { return };
@@ -179,10 +174,14 @@ impl Core {
         }
     }
 
+    fn has_progress_room(&self) -> bool {
+        self.outbox.len() < PROGRESS_ROOM.min(self.limits.max_outbox_len)
+    }
+
     /// Arms the timer at which waiting progress may leave. While the peer does not read there is none:
     /// `made_room` comes back to it.
     pub(super) fn arm_flush(&mut self, id: &RequestId, now: Instant) {
-        let room = self.outbox.len() < PROGRESS_ROOM.min(self.limits.max_outbox_len);
+        let room = self.has_progress_room();
         let Some(inbound) = self.requests.get_mut(id) else { return };
         if inbound.flush_at.is_some() || !room {
             return;
@@ -198,7 +197,7 @@ impl Core {
     pub(super) fn made_room(&mut self) {
         self.stall_at = None;
         let now = self.clock;
-        if self.outbox.len() < PROGRESS_ROOM {
+        if self.has_progress_room() {
             let waiting = |(id, inbound): (&RequestId, &Inbound)| {
                 (inbound.has_waiting() && inbound.flush_at.is_none()).then(|| id.clone())
             };

@@ -408,10 +408,7 @@ impl Core {
     /// Every operation that names a time passes here.
     pub(crate) fn observe(&mut self, now: Instant) {
         self.clock = self.clock.max(now);
-        if self.outbox.len() > self.limits.max_outbox_len
-            && self.stall_at.is_none()
-            && !self.is_closed()
-        {
+        if !self.has_room() && self.stall_at.is_none() && !self.is_closed() {
             self.stall_at = Some(self.clock + self.limits.stall_timeout);
         }
     }
