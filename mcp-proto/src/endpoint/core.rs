@@ -19,6 +19,7 @@ use crate::id::RequestId;
 use crate::progress::Pacing;
 use crate::revision::Revision;
 use crate::time::Instant;
+use crate::wire::ProgressLayout;
 
 /// Everything that one side of a conversation knows.
 #[derive(Clone, Debug)]
@@ -38,6 +39,7 @@ pub(crate) struct Core {
     pub(super) held_len: usize,
     pub(super) events: VecDeque<Event>,
     pub(super) answers: Answers,
+    pub(super) progress_layout: ProgressLayout,
     pub(super) peer: Option<PeerInfo>,
     /// When the connection ends because the peer does not read.
     pub(super) stall_at: Option<Instant>,
@@ -138,6 +140,7 @@ impl Core {
             held_len: 0,
             events: VecDeque::new(),
             answers: Answers::new(&limits),
+            progress_layout: ProgressLayout::unknown(),
             peer: None,
             stall_at: None,
             holds_input: false,

@@ -21,7 +21,8 @@ use crate::revision::{Era, Revision};
 use crate::time::Instant;
 use crate::types::{EmptyResult, Progress, meta};
 use crate::wire::{
-    ErrorId, Malformed, MalformedKind, Message, PeerError, Salvaged, read_message, salvage,
+    ErrorId, Malformed, MalformedKind, Message, PeerError, ProgressFields, Salvaged, read_message,
+    salvage,
 };
 
 impl Core {
@@ -30,6 +31,11 @@ impl Core {
         // What was due before it may have been the handshake, which ends everything.
         self.expire_before(at);
         if self.is_closed() {
+            return;
+        }
+        if let Some(fields) = self.progress_layout.read(&frame) {
+            self.handle_progress(&frame, &fields, at);
+            self.settle();
             return;
         }
         match read_message(&frame, &self.limits, self.tolerance) {
@@ -188,7 +194,11 @@ impl Core {
         at: Instant,
     ) {
         match method {
-            b"notifications/progress" => self.handle_progress(frame, params, at),
+            b"notifications/progress" => {
+                let fields = ProgressFields::new(params.as_ref());
+                self.progress_layout.learn(frame, &fields);
+                self.handle_progress(frame, &fields, at);
+            }
             b"notifications/cancelled" => self.handle_cancelled(frame, params),
             b"notifications/initialized" => match &mut self.life {
                 Lifecycle::Server(serving) => serving.handle_initialized(),
@@ -228,20 +238,18 @@ impl Core {
         self.events.push_back(Event::Cancelled { id, reason });
     }
 
-    fn handle_progress(&mut self, frame: &Bytes, params: Option<Params<'_>>, at: Instant) {
+    fn handle_progress(&mut self, frame: &Bytes, fields: &ProgressFields<'_>, at: Instant) {
         if self.is_server_of_modern_client() {
             // MUST NOT; 2026-07-28 basic/patterns/progress
             return self.violation(Violation::UnexpectedMethod("progress from a client"));
         }
-        let get = |name| params.as_ref().and_then(|params| params.get(name));
-        let token = get("progressToken");
-        let Some(Ok(token)) = token.map(|token| ProgressToken::read(token, self.limits.max_id_len))
-        else {
+        let read = |token| ProgressToken::read(token, self.limits.max_id_len);
+        let Some(Ok(token)) = fields.token.map(read) else {
             return self.violation(Violation::BadToken);
         };
         let Some(number) = self.find_call(&token) else { return };
         let Some(value) =
-            get("progress").filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64)
+            fields.progress.filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64)
         else {
             return self.violation(Violation::BadProgress);
         };
@@ -257,8 +265,8 @@ impl Core {
         call.rearm(at);
         let progress = Progress {
             progress: value,
-            total: get("total").filter(|total| total.kind() == Kind::Number).and_then(Raw::as_f64),
-            message: get("message").and_then(|message| text_of(frame, message)),
+            total: fields.total.filter(|total| total.kind() == Kind::Number).and_then(Raw::as_f64),
+            message: fields.message.and_then(|message| text_of(frame, message)),
         };
         self.events.push_back(Event::Progress { id, progress });
     }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::raw::Raw;
 use super::string::{
     find_special, read_hex, read_unicode, simple_escape, special_in_word, unescape,
 };
@@ -45,6 +46,54 @@ pub(super) fn scan_value(bytes: &[u8], max_depth: usize) -> Result<&[u8], ScanEr
     let end = scanner.at;
     scanner.finish(read)?;
     Ok(bytes.get(start..end).unwrap_or_default())
+}
+
+/// The length of the number that `text` begins with, by the grammar of RFC 8259; or where it breaks it.
+fn number_len(text: &[u8]) -> Result<usize, usize> {
+    let digits = |from: usize| {
+        let rest = text.get(from..).unwrap_or_default();
+        from + rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
+    };
+    let some_digits = |from: usize| match digits(from) {
+        end if end == from => Err(from),
+        end => Ok(end),
+    };
+    let start = usize::from(text.first() == Some(&b'-'));
+    let mut at = match text.get(start) {
+        Some(b'0') => start + 1,
+        _ => some_digits(start)?,
+    };
+    if text.get(at) == Some(&b'.') {
+        at = some_digits(at + 1)?;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        at += 1;
+        at += usize::from(matches!(text.get(at), Some(b'+' | b'-')));
+        at = some_digits(at)?;
+    }
+    Ok(at)
+}
+
+/// The number that `text` begins with, and what is behind it.
+#[inline]
+pub(crate) fn number_at(text: &[u8]) -> Option<(Raw<'_>, &[u8])> {
+    let (number, rest) = text.split_at_checked(number_len(text).ok()?)?;
+    Some((Raw::scanned(number), rest))
+}
+
+/// The string that `text` begins with if it has no escapes, and what is behind it.
+#[inline]
+pub(crate) fn plain_string_at(text: &[u8]) -> Option<(Raw<'_>, &[u8])> {
+    let (b'"', _) = text.split_first()? else { return None };
+    let end = find_special(text, 1);
+    let (string, rest) = text.split_at_checked(end + 1)?;
+    string.ends_with(b"\"").then_some((Raw::scanned(string), rest))
+}
+
+/// Whether it is UTF-8: seeing that it is ASCII, as most is, is much cheaper than the general check.
+#[inline]
+pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
+    bytes.is_ascii() || core::str::from_utf8(bytes).is_ok()
 }
 
 /// Where the scan stands. It never recurses: what is open is a stack of bits. `None` is a syntax error at
@@ -262,37 +311,16 @@ impl<'a> Scanner<'a> {
     }
 
     fn number(&mut self) -> Option<()> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            Some(b'1'..=b'9') => self.digits(),
-            _ => return None,
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.some_digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
+        let rest = self.bytes.get(self.at..)?;
+        match number_len(rest) {
+            Ok(length) => {
+                self.at += length;
+                Some(())
             }
-            self.some_digits()?;
-        }
-        Some(())
-    }
-
-    fn some_digits(&mut self) -> Option<()> {
-        let before = self.at;
-        self.digits();
-        if self.at == before { None } else { Some(()) }
-    }
-
-    fn digits(&mut self) {
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
+            Err(fault) => {
+                self.at += fault;
+                None
+            }
         }
     }
 

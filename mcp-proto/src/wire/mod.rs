@@ -3,6 +3,7 @@
 mod encode;
 mod envelope;
 mod line;
+mod progress;
 
 pub(crate) use encode::{
     ErrorId, Head, Stamps, object_with_meta, write_error, write_head, write_notification,
@@ -12,3 +13,4 @@ pub(crate) use envelope::{
     Malformed, MalformedKind, Message, PeerError, Salvaged, read_message, salvage,
 };
 pub(crate) use line::{Line, LineDecoder};
+pub(crate) use progress::{ProgressFields, ProgressLayout};
