@@ -82,22 +82,47 @@ impl RawJson {
         Self(Bytes::copy_from_slice(value.as_bytes()))
     }
 
-    /// An object with one more member; what is no object counts as the empty one.
-    pub(crate) fn object_with(object: Option<&Self>, name: &str, value: &Self) -> Self {
-        let mut out = Vec::from(*b"{");
-        for (key, member) in object.into_iter().flat_map(|object| object.as_raw().members()) {
-            if key != name {
-                write_str(&mut out, &key);
-                out.push(b':');
-                write_raw(&mut out, member);
-                out.push(b',');
-            }
+    /// The object with one member set; what is no object counts as the empty one. A value that has no
+    /// JSON becomes `null`. Copies nothing if nobody else holds the text.
+    pub(crate) fn with_member<T: Serialize + ?Sized>(self, name: &str, value: &T) -> Self {
+        let (mut is_empty, mut is_set) = (true, false);
+        for (key, _) in self.as_raw().members() {
+            is_empty = false;
+            is_set |= key == name;
         }
+        let mut out = if is_empty {
+            Vec::from(*b"{")
+        } else if is_set {
+            self.members_without(name)
+        } else {
+            let mut members: Vec<u8> = self.0.into();
+            members.pop();
+            members.push(b',');
+            members
+        };
+        out.reserve(name.len() + 32);
         write_str(&mut out, name);
         out.push(b':');
-        write_raw(&mut out, value.as_raw());
+        let start = out.len();
+        if write_value(&mut out, value).is_err() {
+            out.truncate(start);
+            out.extend_from_slice(b"null");
+        }
         out.push(b'}');
         Self(out.into())
+    }
+
+    /// An open object of the other members, a comma behind each.
+    #[cold]
+    fn members_without(&self, name: &str) -> Vec<u8> {
+        let mut out = Vec::from(*b"{");
+        for (key, member) in self.as_raw().members().filter(|(key, _)| key != name) {
+            write_str(&mut out, &key);
+            out.push(b':');
+            write_raw(&mut out, member);
+            out.push(b',');
+        }
+        out
     }
 
     /// The value, to be looked into.
@@ -179,14 +204,18 @@ mod tests {
 
     #[test]
     fn members_are_added_and_replaced() {
-        let one = RawJson::object_with(None, "a", &RawJson::null());
+        let one = RawJson::null().with_member("a", &());
         assert_eq!(one.as_str(), r#"{"a":null}"#);
-        let two = RawJson::object_with(Some(&one), "b\n", &RawJson::empty_object());
-        assert_eq!(two.as_str(), r#"{"a":null,"b\n":{}}"#);
-        assert_eq!(
-            RawJson::object_with(Some(&two), "a", &RawJson::string("x")).as_str(),
-            r#"{"b\n":{},"a":"x"}"#
-        );
+        let held = one.clone();
+        let two = one.with_member("b\n", &RawJson::empty_object());
+        assert_eq!((held.as_str(), two.as_str()), (r#"{"a":null}"#, r#"{"a":null,"b\n":{}}"#));
+        let three = two.with_member("a", "x");
+        assert_eq!(three.as_str(), r#"{"b\n":{},"a":"x"}"#);
+        let spaced = RawJson::parse("{ }").unwrap().with_member("b", &1);
+        assert_eq!(spaced.with_member("b", &true).as_str(), r#"{"b":true}"#);
+        let no_json = alloc::collections::BTreeMap::from([((1, 2), 3)]);
+        let four = three.with_member("c", &no_json);
+        assert_eq!(four.as_str(), r#"{"b\n":{},"a":"x","c":null}"#);
     }
 
     #[test]

@@ -4,18 +4,57 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 
 /// The first byte at or after `from` that ends a run of plain text inside a string: a quote, a backslash
-/// or a control character; the length of `bytes` if there is none. Eight bytes a step.
+/// or a control character; the length of `bytes` if there is none.
+#[inline]
 pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        if let Some(run) = special_in_word(chunk) {
-            return at + run;
-        }
-        at += 8;
+    let rest = bytes.get(from..).unwrap_or_default();
+    // Most names and many texts end in their first word.
+    match rest.first_chunk() {
+        Some(word) => match special_in_word(word) {
+            Some(run) => from + run,
+            None => from + 8 + special_in_long(rest.get(8..).unwrap_or_default()),
+        },
+        None => from + rest.iter().position(is_special).unwrap_or(rest.len()),
     }
-    let tail = bytes.get(at..).unwrap_or_default();
-    let is_special = |byte: &u8| matches!(*byte, b'"' | b'\\' | 0..0x20);
-    at + tail.iter().position(is_special).unwrap_or(tail.len())
+}
+
+/// So far one search looks ahead: what it finds there is found again if a control character comes first.
+const WINDOW: usize = 256;
+
+#[inline(never)]
+fn special_in_long(text: &[u8]) -> usize {
+    let mut at = 0;
+    for window in text.chunks(WINDOW) {
+        let end = memchr::memchr2(b'"', b'\\', window);
+        let run = window.get(..end.unwrap_or(window.len())).unwrap_or_default();
+        if has_control(run) {
+            return at + run.iter().position(|byte| *byte < 0x20).unwrap_or(run.len());
+        }
+        at += run.len();
+        if end.is_some() {
+            break;
+        }
+    }
+    at
+}
+
+/// Whether there is a control character. Compiles to a few vector instructions.
+fn has_control(run: &[u8]) -> bool {
+    let lowest = |mut low: [u8; 16], block: &[u8; 16]| {
+        low.iter_mut().zip(block).for_each(|(low, byte)| *low = (*low).min(*byte));
+        low
+    };
+    let (blocks, tail) = run.as_chunks::<16>();
+    let low = blocks.iter().fold([0xFF; 16], lowest);
+    // The last block overlaps the others.
+    match run.last_chunk() {
+        Some(last) => lowest(low, last).iter().any(|byte| *byte < 0x20),
+        None => tail.iter().any(|byte| *byte < 0x20),
+    }
+}
+
+fn is_special(byte: &u8) -> bool {
+    matches!(*byte, b'"' | b'\\' | 0..0x20)
 }
 
 /// The position of the first byte in `chunk` that ends a run of plain text, as for [`find_special`].
@@ -74,14 +113,19 @@ pub(super) fn find_end(bytes: &[u8], from: usize) -> Option<(usize, bool)> {
     let mut at = from;
     let mut escaped = false;
     loop {
-        at = find_special(bytes, at);
-        match bytes.get(at)? {
-            b'"' => return Some((at, escaped)),
+        let rest = bytes.get(at..)?;
+        // Most names and many texts end in their first word.
+        let run = match rest.first_chunk().and_then(special_in_word) {
+            Some(run) => run,
+            None => memchr::memchr2(b'"', b'\\', rest)?,
+        };
+        match rest.get(run)? {
+            b'"' => return Some((at + run, escaped)),
             b'\\' => {
                 escaped = true;
-                at += 2;
+                at += run + 2;
             }
-            _ => at += 1,
+            _ => at += run + 1,
         }
     }
 }

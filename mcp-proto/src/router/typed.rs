@@ -150,5 +150,5 @@ pub(super) fn output_schema<T: JsonSchema>() -> Option<RawJson> {
 
 /// Any object: a tool without arguments does not mind some.
 fn no_arguments() -> RawJson {
-    RawJson::object_with(None, "type", &RawJson::string("object"))
+    RawJson::empty_object().with_member("type", "object")
 }

@@ -162,8 +162,8 @@ impl CallTool {
     /// A value that JSON cannot express (a map whose keys are no strings) becomes `null`.
     #[must_use]
     pub fn argument<T: Serialize>(mut self, name: &str, value: T) -> Self {
-        let value = RawJson::of(&value).unwrap_or_else(|_| RawJson::null());
-        self.arguments = Some(RawJson::object_with(self.arguments.as_ref(), name, &value));
+        let arguments = self.arguments.take().unwrap_or(RawJson::empty_object());
+        self.arguments = Some(arguments.with_member(name, &value));
         self
     }
 }

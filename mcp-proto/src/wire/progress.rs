@@ -45,6 +45,9 @@ enum Field {
     Message,
 }
 
+/// Values with the text before them: where each value starts and ends in its frame.
+type Pieces = [(usize, usize, Piece); FIELDS];
+
 /// What a layout may take: twice what peers write.
 const TEXT: usize = 256;
 const FIELDS: usize = 4;
@@ -85,7 +88,7 @@ impl ProgressLayout {
         }
     }
 
-    fn fill(&mut self, frame: &[u8], mut pieces: [(usize, usize, Piece); FIELDS], count: usize) {
+    fn fill(&mut self, frame: &[u8], mut pieces: Pieces, count: usize) {
         let (mut used, mut at) = (0, 0);
         let mut keep = |from: usize, to: usize| {
             let piece = frame.get(from..to)?;
@@ -123,10 +126,7 @@ impl ProgressLayout {
 }
 
 /// Where the values of `frame` stand, in their order; `None` if one of them can only be read the long way.
-fn pieces(
-    frame: &[u8],
-    fields: &ProgressFields<'_>,
-) -> Option<([(usize, usize, Piece); FIELDS], usize)> {
+fn pieces(frame: &[u8], fields: &ProgressFields<'_>) -> Option<(Pieces, usize)> {
     let mut pieces = [(0, 0, Piece::default()); FIELDS];
     let mut count = 0;
     let mut note = |field: Field, value: Option<Raw<'_>>| {
