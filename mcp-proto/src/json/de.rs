@@ -94,12 +94,17 @@ impl<'de> Decoder<'de> {
         self.cursor.value().ok_or_else(Self::broken)
     }
 
-    fn string(&mut self) -> Result<Cow<'de, str>, DecodeError> {
+    /// The content of a string as it stands.
+    fn quoted(&mut self) -> Result<Quoted<'de>, DecodeError> {
         let start = self.cursor.at + 1;
         let (end, escaped) = find_end(self.cursor.bytes, start).ok_or_else(Self::broken)?;
         let content = self.cursor.bytes.get(start..end).unwrap_or_default();
         self.cursor.at = end + 1;
-        unescape(content, escaped).ok_or_else(Self::broken)
+        Ok(Quoted { content, escaped })
+    }
+
+    fn string(&mut self) -> Result<Cow<'de, str>, DecodeError> {
+        self.quoted()?.read()
     }
 
     fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
@@ -133,14 +138,14 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
             b'"' => self.visit_string(visitor),
             b'{' => {
                 self.cursor.at += 1;
-                let mut members = Parts { decoder: self, key: None, index: 0 };
+                let mut members = Parts { decoder: self, key: Quoted::default(), index: 0 };
                 let value = visitor.visit_map(&mut members)?;
                 members.end(b'}')?;
                 Ok(value)
             }
             b'[' => {
                 self.cursor.at += 1;
-                let mut items = Parts { decoder: self, key: None, index: 0 };
+                let mut items = Parts { decoder: self, key: Quoted::default(), index: 0 };
                 let value = visitor.visit_seq(&mut items)?;
                 items.end(b']')?;
                 Ok(value)
@@ -187,7 +192,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
             }
             b'{' => {
                 self.cursor.at += 1;
-                let mut variant = Parts { decoder: self, key: None, index: 0 };
+                let mut variant = Parts { decoder: self, key: Quoted::default(), index: 0 };
                 let value = visitor.visit_enum(&mut variant)?;
                 variant.end(b'}')?;
                 Ok(value)
@@ -209,11 +214,29 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     }
 }
 
+/// A string that is not read yet.
+#[derive(Clone, Copy, Default)]
+struct Quoted<'de> {
+    content: &'de [u8],
+    escaped: bool,
+}
+
+impl<'de> Quoted<'de> {
+    fn read(self) -> Result<Cow<'de, str>, DecodeError> {
+        unescape(self.content, self.escaped).ok_or_else(Decoder::broken)
+    }
+
+    /// As a segment of a path.
+    fn name(self) -> String {
+        self.read().map(Cow::into_owned).unwrap_or_default()
+    }
+}
+
 /// The parts of an open container.
 struct Parts<'a, 'de> {
     decoder: &'a mut Decoder<'de>,
     /// The key whose value comes next.
-    key: Option<Cow<'de, str>>,
+    key: Quoted<'de>,
     index: usize,
 }
 
@@ -269,23 +292,18 @@ impl<'de> MapAccess<'de> for &mut Parts<'_, 'de> {
         if !self.advance()? {
             return Ok(None);
         }
-        let key = self.decoder.string()?;
+        self.key = self.decoder.quoted()?;
         self.colon();
-        let name = match &key {
-            Cow::Borrowed(key) => seed.deserialize(Key(BorrowedStrDeserializer::new(key))),
-            Cow::Owned(key) => seed.deserialize(Key(key.as_str().into_deserializer())),
-        };
-        let name = name.map_err(|error: DecodeError| error.within(|| key.to_string()))?;
-        self.key = Some(key);
-        Ok(Some(name))
+        let name = seed.deserialize(Key(self.key));
+        name.map(Some).map_err(|error| error.within(|| self.key.name()))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(
         &mut self,
         seed: V,
     ) -> Result<V::Value, DecodeError> {
-        let key = self.key.take().unwrap_or_default();
-        seed.deserialize(&mut *self.decoder).map_err(|error| error.within(|| key.into_owned()))
+        let key = self.key;
+        seed.deserialize(&mut *self.decoder).map_err(|error| error.within(|| key.name()))
     }
 }
 
@@ -332,13 +350,12 @@ impl<'de> VariantAccess<'de> for &mut Parts<'_, 'de> {
 }
 
 /// A key: a string, or what a map with keys of another type reads from one.
-struct Key<D>(D);
+struct Key<'de>(Quoted<'de>);
 
 macro_rules! parsed_keys {
     ($($method:ident => $visit:ident: $type:ty),*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-            let text = String::deserialize(self.0)?;
-            match text.parse::<$type>() {
+            match self.0.read()?.parse::<$type>() {
                 Ok(value) => visitor.$visit(value),
                 Err(_) => Err(DecodeError::new("a key of the wrong type")),
             }
@@ -346,11 +363,22 @@ macro_rules! parsed_keys {
     };
 }
 
-impl<'de, D: de::Deserializer<'de, Error = DecodeError>> de::Deserializer<'de> for Key<D> {
+impl<'de> de::Deserializer<'de> for Key<'de> {
     type Error = DecodeError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        self.0.deserialize_any(visitor)
+        match self.0.read()? {
+            Cow::Borrowed(key) => visitor.visit_borrowed_str(key),
+            Cow::Owned(key) => visitor.visit_string(key),
+        }
+    }
+
+    /// The name of a field is only compared, so it need not be read as text.
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        if self.0.escaped {
+            return self.deserialize_any(visitor);
+        }
+        visitor.visit_borrowed_bytes(self.0.content)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -367,11 +395,14 @@ impl<'de, D: de::Deserializer<'de, Error = DecodeError>> de::Deserializer<'de> f
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
-        variants: &'static [&'static str],
+        _: &'static str,
+        _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        self.0.deserialize_enum(name, variants, visitor)
+        match self.0.read()? {
+            Cow::Borrowed(key) => visitor.visit_enum(BorrowedStrDeserializer::new(key)),
+            Cow::Owned(key) => visitor.visit_enum(key.into_deserializer()),
+        }
     }
 
     parsed_keys! {
@@ -383,7 +414,7 @@ impl<'de, D: de::Deserializer<'de, Error = DecodeError>> de::Deserializer<'de> f
 
     forward_to_deserialize_any! {
         i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
-        identifier ignored_any
+        ignored_any
     }
 }
 

@@ -12,7 +12,7 @@ use super::de::DecodeError;
 use super::raw::Raw;
 use super::scan::{MAX_DEPTH, ScanError};
 use super::ser::{EncodeError, write_value};
-use super::write::{write_raw, write_str};
+use super::write::{write_key, write_raw, write_str};
 
 /// One JSON value, validated and not yet read. Cloning it never copies.
 ///
@@ -101,8 +101,7 @@ impl RawJson {
             members
         };
         out.reserve(name.len() + 32);
-        write_str(&mut out, name);
-        out.push(b':');
+        write_key(&mut out, name);
         let start = out.len();
         if write_value(&mut out, value).is_err() {
             out.truncate(start);
@@ -117,8 +116,7 @@ impl RawJson {
     fn members_without(&self, name: &str) -> Vec<u8> {
         let mut out = Vec::from(*b"{");
         for (key, member) in self.as_raw().members().filter(|(key, _)| key != name) {
-            write_str(&mut out, &key);
-            out.push(b':');
+            write_key(&mut out, &key);
             write_raw(&mut out, member);
             out.push(b',');
         }

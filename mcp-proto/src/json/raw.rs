@@ -10,7 +10,7 @@ use super::de::{DecodeError, decode};
 use super::owned::RawJson;
 use super::scan::{MAX_DEPTH, ScanError, scan_value};
 use super::ser::serialize_raw;
-use super::string::{find_end, find_structural, unescape};
+use super::string::{find_end, find_structural, special_in_word, unescape};
 
 /// One JSON value, validated and not yet read, borrowed from its buffer. `Copy`, two words.
 ///
@@ -130,6 +130,14 @@ impl<'a> Raw<'a> {
         memchr::memchr(b'\\', content).is_none().then_some(content)
     }
 
+    /// Whether it is the string `text`.
+    pub(crate) fn is_string(self, text: &str) -> bool {
+        match self.plain_str() {
+            Some(content) => content == text.as_bytes(),
+            None => self.as_str().is_some_and(|content| content == text),
+        }
+    }
+
     /// The first member of that name; `None` if there is none or this is no object. Linear.
     pub fn get(self, name: &str) -> Option<Self> {
         let mut members = self.members();
@@ -193,6 +201,9 @@ impl<'a> Members<'a> {
     pub(crate) fn next_raw(&mut self) -> Option<(&'a [u8], bool, Raw<'a>)> {
         let cursor = &mut self.0;
         cursor.separator();
+        if let Some(key) = cursor.short_key() {
+            return Some((key, false, cursor.value()?));
+        }
         if cursor.peek()? != b'"' {
             return None;
         }
@@ -245,10 +256,27 @@ impl<'a> Cursor<'a> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     pub(super) fn whitespace(&mut self) {
+        // What machines write has none.
+        if let Some(b'!'..) = self.peek() {
+            return;
+        }
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
+    }
+
+    /// A key and its colon, if they are as machines write them: a short name, nothing to decode, no space.
+    #[inline]
+    fn short_key(&mut self) -> Option<&'a [u8]> {
+        let (b'"', text) = self.bytes.get(self.at..)?.split_first()? else { return None };
+        let length = special_in_word(text.first_chunk()?)?;
+        let (key, [b'"', b':', b'!'..=0xFF, ..]) = text.split_at_checked(length)? else {
+            return None;
+        };
+        self.at += length + 3;
+        Some(key)
     }
 
     /// Whitespace, with a comma in it if one is there.

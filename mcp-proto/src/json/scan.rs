@@ -227,7 +227,23 @@ impl<'a> Scanner<'a> {
     }
 
     /// A key and its colon, up to the value: its content. `escaped` tells of it.
+    #[inline]
     pub(super) fn key(&mut self) -> Option<&'a [u8]> {
+        // What machines write: a short name, nothing to decode, no whitespace.
+        if let Some((b'"', text)) = self.bytes.get(self.at..)?.split_first()
+            && let Some(length) = text.first_chunk().and_then(special_in_word)
+            && let Some((key, [b'"', b':', b'!'..=0xFF, ..])) = text.split_at_checked(length)
+            && key.first() != Some(&b'$')
+        {
+            self.escaped = false;
+            self.at += length + 3;
+            return Some(key);
+        }
+        self.any_key()
+    }
+
+    #[inline(never)]
+    fn any_key(&mut self) -> Option<&'a [u8]> {
         if self.peek() != Some(b'"') {
             return None;
         }

@@ -10,7 +10,7 @@ use serde::ser::{
 };
 
 use super::raw::{Kind, Raw};
-use super::write::{Utf8, write_f64, write_i64, write_raw, write_str, write_u64};
+use super::write::{Utf8, write_f64, write_i64, write_key, write_raw, write_str, write_u64};
 
 /// Why a value has no JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,8 +131,7 @@ impl<'a> Open<'a> {
 
     fn member<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), EncodeError> {
         self.comma();
-        write_str(self.out, key);
-        self.out.push(b':');
+        write_key(self.out, key);
         write_value(self.out, value)
     }
 
@@ -143,8 +142,7 @@ impl<'a> Open<'a> {
 
 fn write_variant(out: &mut Vec<u8>, name: &str) {
     out.push(b'{');
-    write_str(out, name);
-    out.push(b':');
+    write_key(out, name);
 }
 
 impl<'a> ser::Serializer for Serializer<'a> {

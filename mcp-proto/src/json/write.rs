@@ -56,16 +56,26 @@ pub(crate) fn write_f64(out: &mut Vec<u8>, value: f64) {
 pub(crate) fn write_str(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut done = 0;
-    loop {
-        let at = find_special(bytes, done);
-        out.extend_from_slice(bytes.get(done..at).unwrap_or_default());
-        let Some(special) = bytes.get(at) else { break };
+    let mut rest = text.as_bytes();
+    while let Some((plain, behind)) = rest.split_at_checked(find_special(rest, 0)) {
+        out.extend_from_slice(plain);
+        let Some((special, behind)) = behind.split_first() else { break };
         write_escape(out, *special);
-        done = at + 1;
+        rest = behind;
     }
     out.push(b'"');
+}
+
+/// Writes a name and its colon.
+pub(crate) fn write_key(out: &mut Vec<u8>, name: &str) {
+    if find_special(name.as_bytes(), 0) < name.len() {
+        write_str(out, name);
+        return out.push(b':');
+    }
+    out.reserve(name.len() + 3);
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 /// Writes what is JSON already.

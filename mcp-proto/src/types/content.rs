@@ -131,13 +131,18 @@ impl<'de> Deserialize<'de> for ContentBlock {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let captured = Captured::deserialize(deserializer)?;
         let raw = captured.as_raw();
-        let kind = raw.get("type").and_then(|kind| kind.as_str());
-        let block = match kind.as_deref() {
-            Some("text") => raw.decode().map(Self::Text),
-            Some("image") => raw.decode().map(Self::Image),
-            Some("audio") => raw.decode().map(Self::Audio),
-            Some("resource_link") => raw.decode().map(Self::ResourceLink),
-            _ => Ok(Self::Other(captured.to_raw_json())),
+        let kind = raw.get("type");
+        let is = |name| kind.is_some_and(|kind| kind.is_string(name));
+        let block = if is("text") {
+            raw.decode().map(Self::Text)
+        } else if is("image") {
+            raw.decode().map(Self::Image)
+        } else if is("audio") {
+            raw.decode().map(Self::Audio)
+        } else if is("resource_link") {
+            raw.decode().map(Self::ResourceLink)
+        } else {
+            Ok(Self::Other(captured.to_raw_json()))
         };
         block.map_err(serde::de::Error::custom)
     }

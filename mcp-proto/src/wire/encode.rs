@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use crate::error::ErrorObject;
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{EncodeError, Kind, Raw, write_f64, write_raw, write_str, write_value};
+use crate::json::{
+    EncodeError, Kind, Raw, write_f64, write_key, write_raw, write_str, write_value,
+};
 use crate::types::Progress;
 
 /// What a message begins with.
@@ -225,8 +227,7 @@ fn meta(out: &mut Vec<u8>, own: Option<Raw<'_>>, more: Option<Raw<'_>>, stamps: 
 
 /// Writes one member and a comma.
 fn member(out: &mut Vec<u8>, name: &str, json: &[u8]) {
-    write_str(out, name);
-    out.push(b':');
+    write_key(out, name);
     write_raw(out, Raw::trusted(json));
     out.push(b',');
 }
