@@ -183,7 +183,11 @@ impl Core {
     pub(super) fn arm_flush(&mut self, id: &RequestId, now: Instant) {
         let room = self.has_progress_room();
         let Some(inbound) = self.requests.get_mut(id) else { return };
-        if inbound.flush_at.is_some() || !room {
+        if inbound.flush_at.is_some() {
+            return;
+        }
+        if !room {
+            self.holds_progress |= inbound.has_waiting();
             return;
         }
         inbound.flush_at =
@@ -197,7 +201,8 @@ impl Core {
     pub(super) fn made_room(&mut self) {
         self.stall_at = None;
         let now = self.clock;
-        if self.has_progress_room() {
+        if self.holds_progress && self.has_progress_room() {
+            self.holds_progress = false;
             let waiting = |(id, inbound): (&RequestId, &Inbound)| {
                 (inbound.has_waiting() && inbound.flush_at.is_none()).then(|| id.clone())
             };

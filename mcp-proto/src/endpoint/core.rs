@@ -45,6 +45,8 @@ pub(crate) struct Core {
     pub(super) stall_at: Option<Instant>,
     /// Input that has been read waits until there is room for what it may have answered.
     holds_input: bool,
+    /// Progress waits that has no timer, because the peer does not read.
+    pub(super) holds_progress: bool,
     pub(super) phase: Phase,
     /// The latest time that a caller named.
     pub(super) clock: Instant,
@@ -144,6 +146,7 @@ impl Core {
             peer: None,
             stall_at: None,
             holds_input: false,
+            holds_progress: false,
             phase: Phase::Open,
             clock: Instant::ZERO,
         }

@@ -94,6 +94,9 @@ impl<'a> Raw<'a> {
 
     /// The text of a string, borrowed unless it has escapes.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
+        if let Some(content) = self.plain_str() {
+            return unescape(content, false);
+        }
         if self.kind() != Kind::String {
             return None;
         }

@@ -160,6 +160,10 @@ impl LineDecoder {
         if self.tolerance == Tolerance::Strict {
             return Some(line);
         }
+        // What machines write begins and ends with a bracket.
+        if let [b'!'..=b'~', .., b'!'..=b'~'] = line[..] {
+            return Some(line);
+        }
         let mut text: &[u8] = &line;
         if first {
             text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
