@@ -63,6 +63,7 @@
 //!
 //! Without features it is `no_std` with `alloc`.
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 #[cfg(any(test, feature = "driver", feature = "testing"))]

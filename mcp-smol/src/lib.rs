@@ -1,5 +1,6 @@
 //! MCP clients and servers on smol.
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 mod io;
 

@@ -35,6 +35,7 @@
 //!
 //! Every function here must be called within a Tokio runtime that has its timer enabled, and its I/O for
 //! [`serve_stdio`], [`run_stdio`] and [`spawn`]. Both kinds of runtime will do.
+#![forbid(unsafe_code)]
 
 pub mod child;
 mod group;

@@ -1,4 +1,5 @@
 //! `mcpcli`: calls the tools of MCP servers and shows how far they have come.
+#![forbid(unsafe_code)]
 
 mod args;
 mod asides;
