@@ -1,0 +1,82 @@
+//! What a peer can provoke: a server answers nonsense within a budget, a client never.
+
+use mcp_proto::{CloseReason, Event, ServerConfig};
+use mcp_tests::{Hand, millis, result, secs};
+
+const NONSENSE: &str = "{\"jsonrpc\":\"2.0\",\"id\":7,\"params\":[]}\n";
+
+#[test]
+fn nonsense_is_answered_sixteen_times_a_second_and_then_met_with_silence() {
+    let mut server = Hand::server();
+    server.feed(NONSENSE.repeat(1_000));
+    assert_eq!(server.said().len(), 16);
+    let violations = server.told().len();
+    assert_eq!(violations, 1_000, "what is not answered is still told to the caller");
+    server.pass(millis(62));
+    server.feed(NONSENSE);
+    assert_eq!(server.said().len(), 0, "a sixteenth of a second brings one answer, not less");
+    server.pass(millis(1));
+    server.feed(NONSENSE.repeat(2));
+    assert_eq!(server.said().len(), 1);
+    server.pass(secs(60));
+    server.feed(NONSENSE.repeat(1_000));
+    assert_eq!(server.said().len(), 16, "a minute of peace saves up no more than a burst");
+    server.feed("{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"ping\"}\n");
+    assert_eq!(server.said().len(), 1, "who asks properly is answered all the while");
+}
+
+#[test]
+fn a_peer_that_never_stops_provoking_answers_is_given_up() {
+    let mut server = Hand::server();
+    for second in 0..64 {
+        server.feed(NONSENSE.repeat(16));
+        assert_eq!(server.said().len(), 16, "second {second}");
+        server.pass(secs(1));
+    }
+    assert!(!server.conn().is_closed(), "1,024 answers are within the limit");
+    server.feed(NONSENSE);
+    assert_eq!(server.said().len(), 0);
+    let closed = server.told().pop();
+    assert!(matches!(closed, Some(Event::Closed(CloseReason::TooManyViolations))), "{closed:?}");
+}
+
+#[test]
+fn the_budget_is_the_configured_one() {
+    let mut config = ServerConfig::new("s", "1");
+    config.limits.max_error_answers_per_second = 2;
+    config.limits.max_error_answers = 3;
+    let mut server = Hand::server_with(config);
+    server.feed(NONSENSE.repeat(5));
+    assert_eq!(server.said().len(), 2);
+    server.pass(secs(1));
+    server.feed(NONSENSE);
+    assert_eq!(server.said().len(), 1);
+    assert!(!server.conn().is_closed());
+    server.feed(NONSENSE);
+    assert_eq!(server.said().len(), 0);
+    assert!(server.conn().is_closed());
+}
+
+/// Two broken peers that answer each other would do so for ever.
+#[test]
+fn a_client_answers_no_nonsense_and_its_call_goes_on() {
+    let mut client = Hand::client();
+    let id = client.call(mcp_proto::CallOptions::default().tracked());
+    for line in [
+        NONSENSE,
+        "no JSON\n",
+        "[]\n",
+        "{\"jsonrpc\":\"1.0\",\"id\":1,\"result\":{}}\n",
+        "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700,\"message\":\"what?\"}}\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":99,\"error\":{\"code\":-32600,\"message\":\"what?\"}}\n",
+        "\u{0}\u{1}\u{2}\n",
+    ] {
+        client.feed(line.repeat(100));
+        assert_eq!(client.said(), [""; 0], "an answer to {line}");
+        let told = client.told();
+        assert_eq!(told.len(), 100, "{line}");
+        assert!(told.iter().all(|event| matches!(event, Event::Violation(_))));
+    }
+    client.feed(result(&id));
+    assert_eq!(mcp_tests::endings(&client.told()), [(id, true)]);
+}

@@ -1,0 +1,72 @@
+//! Faults of transport and clock that an adapter has to survive, as the engine sees them.
+
+use mcp_proto::{
+    CallError, CallOptions, CallToolResult, ClientConfig, Event, Instant, Revision, Timeouts,
+};
+use mcp_tests::{Hand, result, secs, tool_call, welcome, work};
+
+/// A message is whole or it is the last one: after half of it the stream can only end.
+#[test]
+fn after_a_torn_write_not_one_byte_is_given_out() {
+    let mut client = Hand::client();
+    let (conn, now) = (client.conn(), Instant::ZERO);
+    let tickets = [(); 3].map(|()| conn.request(&work(), CallOptions::default(), now).unwrap());
+    let length = conn.poll_transmit().unwrap().len();
+    conn.advance_transmit(length / 2);
+    conn.handle_transport_error(now);
+    assert!(conn.poll_transmit().is_none());
+    assert!(conn.request(&work(), CallOptions::default(), now).is_err());
+    conn.cancel(tickets[0].id(), None, now);
+    conn.close(now);
+    conn.handle_timeout(now + secs(3600));
+    assert!(conn.poll_transmit().is_none());
+    let told = client.told();
+    let ended = |event: &&Event| {
+        matches!(event, Event::Response { outcome: Err(CallError::Closed(_)), .. })
+    };
+    assert_eq!(told.iter().filter(ended).count(), 3, "{told:?}");
+}
+
+#[test]
+fn a_server_gives_out_nothing_after_a_torn_write_whatever_its_tools_still_say() {
+    let mut server = Hand::server();
+    let first = server.accept(&tool_call("1", Some("1")));
+    let second = server.accept(&tool_call("2", None));
+    let now = server.now();
+    let conn = server.conn();
+    conn.respond(&first, &CallToolResult::text("done"), now).unwrap();
+    conn.advance_transmit(1);
+    conn.handle_transport_error(now);
+    let late = conn.respond(&second, &CallToolResult::text("done"), now);
+    assert!(late.is_err());
+    assert!(conn.poll_transmit().is_none());
+}
+
+/// All that is due comes in one go, and no timer is left that would fire again.
+#[test]
+fn ten_thousand_deadlines_of_one_tick_end_each_call_once() {
+    let mut config = ClientConfig::new("c", "1").revisions(Revision::V2025_11_25);
+    config.limits.max_calls = 10_000;
+    config.limits.max_outbox_len = 64 << 20;
+    let mut client = Hand::client_with(config);
+    client.feed(welcome(Revision::V2025_11_25));
+    let options = CallOptions::default().timeouts(Timeouts::NEVER.total(secs(5)));
+    let ids: Vec<_> = (0..10_000).map(|_| client.call(options.clone())).collect();
+    // The last one is answered just in time.
+    client.feed(result(ids.last().unwrap()));
+    client.told();
+    client.pass(secs(5));
+    let told = client.told();
+    let timeouts: Vec<_> = told
+        .iter()
+        .filter_map(|event| match event {
+            Event::Response { id, outcome: Err(CallError::TimedOut(_)) } => Some(id.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told.len(), 9_999);
+    assert_eq!(timeouts, ids[..9_999], "each once, in the order in which they were made");
+    assert_eq!(client.said().len(), 9_999, "each is cancelled on the wire, once");
+    assert_eq!(client.conn().calls_in_flight(), 0);
+    assert_eq!(client.conn().poll_timeout(), None);
+}
