@@ -3,9 +3,11 @@
 //! - [`Pair`]: a client and a server joined in memory, on a clock that jumps to the next deadline.
 //! - [`SimNet`]: what is between them: seeded chunking, delay, truncation, disconnect.
 //! - [`transcript`]: conversations written as text, played to one side.
+//! - [`codec`]: one message read or written by itself.
 //! - [`connect`]: a client on a [`Router`](crate::router::Router), to test its tools; [`Clock`] for tools that wait.
 
 mod clock;
+pub mod codec;
 mod memory;
 mod net;
 mod pair;

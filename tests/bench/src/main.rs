@@ -1,95 +1,130 @@
-//! One case in one process: runs it so many times and prints what it allocated.
+//! What a message costs: this engine beside rmcp, rpc-io and mcp-io.
 //!
-//! `tests/bench/run` starts this under callgrind, which counts only what happens in `measured`.
+//! `tests/bench/run` builds it and starts it in its directory. It starts itself again, one case in one
+//! process, under callgrind and without; callgrind counts only what happens in the measured region.
 
 mod allocations;
+mod cases;
 mod messages;
-#[cfg(feature = "ours")]
-mod ours;
-#[cfg(feature = "ours")]
-mod raw_field;
-#[cfg(feature = "rmcp")]
-mod theirs;
+mod meter;
+mod report;
 
-use std::time::{Duration, Instant};
+use std::fs;
+use std::process::ExitCode;
 
-/// One message, so many times: prepared outside, then handed to `measured` once.
-type Case = fn(&Plan) -> Sample;
+use meter::Plan;
+use report::{Figures, Verdict};
 
-/// What a case is asked to do.
-struct Plan {
-    warm_up: usize,
-    messages: usize,
-}
+const USAGE: &str = "\
+usage: tests/bench/run [OPTION …] [CASE-PREFIX …]
+  --json FILE   writes figures and goals as JSON lines
+  --svg FILE    draws the ratios
+  --doc FILE    fills the tables of a page
+  --no-time     counts only
+  --check       counts our own cases; fails if one has risen by more than 5 % over the baseline
+  --accept      counts our own cases; writes the baseline
+  --list        names the cases";
 
-/// What it cost.
-struct Sample {
-    allocations: u64,
-    bytes: u64,
-    time: Duration,
-}
-
-fn cases() -> Vec<(&'static str, Case)> {
-    let mut cases: Vec<(&'static str, Case)> = Vec::new();
-    #[cfg(feature = "ours")]
-    cases.extend(ours::CASES);
-    #[cfg(feature = "ours")]
-    cases.extend(raw_field::CASES);
-    #[cfg(feature = "rmcp")]
-    cases.extend(theirs::CASES);
-    cases
-}
-
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words[..] {
-        ["list"] => cases().iter().for_each(|(name, _)| println!("{name}")),
-        ["time", rounds, first, second] => compare(first, second, number(rounds)),
-        ["run", name, warm_up, messages] => {
-            let plan = Plan { warm_up: number(warm_up), messages: number(messages) };
-            let sample = find(name)(&plan);
-            println!("{} {}", sample.allocations, sample.bytes);
-        }
-        _ => {
-            eprintln!("usage: mcp-bench list | run CASE WARM-UP MESSAGES | time ROUNDS CASE CASE");
-            std::process::exit(2);
+    if let ["run", case, warm_up, messages] = words[..] {
+        let plan = Plan { warm_up: number(warm_up), messages: number(messages) };
+        let sample = cases::find(case)(&plan);
+        println!("{} {} {}", sample.messages, sample.allocations, sample.bytes);
+        return ExitCode::SUCCESS;
+    }
+    match Options::parse(&words) {
+        Some(options) => options.carry_out(),
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
         }
     }
-}
-
-/// Interleaved rounds of two cases: the median of their ratios, with the quartiles. Rounds are short, so
-/// that most of them are not interrupted.
-fn compare(first: &str, second: &str, rounds: usize) {
-    let plan = Plan { warm_up: 50, messages: 200 };
-    let (first, second) = (find(first), find(second));
-    let mut ratios: Vec<f64> = (0..rounds)
-        .map(|_| {
-            let (one, other) = (first(&plan).time, second(&plan).time);
-            other.as_secs_f64() / one.as_secs_f64()
-        })
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    let at = |part: usize| ratios[(ratios.len() - 1) * part / 4];
-    println!("{:.2} {:.2} {:.2}", at(2), at(1), at(3));
-}
-
-fn find(name: &str) -> Case {
-    let found = cases().into_iter().find(|(known, _)| *known == name);
-    found.unwrap_or_else(|| panic!("no case {name}; see `mcp-bench list`")).1
 }
 
 fn number(text: &str) -> usize {
     text.parse().unwrap_or_else(|_| panic!("{text} is no number"))
 }
 
-/// The region that is counted: everything in `work`, and nothing else.
-#[inline(never)]
-fn measured(work: impl FnOnce()) -> Sample {
-    let before = allocations::count();
-    let start = Instant::now();
-    work();
-    let time = start.elapsed();
-    let after = allocations::count();
-    Sample { allocations: after.0 - before.0, bytes: after.1 - before.1, time }
+#[derive(Default)]
+struct Options<'a> {
+    json: Option<&'a str>,
+    svg: Option<&'a str>,
+    page: Option<&'a str>,
+    no_time: bool,
+    check: bool,
+    accept: bool,
+    list: bool,
+    prefixes: Vec<&'a str>,
+}
+
+impl<'a> Options<'a> {
+    fn parse(words: &[&'a str]) -> Option<Self> {
+        let mut options = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "--json" => options.json = Some(words.next()?),
+                "--svg" => options.svg = Some(words.next()?),
+                "--doc" => options.page = Some(words.next()?),
+                "--no-time" => options.no_time = true,
+                "--check" => options.check = true,
+                "--accept" => options.accept = true,
+                "--list" => options.list = true,
+                prefix if !prefix.starts_with('-') => options.prefixes.push(prefix),
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+
+    fn carry_out(&self) -> ExitCode {
+        if self.list {
+            cases::all().iter().for_each(|(case, _)| println!("{case}"));
+            return ExitCode::SUCCESS;
+        }
+        let mut figures = Figures::default();
+        if self.check || self.accept {
+            report::count_all(&["ours/"], &mut figures);
+            report::print_figures(&figures);
+            if self.accept {
+                report::baseline::accept(&figures);
+                return ExitCode::SUCCESS;
+            }
+            return if report::baseline::check(&figures) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            };
+        }
+        report::count_all(&self.prefixes, &mut figures);
+        if self.prefixes.is_empty() && !self.no_time {
+            report::time_all(&mut figures);
+        }
+        let verdicts = report::verdicts(&figures);
+        report::print_figures(&figures);
+        report::print_verdicts(&verdicts);
+        let command = std::env::var("BENCH_COMMAND").unwrap_or_else(|_| "mcp-bench".into());
+        self.write(&command, &figures, &verdicts);
+        ExitCode::SUCCESS
+    }
+
+    fn write(&self, command: &str, figures: &Figures, verdicts: &[Verdict]) {
+        if let Some(file) = self.json {
+            let figures =
+                figures.0.iter().map(|figure| serde_json::to_string(figure).expect("JSON"));
+            let goals =
+                verdicts.iter().map(|verdict| serde_json::to_string(verdict).expect("JSON"));
+            let lines: Vec<_> = figures.chain(goals).collect();
+            fs::write(file, lines.join("\n") + "\n")
+                .unwrap_or_else(|error| panic!("{file}: {error}"));
+        }
+        if let Some(file) = self.svg {
+            report::draw(file, command, figures);
+        }
+        if let Some(file) = self.page {
+            report::fill_page(file, command, figures, verdicts);
+        }
+    }
 }

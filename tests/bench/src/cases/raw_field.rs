@@ -8,7 +8,8 @@ use mcp_proto::{CallToolResult, RawJson};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Case, Plan, Sample, measured};
+use super::Case;
+use crate::meter::{Plan, Sample, measured};
 
 pub const CASES: [(&str, Case); 8] = [
     ("raw-field/call/lazy", |plan| {
@@ -118,7 +119,7 @@ enum TaggedBlock {
 
 fn run(plan: &Plan, value: &RawJson, read: impl Fn(&RawJson)) -> Sample {
     (0..plan.warm_up).for_each(|_| read(value));
-    measured(|| (0..plan.messages).for_each(|_| read(value)))
+    measured(plan.messages, || (0..plan.messages).for_each(|_| read(value)))
 }
 
 fn call() -> RawJson {

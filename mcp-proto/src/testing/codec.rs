@@ -1,0 +1,125 @@
+//! The codec without an endpoint, for benchmarks and fuzz targets: what one message costs, and no table.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use crate::config::{Limits, Tolerance};
+use crate::id::{ProgressToken, RequestId};
+use crate::json::{EncodeError, Kind, Raw, write_value};
+use crate::method::Request;
+use crate::types::Progress;
+use crate::wire::{Head, Message, read_message, write_head, write_progress};
+
+/// One message that was read by itself, borrowed from its line.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Decoded<'a> {
+    /// A progress notification, all of it read.
+    #[non_exhaustive]
+    Progress {
+        /// The token.
+        token: ProgressToken,
+        /// The value.
+        progress: f64,
+        /// The value at which the work is done.
+        total: Option<f64>,
+        /// What is being done.
+        message: Option<Cow<'a, str>>,
+    },
+    /// A request, its parameters not yet read.
+    #[non_exhaustive]
+    Request {
+        /// Its id.
+        id: RequestId,
+        /// Its method, a string.
+        method: Raw<'a>,
+        /// Its parameters, an object.
+        params: Option<Raw<'a>>,
+    },
+    /// A result, not yet read.
+    #[non_exhaustive]
+    Result {
+        /// The id of the request.
+        id: RequestId,
+        /// The value.
+        result: Raw<'a>,
+    },
+    /// Any other message.
+    Other,
+}
+
+/// Reads one line, without its newline, as an endpoint of the default configuration does: all of it is
+/// checked. `None`: it is no message, or no progress notification that an endpoint would take.
+pub fn decode<'a>(line: &'a [u8], limits: &Limits) -> Option<Decoded<'a>> {
+    Some(match read_message(line, limits, Tolerance::default()).ok()? {
+        Message::Notification { method, params, .. } if &*method == b"notifications/progress" => {
+            let get = |name| params.as_ref().and_then(|params| params.get(name));
+            let number = |name| {
+                get(name).filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64)
+            };
+            Decoded::Progress {
+                token: ProgressToken::read(get("progressToken")?, limits.max_id_len).ok()?,
+                progress: number("progress")?,
+                total: number("total"),
+                message: get("message").and_then(Raw::as_str),
+            }
+        }
+        Message::Request { id, method_raw, params, .. } => {
+            Decoded::Request { id, method: method_raw, params: params.map(|params| params.raw()) }
+        }
+        Message::Response { id, outcome: Ok(result) } => Decoded::Result { id, result },
+        _ => Decoded::Other,
+    })
+}
+
+/// Writes a progress notification, without a newline.
+pub fn encode_progress(out: &mut Vec<u8>, token: &ProgressToken, progress: &Progress) {
+    write_progress(out, token, progress);
+}
+
+/// Writes a request, without a newline and without what an era adds to it.
+///
+/// # Errors
+///
+/// [`EncodeError`]: the parameters cannot be written as JSON. What is in `out` then means nothing.
+pub fn encode_request<Q: Request>(
+    out: &mut Vec<u8>,
+    id: &RequestId,
+    params: &Q,
+) -> Result<(), EncodeError> {
+    write_head(out, Head::Request(id, Q::METHOD));
+    write_value(out, params)?;
+    out.push(b'}');
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::CallTool;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut out = Vec::new();
+        let written = Progress::new(0.5).of(2.0).message("half \"of\" one");
+        encode_progress(&mut out, &7.into(), &written);
+        let read = decode(&out, &Limits::default());
+        let Some(Decoded::Progress { token, progress, total, message }) = read else {
+            panic!("{read:?}")
+        };
+        assert_eq!((token, progress, total), (7.into(), 0.5, Some(2.0)));
+        assert_eq!(message, Some("half \"of\" one".into()));
+
+        out.clear();
+        encode_request(&mut out, &1.into(), &CallTool::new("resize")).unwrap();
+        let read = decode(&out, &Limits::default());
+        let Some(Decoded::Request { id, method, params }) = read else { panic!("{read:?}") };
+        assert_eq!((id, method.as_str()), (1.into(), Some("tools/call".into())));
+        let name = params.and_then(|params| params.get("name")).and_then(Raw::as_str);
+        assert_eq!(name, Some("resize".into()));
+
+        let result = decode(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#, &Limits::default());
+        assert!(matches!(result, Some(Decoded::Result { .. })));
+        assert!(decode(b"{}", &Limits::default()).is_none());
+    }
+}

@@ -1,0 +1,157 @@
+//! rmcp's services: its server under a peer that is only bytes, and both its sides.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
+    ProgressNotificationParam, ServerCapabilities, ServerConfig,
+};
+use rmcp::service::{NotificationContext, RequestContext, RunningService};
+use rmcp::{ClientHandler, ErrorData, RoleClient, RoleServer, ServerHandler, ServiceExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use super::Case;
+use crate::messages::{self, INITIALIZE, INITIALIZED, STEP, TAG, TEXT, TOTAL};
+use crate::meter::{Plan, Sample, measured};
+
+pub const CASES: [(&str, Case); 3] =
+    [("rmcp/call/server", server), ("rmcp/call/echo", echo), ("rmcp/progress/trip", trip)];
+
+/// Two tools: `echo` returns the text that it was given, `report` reports as often as it is told.
+#[derive(Clone)]
+struct Tools;
+
+impl ServerHandler for Tools {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let argument = |name| request.arguments.as_ref().and_then(|arguments| arguments.get(name));
+        if request.name == "report" {
+            let count = argument("count").and_then(|count| count.as_u64()).unwrap_or_default();
+            let token = context.meta.get_progress_token();
+            let token = token.ok_or_else(|| ErrorData::invalid_params("no token", None))?;
+            for step in 1..=count {
+                let params = ProgressNotificationParam::new(token.clone(), step as f64)
+                    .with_total(TOTAL)
+                    .with_message(STEP);
+                context.peer.notify_progress(params).await.expect("an open stream");
+            }
+            return Ok(CallToolResult::success(vec![ContentBlock::text("")]).into());
+        }
+        let text = argument("text").and_then(|text| text.as_str());
+        let text = text.ok_or_else(|| ErrorData::invalid_params("text is missing", None))?;
+        Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
+    }
+}
+
+/// Counts the reports that it hears.
+#[derive(Clone, Default)]
+struct Listener(Arc<AtomicUsize>);
+
+impl ClientHandler for Listener {
+    async fn on_progress(
+        &self,
+        params: ProgressNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        self.0.fetch_add(usize::from(black_box(params).message.is_some()), Relaxed);
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// One request line in, one response line out; the peer neither encodes nor decodes.
+fn server(plan: &Plan) -> Sample {
+    let runtime = runtime();
+    let (mut peer, theirs) = tokio::io::duplex(64 << 10);
+    runtime.spawn(async move { Tools.serve(theirs).await.expect("a handshake").waiting().await });
+    let mut buffer = vec![0; 64 << 10];
+    runtime.block_on(async {
+        exchange(&mut peer, INITIALIZE.as_bytes(), &mut buffer).await;
+        peer.write_all(INITIALIZED.as_bytes()).await.expect("room");
+    });
+    let lines = messages::calls(plan.warm_up + plan.messages);
+    let (warm_up, rest) = lines.split_at(plan.warm_up);
+    let mut run = |lines: &[Vec<u8>]| {
+        runtime.block_on(async {
+            for line in lines {
+                exchange(&mut peer, line, &mut buffer).await;
+            }
+        });
+    };
+    run(warm_up);
+    let sample = measured(rest.len(), || run(rest));
+    assert!(
+        buffer.windows(TEXT.len()).any(|window| window == TEXT.as_bytes()),
+        "the text was not echoed"
+    );
+    sample
+}
+
+async fn exchange(peer: &mut DuplexStream, line: &[u8], buffer: &mut [u8]) {
+    peer.write_all(line).await.expect("room");
+    let mut filled = 0;
+    while !buffer[..filled].ends_with(b"\n") {
+        let read = peer.read(&mut buffer[filled..]).await.expect("an open stream");
+        assert!(read > 0, "the server hung up");
+        filled += read;
+    }
+}
+
+async fn pair(listener: Listener) -> RunningService<RoleClient, Listener> {
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    tokio::spawn(async move { Tools.serve(theirs).await.expect("a handshake").waiting().await });
+    listener.serve(ours).await.expect("a handshake")
+}
+
+/// A typed call through its client, its server and the stream between them.
+fn echo(plan: &Plan) -> Sample {
+    let runtime = runtime();
+    let client = runtime.block_on(pair(Listener::default()));
+    let arguments = serde_json::json!({ "text": TEXT, "count": 3, "tag": TAG });
+    let arguments = arguments.as_object().expect("an object");
+    let run = |count: usize| {
+        runtime.block_on(async {
+            for _ in 0..count {
+                let params = CallToolRequestParams::new("echo").with_arguments(arguments.clone());
+                let result = client.call_tool(params).await.expect("a result");
+                assert_eq!(result.content.len(), 1);
+                black_box(result);
+            }
+        });
+    };
+    run(plan.warm_up);
+    measured(plan.messages, || run(plan.messages))
+}
+
+/// One report from its tool to the listener of the client; the tool awaits each, as it must.
+fn trip(plan: &Plan) -> Sample {
+    let runtime = runtime();
+    let listener = Listener::default();
+    let client = runtime.block_on(pair(listener.clone()));
+    let run = |count: usize| {
+        let before = listener.0.load(Relaxed);
+        let arguments = serde_json::json!({ "count": count });
+        let params = CallToolRequestParams::new("report")
+            .with_arguments(arguments.as_object().expect("an object").clone());
+        runtime.block_on(async {
+            client.call_tool(params).await.expect("a result");
+            // The result may overtake reports that are handled in tasks of their own.
+            while listener.0.load(Relaxed) - before < count {
+                tokio::task::yield_now().await;
+            }
+        });
+    };
+    run(plan.warm_up);
+    measured(plan.messages, || run(plan.messages))
+}

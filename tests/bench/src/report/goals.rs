@@ -1,0 +1,125 @@
+//! The goals, each a bound on one figure, and whether it is kept.
+
+use serde::Serialize;
+
+use super::{Figures, Metric};
+use Bound::{AtMost, Fewer};
+use Metric::{Allocations, Instructions};
+
+/// One bound. A goal may have several.
+struct Goal {
+    number: &'static str,
+    what: &'static str,
+    case: &'static str,
+    metric: Metric,
+    bound: Bound,
+}
+
+/// What a figure is held against.
+enum Bound {
+    /// It is that much, or less.
+    AtMost(f64),
+    /// The other's figure is so many times ours, or more.
+    Fewer(f64, &'static str),
+}
+
+/// A goal and what came of it.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    /// Its number; a letter behind it means that it is a stretch.
+    pub goal: &'static str,
+    pub what: &'static str,
+    pub case: &'static str,
+    pub metric: Metric,
+    pub ours: f64,
+    /// The figure of the other engine, if it is held against one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<(&'static str, f64)>,
+    pub target: String,
+    /// What is compared with the target: our figure, or the ratio.
+    pub reached_value: String,
+    pub reached: bool,
+}
+
+const fn goal(
+    number: &'static str,
+    what: &'static str,
+    case: &'static str,
+    metric: Metric,
+    bound: Bound,
+) -> Goal {
+    Goal { number, what, case, metric, bound }
+}
+
+const INTS: &str = "ours/progress-ints/decode";
+const FLOATS: &str = "ours/progress-floats/decode";
+const CALL: &str = "ours/call/decode";
+
+#[rustfmt::skip]
+const GOALS: &[Goal] = &[
+    goal("1", "decode progress, integers", INTS, Instructions, AtMost(2960.0)),
+    goal("1", "decode progress, integers", INTS, Instructions, Fewer(8.0, "rmcp/progress-ints/decode")),
+    goal("1", "decode progress, floats", FLOATS, Instructions, AtMost(3900.0)),
+    goal("1", "decode progress, floats", FLOATS, Instructions, Fewer(6.0, "rmcp/progress-floats/decode")),
+    goal("1b", "line to event, integers", "ours/progress-ints/receive", Instructions, AtMost(1580.0)),
+    goal("2", "decode tools/call, arguments lazy", CALL, Instructions, AtMost(5180.0)),
+    goal("2", "decode tools/call, arguments lazy", CALL, Instructions, Fewer(12.0, "rmcp/call/decode")),
+    goal("2b", "decode tools/call, arguments lazy", CALL, Instructions, AtMost(3100.0)),
+    goal("5", "encode progress", "ours/progress/encode", Instructions, Fewer(10.0, "rmcp/progress/encode")),
+    goal("5", "encode tools/call", "ours/call/encode", Instructions, Fewer(20.0, "rmcp/call/encode")),
+    goal("6", "decode progress", INTS, Allocations, AtMost(0.0)),
+    goal("6", "decode progress, floats", FLOATS, Allocations, AtMost(0.0)),
+    goal("6", "decode tools/call", CALL, Allocations, AtMost(0.0)),
+    goal("6", "line to event, progress", "ours/progress-ints/receive", Allocations, AtMost(0.0)),
+    goal("6", "line to event, tools/call", "ours/call/receive", Allocations, AtMost(0.0)),
+    goal("6", "encode progress", "ours/progress/encode", Allocations, AtMost(0.0)),
+    goal("6", "encode tools/call", "ours/call/encode", Allocations, AtMost(0.0)),
+    goal("6", "report to line", "ours/progress/report", Allocations, AtMost(0.0)),
+    goal("7", "echo in memory over Tokio", "ours/call/tokio-echo", Instructions, AtMost(22_600.0)),
+    goal("7", "echo in memory over Tokio", "ours/call/tokio-echo", Instructions, Fewer(7.0, "rmcp/call/echo")),
+    goal("7", "echo in memory over Tokio", "ours/call/tokio-echo", Allocations, AtMost(4.0)),
+    goal("7b", "echo in memory over Tokio", "ours/call/tokio-echo", Instructions, AtMost(15_800.0)),
+    goal("8", "echo without a runtime", "ours/call/echo", Instructions, Fewer(9.5, "rmcp/call/echo")),
+    goal("8b", "echo without a runtime", "ours/call/echo", Instructions, Fewer(25.0, "rmcp/call/echo")),
+    goal("9", "report to listener over Tokio", "ours/progress/tokio-burst", Instructions, AtMost(5_400.0)),
+    goal("9", "report to listener over Tokio", "ours/progress/tokio-burst", Instructions, Fewer(10.0, "rmcp/progress/trip")),
+    goal("9", "report to listener over Tokio", "ours/progress/tokio-burst", Allocations, AtMost(0.0)),
+    goal("9", "the same, each awaited", "ours/progress/tokio-trip", Instructions, AtMost(5_400.0)),
+    goal("9", "the same, each awaited", "ours/progress/tokio-trip", Allocations, AtMost(0.0)),
+    goal("9b", "report to listener over Tokio", "ours/progress/tokio-burst", Instructions, AtMost(3_000.0)),
+];
+
+/// Every goal whose figures were measured in this run.
+pub fn verdicts(figures: &Figures) -> Vec<Verdict> {
+    GOALS.iter().filter_map(|goal| verdict(goal, figures)).collect()
+}
+
+fn verdict(goal: &Goal, figures: &Figures) -> Option<Verdict> {
+    let ours = figures.get(goal.case, goal.metric)?;
+    let (theirs, target, reached_value, reached) = match goal.bound {
+        AtMost(most) => (None, format!("≤ {}", thousands(most)), thousands(ours), ours <= most),
+        Fewer(times, case) => {
+            let theirs = figures.get(case, goal.metric)?;
+            let ratio = theirs / ours;
+            (Some((case, theirs)), format!("≥ {times} ×"), format!("{ratio:.1} ×"), ratio >= times)
+        }
+    };
+    let Goal { number, what, case, metric, .. } = *goal;
+    Some(Verdict { goal: number, what, case, metric, ours, theirs, target, reached_value, reached })
+}
+
+/// A number as people read it.
+pub fn thousands(value: f64) -> String {
+    if value != 0.0 && value.abs() < 100.0 && value.fract() != 0.0 {
+        return if value.abs() < 1.0 { format!("{value:.3}") } else { format!("{value:.2}") };
+    }
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if value < 0.0 { format!("-{text}") } else { text }
+}
