@@ -54,9 +54,8 @@ pub fn decode<'a>(line: &'a [u8], limits: &Limits) -> Option<Decoded<'a>> {
     Some(match read_message(line, limits, Tolerance::default()).ok()? {
         Message::Notification { method, params, .. } if &*method == b"notifications/progress" => {
             let get = |name| params.as_ref().and_then(|params| params.get(name));
-            let number = |name| {
-                get(name).filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64)
-            };
+            let number =
+                |name| get(name).filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64);
             Decoded::Progress {
                 token: ProgressToken::read(get("progressToken")?, limits.max_id_len).ok()?,
                 progress: number("progress")?,
