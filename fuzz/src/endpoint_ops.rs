@@ -338,7 +338,9 @@ impl<R: Ability> Books<R> {
         waiting.extend(crate::wire::take(&mut self.connection.clone()));
         waiting.split(|byte| *byte == b'\n').any(|line| {
             let message = serde_json::from_slice::<Value>(line).unwrap_or_default();
-            message.get("method").is_none() && same_id(id, &message["id"])
+            messages_of(&message)
+                .iter()
+                .any(|message| message.get("method").is_none() && same_id(id, &message["id"]))
         })
     }
 
@@ -360,6 +362,12 @@ impl<R: Ability> Books<R> {
         let message: Value = serde_json::from_slice(line).unwrap_or_else(|error| {
             panic!("{error} on the wire: {:?}", String::from_utf8_lossy(line))
         });
+        for message in messages_of(&message) {
+            self.check_message(message);
+        }
+    }
+
+    fn check_message(&mut self, message: &Value) {
         assert_eq!(message["jsonrpc"], "2.0", "{message}");
         if message["method"] == "notifications/progress" {
             let token = message["params"]["progressToken"].to_string();
@@ -452,6 +460,17 @@ impl<R: Ability> Books<R> {
             self.transmit(usize::MAX);
         }
         assert!(self.unfinished.is_empty() || self.cut_off, "the last line has no end");
+    }
+}
+
+/// One message, or the answers of a batch.
+fn messages_of(line: &Value) -> &[Value] {
+    match line {
+        Value::Array(answers) => {
+            assert!(!answers.is_empty(), "an empty batch on the wire");
+            answers
+        }
+        message => std::slice::from_ref(message),
     }
 }
 

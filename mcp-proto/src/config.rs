@@ -127,8 +127,13 @@ pub struct Limits {
     /// Requests of the peer in flight, those included that were cancelled and still run. Default 256.
     /// More are refused. Stops request floods, with or without cancelling (rapid reset).
     pub max_requests: usize,
-    /// Bytes that wait for the peer to read. Default 1 MiB. Above it no input is taken and nothing new
-    /// can be asked; answers still fit. Stops a peer that sends and never reads.
+    /// Messages in one batch (2025-03-26). Default 100; a longer one is refused whole, with one answer. Stops
+    /// a line of small requests that asks for as many answers.
+    pub max_batch_len: usize,
+    /// Bytes that wait for the peer to read, and answers that wait for the rest of their batch. Default
+    /// 1 MiB. Above it no input is taken and nothing new can be asked; answers still fit, and those of a batch
+    /// no longer wait for each other. Stops a peer that sends and never reads, and one that asks for much
+    /// beside something slow.
     pub max_outbox_len: usize,
     /// How long the outbox may stay above its limit with nothing read. Default 30 s; then the
     /// connection is closed.
@@ -342,6 +347,7 @@ impl Default for Limits {
             max_method_len: 256,
             max_calls: 1024,
             max_requests: 256,
+            max_batch_len: 100,
             max_outbox_len: 1 << 20,
             stall_timeout: Duration::from_secs(30),
             max_error_answers_per_second: 16,

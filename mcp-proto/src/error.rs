@@ -279,6 +279,11 @@ pub enum Violation {
     },
     /// A batch, which the revision in force does not have.
     Batch,
+    /// A batch has more messages than the limit.
+    BatchTooLong {
+        /// The limit in messages.
+        limit: usize,
+    },
     /// A request uses the id of one that still waits for its answer.
     DuplicateId(RequestId),
     /// More requests at once than the limit.
@@ -329,6 +334,9 @@ impl Violation {
             }
             Self::TooLong { .. } => (ErrorObject::INVALID_REQUEST, "message too long"),
             Self::Batch => (ErrorObject::INVALID_REQUEST, "batches are not part of this revision"),
+            Self::BatchTooLong { .. } => {
+                (ErrorObject::INVALID_REQUEST, "too many messages in a batch")
+            }
             Self::DuplicateId(_) => {
                 (ErrorObject::INVALID_REQUEST, "a request with this id is in flight")
             }
@@ -348,6 +356,7 @@ impl fmt::Display for Violation {
             Self::Refused(kind) => write!(f, "a message was refused: {kind}"),
             Self::TooLong { limit } => write!(f, "a line is longer than {limit} bytes"),
             Self::Batch => f.write_str("a batch, which this revision does not have"),
+            Self::BatchTooLong { limit } => write!(f, "a batch of more than {limit} messages"),
             Self::DuplicateId(id) => write!(f, "request id {id} is already in flight"),
             Self::TooManyRequests => f.write_str("too many requests at once"),
             Self::LateResponse(id) => write!(f, "a response to call {id}, which has ended"),

@@ -36,7 +36,7 @@ pub struct Rules {
     pub wire: &'static str,
     /// How it is spoken.
     pub era: Era,
-    /// Whether an array of messages must be received. The engine refuses them so far.
+    /// Whether an array of messages must be received. The engine sends none but the answers to one.
     pub batches: bool,
     /// Whether a progress report has a message.
     pub progress_message: bool,

@@ -152,9 +152,13 @@ impl Hand<Server> {
 
     /// A server in a legacy session with this configuration.
     pub fn server_with(config: ServerConfig) -> Self {
-        let mut hand =
-            Self { conn: Connection::server(config), now: Instant::ZERO, told: Vec::new() };
-        hand.feed(handshake(Revision::V2025_11_25));
+        Self::server_at(config, Revision::V2025_11_25)
+    }
+
+    /// A server in a legacy session of this revision.
+    pub fn server_at(config: ServerConfig, revision: Revision) -> Self {
+        let mut hand = Self::silent_server(config);
+        hand.feed(handshake(revision));
         hand.said();
         hand.told();
         hand

@@ -5,6 +5,7 @@ use core::convert::Infallible;
 
 use serde::Serialize;
 
+use super::batches::BatchKey;
 use super::core::Core;
 use super::deadlines::Timer;
 use super::outbox::{Outbox, Place, Route};
@@ -37,19 +38,20 @@ impl Core {
         self.observe(now);
         let inbound = self.answerable(id)?;
         let (era, has_waiting) = (inbound.speech.revision.era(), inbound.has_waiting());
-        let life = &self.life;
-        let route = Route::Reply(id.clone());
+        let (batch, life) = (inbound.batch, &self.life);
         if has_waiting {
             // The result is written first: if it cannot be, what waits must not leave early.
             let mut written = Vec::new();
             write_result(&mut written, life, id, result, era)?;
             self.flush(id);
-            let _ = self.outbox.push::<EncodeError>(route, |out| {
+            let _ = self.batches.push::<EncodeError>(batch, Some(id), &mut self.outbox, |out| {
                 out.extend_from_slice(&written);
                 Ok(())
             });
         } else {
-            self.outbox.push(route, |out| write_result(out, life, id, result, era))?;
+            self.batches.push(batch, Some(id), &mut self.outbox, |out| {
+                write_result(out, life, id, result, era)
+            })?;
         }
         self.forget(id);
         Ok(())
@@ -72,9 +74,9 @@ impl Core {
         now: Instant,
     ) -> Result<(), SendError> {
         self.observe(now);
-        self.answerable(id)?;
+        let batch = self.answerable(id)?.batch;
         self.flush(id);
-        self.push_error(Route::Reply(id.clone()), ErrorId::Known(id), error);
+        self.push_error(batch, ErrorId::Known(id), error);
         self.forget(id);
         Ok(())
     }
@@ -136,17 +138,26 @@ impl Core {
         Ok(true)
     }
 
-    /// Answers at once what the engine answers by itself.
+    /// Answers what is being read, where the engine does that by itself.
     pub(super) fn answer<T: Serialize + ?Sized>(&mut self, id: &RequestId, result: &T, era: Era) {
-        let life = &self.life;
+        let (batch, life) = (self.batches.reading(), &self.life);
         // These results have string keys only, so writing them cannot fail.
-        let _ = self
-            .outbox
-            .push(Route::Reply(id.clone()), |out| write_result(out, life, id, result, era));
+        let _ = self.batches.push(batch, Some(id), &mut self.outbox, |out| {
+            write_result(out, life, id, result, era)
+        });
     }
 
-    pub(super) fn push_error(&mut self, route: Route, id: ErrorId<'_>, error: &ErrorObject) {
-        let _ = self.outbox.push::<EncodeError>(route, |out| {
+    /// Answers what is being read with an error.
+    pub(super) fn refuse(&mut self, id: ErrorId<'_>, error: &ErrorObject) {
+        self.push_error(self.batches.reading(), id, error);
+    }
+
+    fn push_error(&mut self, batch: Option<BatchKey>, id: ErrorId<'_>, error: &ErrorObject) {
+        let known = match id {
+            ErrorId::Known(id) => Some(id),
+            ErrorId::Null | ErrorId::Absent => None,
+        };
+        let Ok(()) = self.batches.push::<Infallible>(batch, known, &mut self.outbox, |out| {
             write_error(out, id, error);
             Ok(())
         });
@@ -217,7 +228,9 @@ impl Core {
 
     /// A request is over.
     pub(super) fn forget(&mut self, id: &RequestId) {
-        self.requests.remove(id);
+        if let Some(batch) = self.requests.remove(id).and_then(|inbound| inbound.batch) {
+            self.batches.leave(batch, &mut self.outbox);
+        }
         self.settle();
         self.finish_drain(self.clock);
     }

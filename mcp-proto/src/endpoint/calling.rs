@@ -163,7 +163,7 @@ impl Core {
     }
 
     pub(super) fn check_room(&self) -> Result<(), SendError> {
-        let waiting = self.outbox.len() + self.held_len;
+        let waiting = self.outbox.len() + self.batches.held() + self.held_len;
         if waiting >= self.limits.max_outbox_len { Err(SendError::OutboxFull) } else { Ok(()) }
     }
 }

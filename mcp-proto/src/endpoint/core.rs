@@ -6,6 +6,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::answers::Answers;
+use super::batches::Batches;
 use super::calls::{Calls, Purpose};
 use super::deadlines::{Deadlines, Timer};
 use super::opening::Held;
@@ -32,6 +33,7 @@ pub(crate) struct Core {
     pub(super) drain_timeout: Duration,
     pub(super) calls: Calls,
     pub(super) requests: Requests,
+    pub(super) batches: Batches,
     pub(super) deadlines: Deadlines,
     pub(super) outbox: Outbox,
     /// What the application asked for before the peer was ready.
@@ -136,6 +138,7 @@ impl Core {
             drain_timeout,
             calls: Calls::default(),
             requests: Requests::default(),
+            batches: Batches::new(&limits),
             deadlines: Deadlines::default(),
             outbox: Outbox::default(),
             held: VecDeque::new(),
@@ -172,7 +175,10 @@ impl Core {
         self.held_len = 0;
         self.deadlines.clear();
         self.stall_at = None;
-        if !matches!(reason, CloseReason::Local | CloseReason::Eof { .. }) {
+        if matches!(reason, CloseReason::Local | CloseReason::Eof { .. }) {
+            self.batches.release(&mut self.outbox);
+        } else {
+            self.batches.clear();
             self.outbox.clear();
         }
         self.events.push_back(Event::Closed(reason));
@@ -351,7 +357,7 @@ impl Core {
 
     /// Whether what a message provokes may be queued.
     fn has_room(&self) -> bool {
-        self.outbox.len() <= self.limits.max_outbox_len
+        self.outbox.len() + self.batches.held() <= self.limits.max_outbox_len
     }
 
     /// Whether input may be decoded. If not, tell [`hold_input`](Self::hold_input) when some waits.

@@ -8,7 +8,6 @@ use super::answers::Allowance;
 use super::bounded;
 use super::calls::{Purpose, Tracked};
 use super::core::Core;
-use super::outbox::Route;
 use super::requests::{Inbound, Reporter};
 use crate::config::Tolerance;
 use crate::era::{Answer, Lifecycle, Speech, Verdict};
@@ -38,21 +37,34 @@ impl Core {
             self.settle();
             return;
         }
-        match read_message(&frame, &self.limits, self.tolerance) {
+        let read = read_message(&frame, &self.limits, self.tolerance);
+        self.handle_read(&frame, read, at);
+        self.settle();
+    }
+
+    /// One message, read from `frame`.
+    #[inline]
+    pub(super) fn handle_read(
+        &mut self,
+        frame: &Bytes,
+        read: Result<Message<'_>, Malformed>,
+        at: Instant,
+    ) {
+        match read {
             Ok(Message::Request { id, method, method_raw, params }) => {
-                self.handle_request(&frame, id, &method, method_raw, params, at);
+                self.handle_request(frame, id, &method, method_raw, params, at);
             }
             Ok(Message::Notification { method, method_raw, params }) => {
-                self.handle_notification(&frame, &method, method_raw, params, at);
+                self.handle_notification(frame, &method, method_raw, params, at);
             }
-            Ok(Message::Response { id, outcome }) => self.handle_response(&frame, &id, outcome, at),
+            Ok(Message::Response { id, outcome }) => self.handle_response(frame, &id, outcome, at),
             Ok(Message::AnonymousError(error)) => {
-                let error = own_error(&frame, &error);
+                let error = own_error(frame, &error);
                 self.violation(Violation::AnonymousError(error));
             }
+            Ok(Message::Batch) => self.handle_batch(frame, at),
             Err(malformed) => self.handle_malformed(malformed, at),
         }
-        self.settle();
     }
 
     /// A line that was longer than the limit; `head` is how it began.
@@ -92,7 +104,7 @@ impl Core {
         params: Option<Params<'_>>,
         at: Instant,
     ) {
-        if self.requests.contains(&id) {
+        if self.is_in_use(&id) {
             // An answer with this id would end the first one at the peer, so none bears it.
             let violation = Violation::DuplicateId(id);
             self.handle_malformed(
@@ -121,16 +133,19 @@ impl Core {
             },
         };
         match verdict {
-            Verdict::Refuse(error) => {
-                self.push_error(Route::Reply(id.clone()), ErrorId::Known(&id), &error)
+            Verdict::Refuse(error) => self.refuse(ErrorId::Known(&id), &error),
+            Verdict::Answer(_, speech) | Verdict::Pass(speech)
+                if self.batches.reading().is_some() && !speech.revision.rules().batches =>
+            {
+                let error = ErrorObject::new(ErrorObject::INVALID_REQUEST, "not in a batch");
+                self.refuse(ErrorId::Known(&id), &error);
             }
             Verdict::Answer(answer, speech) => self.answer_by_itself(&id, answer, speech),
             Verdict::Pass(_)
                 if method.len() > self.limits.max_method_len
                     || method.starts_with(b"notifications/") =>
             {
-                let error = ErrorObject::method_not_found();
-                self.push_error(Route::Reply(id.clone()), ErrorId::Known(&id), &error);
+                self.refuse(ErrorId::Known(&id), &ErrorObject::method_not_found());
             }
             Verdict::Pass(_) if self.requests.len() >= self.limits.max_requests => {
                 let violation = Violation::TooManyRequests;
@@ -141,9 +156,20 @@ impl Core {
             }
             Verdict::Pass(speech) => {
                 let reporter = self.reporter(params);
+                let batch = self.batches.reading();
+                if let Some(batch) = batch {
+                    self.batches.join(batch);
+                }
                 self.requests.insert(
                     id.clone(),
-                    Inbound { speech, reporter, cancelled: false, queued: None, flush_at: None },
+                    Inbound {
+                        speech,
+                        reporter,
+                        cancelled: false,
+                        queued: None,
+                        flush_at: None,
+                        batch,
+                    },
                 );
                 self.events.push_back(Event::Request {
                     id,
@@ -152,6 +178,11 @@ impl Core {
                 });
             }
         }
+    }
+
+    /// Whether the peer still waits for an answer with this id.
+    fn is_in_use(&self, id: &RequestId) -> bool {
+        self.requests.contains(id) || self.batches.holds(id)
     }
 
     fn answer_by_itself(&mut self, id: &RequestId, answer: Answer, speech: Speech) {
@@ -232,6 +263,9 @@ impl Core {
         inbound.reporter = None;
         inbound.flush_at = None;
         self.outbox.revoke(inbound.queued);
+        if let Some(batch) = inbound.batch.take() {
+            self.batches.leave(batch, &mut self.outbox);
+        }
         let reason = params
             .and_then(|params| params.get("reason"))
             .and_then(|reason| text_of(frame, reason));
@@ -393,7 +427,7 @@ impl Core {
 
     // Everything else.
 
-    fn handle_malformed(&mut self, malformed: Malformed, at: Instant) {
+    pub(super) fn handle_malformed(&mut self, malformed: Malformed, at: Instant) {
         let Malformed { violation, id, kind } = malformed;
         match kind {
             MalformedKind::Notification => {}
@@ -431,11 +465,7 @@ impl Core {
             if let (Violation::TooManyRequests, Some(id)) = (violation, &id)
                 && let Some((code, why)) = violation.answer()
             {
-                self.push_error(
-                    Route::Reply(id.clone()),
-                    ErrorId::Known(id),
-                    &ErrorObject::new(code, why),
-                );
+                self.refuse(ErrorId::Known(id), &ErrorObject::new(code, why));
             }
             return;
         };
@@ -447,13 +477,14 @@ impl Core {
         }
         let error = ErrorObject::new(code, bounded(why, 256));
         // An id that is in use would end the request that owns it.
-        let id = id.filter(|id| !self.requests.contains(id));
+        let id = id.filter(|id| !self.is_in_use(id));
         let null = self.life.revision().is_none_or(|revision| revision.rules().null_id);
-        match &id {
-            Some(id) => self.push_error(Route::Reply(id.clone()), ErrorId::Known(id), &error),
-            None if null => self.push_error(Route::Standalone, ErrorId::Null, &error),
-            None => self.push_error(Route::Standalone, ErrorId::Absent, &error),
-        }
+        let id = match &id {
+            Some(id) => ErrorId::Known(id),
+            None if null => ErrorId::Null,
+            None => ErrorId::Absent,
+        };
+        self.refuse(id, &error);
     }
 
     fn violation(&mut self, violation: Violation) {

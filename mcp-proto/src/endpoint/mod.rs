@@ -2,6 +2,7 @@
 
 mod answering;
 mod answers;
+mod batches;
 mod calling;
 mod calls;
 mod core;

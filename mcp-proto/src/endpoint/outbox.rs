@@ -15,7 +15,7 @@ pub enum Route {
     Call(RequestId),
     /// Gives up a request of ours.
     Cancel(RequestId),
-    /// The answer to a request of the peer.
+    /// The answer to a request of the peer, or to the batch that it came in.
     Reply(RequestId),
     /// A notification that belongs to a request of the peer: progress, a log message.
     Related(RequestId),

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 
+use super::batches::BatchKey;
 use super::outbox::Place;
 use crate::era::Speech;
 use crate::id::{ProgressToken, RequestId};
@@ -20,6 +21,8 @@ pub(crate) struct Inbound {
     pub(crate) queued: Option<Place>,
     /// When waiting progress may leave; the timer that is armed for it.
     pub(crate) flush_at: Option<Instant>,
+    /// The batch that it came in, whose answers leave together.
+    pub(crate) batch: Option<BatchKey>,
 }
 
 /// Where progress of a request goes.

@@ -1,7 +1,7 @@
 //! A frame's members: what makes it a JSON-RPC message, found in the one pass that validates it.
 
 use super::raw::Raw;
-use super::scan::{ScanError, Scanner};
+use super::scan::{MAX_DEPTH, ScanError, Scanner};
 use super::string::unescape;
 
 /// The members of a frame that make it a JSON-RPC message: spans, not yet read.
@@ -59,8 +59,14 @@ impl<'a> Scanner<'a> {
                 frame.shape = Shape::Object;
                 self.members(frame)?;
             }
-            first => {
-                frame.shape = if first == Some(b'[') { Shape::Array } else { Shape::Scalar };
+            Some(b'[') => {
+                frame.shape = Shape::Array;
+                // Each item may be as deep as a frame of its own.
+                self.max_depth = (self.max_depth + 1).min(MAX_DEPTH);
+                self.value(0)?;
+            }
+            _ => {
+                frame.shape = Shape::Scalar;
                 self.value(0)?;
             }
         }

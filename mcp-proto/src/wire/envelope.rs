@@ -30,6 +30,8 @@ pub(crate) enum Message<'a> {
     },
     /// An error that names no request: the peer could not read what we sent.
     AnonymousError(PeerError<'a>),
+    /// An array: it may be several messages.
+    Batch,
 }
 
 /// The error member of a response, read but not owned.
@@ -78,14 +80,16 @@ pub(crate) fn read_message<'a>(
                 let violation = Violation::NotJson { fault, offset: error.offset, start };
                 Malformed { violation, id: None, kind: MalformedKind::Request }
             }
+            // Only the member is refused that it is in.
+            _ if fields.shape == Shape::Array => return Ok(Message::Batch),
             fault => malformed(Violation::Refused(fault), &fields, limits),
         });
     }
     let fault = |why| Err(malformed(Violation::NotAMessage(why), &fields, limits));
     match fields.shape {
         Shape::Object => {}
-        Shape::Array => return Err(malformed(Violation::Batch, &fields, limits)),
-        _ => return fault("not an object"),
+        Shape::Array => return Ok(Message::Batch),
+        Shape::Scalar => return fault("not an object"),
     }
     if fields.duplicate {
         // Which of the two ids is meant cannot be known, so none is answered.

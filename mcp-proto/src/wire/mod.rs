@@ -1,10 +1,12 @@
 //! Bytes to messages and back.
 
+mod batch;
 mod encode;
 mod envelope;
 mod line;
 mod progress;
 
+pub(crate) use batch::read_batch;
 pub(crate) use encode::{
     ErrorId, Head, Stamps, object_with_meta, write_error, write_head, write_notification,
     write_progress,

@@ -1,0 +1,302 @@
+//! Batches of the peer: what one holds is read like single messages, and its answers leave together.
+//!
+//! 2025-03-26 `basic/index`; JSON-RPC 2.0, section 6.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::convert::Infallible;
+
+use bytes::Bytes;
+
+use super::core::Core;
+use super::outbox::{Outbox, Route};
+use crate::config::Limits;
+use crate::error::Violation;
+use crate::id::RequestId;
+use crate::time::Instant;
+use crate::wire::{Malformed, MalformedKind, Message, read_batch, read_message};
+
+/// Names one batch, never again another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BatchKey(u64);
+
+/// Answers that wait for the other answers of their batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Batches {
+    /// Each has a request in flight, but for the one that is being read.
+    open: BTreeMap<BatchKey, Gathering>,
+    /// The one whose members are being read.
+    reading: Option<BatchKey>,
+    last: u64,
+    /// Bytes of all answers that wait here.
+    held: usize,
+    max_held: usize,
+}
+
+/// The answers of one batch.
+#[derive(Clone, Debug, Default)]
+struct Gathering {
+    /// An array without its end.
+    text: Vec<u8>,
+    /// Whose answers are in it: their ids are still in use.
+    ids: BTreeSet<RequestId>,
+    /// Requests without an answer, and one more while it is being read.
+    waiting: usize,
+}
+
+impl Core {
+    /// An array has arrived where a message is expected.
+    #[cold]
+    pub(super) fn handle_batch(&mut self, frame: &Bytes, at: Instant) {
+        let is_allowed = self.life.revision().is_some_and(|revision| revision.rules().batches);
+        let members = match read_batch(frame, &self.limits, self.tolerance) {
+            _ if !is_allowed => Err(Violation::Batch),
+            members => members,
+        };
+        let members = match members {
+            Ok(members) => members,
+            Err(violation) => return self.handle_malformed(unanswerable(violation), at),
+        };
+        let batch = self.batches.begin();
+        for member in members {
+            // From here on it is a frame of its own.
+            let member = frame.slice_ref(member);
+            let read = match read_message(&member, &self.limits, self.tolerance) {
+                Ok(Message::Batch) => {
+                    Err(unanswerable(Violation::NotAMessage("a batch inside a batch")))
+                }
+                read => read,
+            };
+            self.handle_read(&member, read, at);
+            if self.is_closed() {
+                break;
+            }
+        }
+        self.batches.reading = None;
+        self.batches.leave(batch, &mut self.outbox);
+    }
+}
+
+fn unanswerable(violation: Violation) -> Malformed {
+    Malformed { violation, id: None, kind: MalformedKind::Request }
+}
+
+impl Batches {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            open: BTreeMap::new(),
+            reading: None,
+            last: 0,
+            held: 0,
+            max_held: limits.max_outbox_len,
+        }
+    }
+
+    /// The batch whose members are being read.
+    pub(super) fn reading(&self) -> Option<BatchKey> {
+        self.reading
+    }
+
+    /// Bytes that wait here: at most `max_outbox_len`, so that reading what is queued makes room.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Whether a request of this id has an answer that has not left.
+    pub(super) fn holds(&self, id: &RequestId) -> bool {
+        self.open.values().any(|gathering| gathering.ids.contains(id))
+    }
+
+    fn begin(&mut self) -> BatchKey {
+        self.last += 1;
+        let batch = BatchKey(self.last);
+        self.open.insert(batch, Gathering { waiting: 1, ..Gathering::default() });
+        self.reading = Some(batch);
+        batch
+    }
+
+    /// A request of the batch will be answered later.
+    pub(super) fn join(&mut self, batch: BatchKey) {
+        if let Some(gathering) = self.open.get_mut(&batch) {
+            gathering.waiting += 1;
+        }
+    }
+
+    /// A request of the batch has its answer, or wants none any more. After the last, the answers leave.
+    pub(super) fn leave(&mut self, batch: BatchKey, outbox: &mut Outbox) {
+        let Some(gathering) = self.open.get_mut(&batch) else { return };
+        gathering.waiting -= 1;
+        if gathering.waiting == 0
+            && let Some(mut gathering) = self.open.remove(&batch)
+        {
+            self.held -= gathering.text.len();
+            gathering.send(outbox);
+        }
+    }
+
+    /// Queues the answer that `write` appends, or keeps it if it belongs to a batch; nothing of it is there if
+    /// that fails or panics.
+    #[inline]
+    pub(super) fn push<E>(
+        &mut self,
+        batch: Option<BatchKey>,
+        id: Option<&RequestId>,
+        outbox: &mut Outbox,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(batch) = batch else {
+            return outbox.push(route_of(id.cloned()), write).map(drop);
+        };
+        let mut answer = Vec::new();
+        write(&mut answer)?;
+        self.keep(batch, id, &answer, outbox);
+        Ok(())
+    }
+
+    /// Keeps an answer. If that is more than may be kept, what the batch has so far leaves, and the rest
+    /// follows in an array of its own.
+    #[cold]
+    fn keep(
+        &mut self,
+        batch: BatchKey,
+        id: Option<&RequestId>,
+        answer: &[u8],
+        outbox: &mut Outbox,
+    ) {
+        let Some(gathering) = self.open.get_mut(&batch) else { return };
+        let before = gathering.text.len();
+        gathering.text.push(if before == 0 { b'[' } else { b',' });
+        gathering.text.extend_from_slice(answer);
+        gathering.ids.extend(id.cloned());
+        self.held += gathering.text.len() - before;
+        if self.held > self.max_held {
+            self.held -= gathering.text.len();
+            gathering.send(outbox);
+        }
+    }
+
+    /// The conversation ends: the answers that there are leave without the others.
+    pub(super) fn release(&mut self, outbox: &mut Outbox) {
+        for gathering in self.open.values_mut() {
+            gathering.send(outbox);
+        }
+        self.clear();
+    }
+
+    /// The conversation ends, and nobody reads what is left.
+    pub(super) fn clear(&mut self) {
+        self.open.clear();
+        self.held = 0;
+    }
+}
+
+impl Gathering {
+    /// Queues what there is, if anything.
+    fn send(&mut self, outbox: &mut Outbox) {
+        let (text, mut ids) = (core::mem::take(&mut self.text), core::mem::take(&mut self.ids));
+        if text.is_empty() {
+            return;
+        }
+        let Ok(_) = outbox.push::<Infallible>(route_of(ids.pop_first()), |out| {
+            out.extend_from_slice(&text);
+            out.push(b']');
+            Ok(())
+        });
+    }
+}
+
+fn route_of(id: Option<RequestId>) -> Route {
+    id.map_or(Route::Standalone, Route::Reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec;
+
+    fn batches(max_held: usize) -> Batches {
+        Batches::new(&Limits { max_outbox_len: max_held, ..Limits::default() })
+    }
+
+    /// As `Core` reads one with so many requests, none of which is answered at once.
+    fn open(batches: &mut Batches, outbox: &mut Outbox, requests: usize) -> BatchKey {
+        let batch = batches.begin();
+        (0..requests).for_each(|_| batches.join(batch));
+        batches.reading = None;
+        batches.leave(batch, outbox);
+        batch
+    }
+
+    fn answer(batches: &mut Batches, outbox: &mut Outbox, batch: BatchKey, id: i64, text: &str) {
+        let Ok(()) = batches.push::<Infallible>(Some(batch), Some(&id.into()), outbox, |out| {
+            out.extend_from_slice(text.as_bytes());
+            Ok(())
+        });
+    }
+
+    fn sent(outbox: &mut Outbox) -> Vec<(Route, String)> {
+        let text = |(route, text): (Route, Bytes)| (route, String::from_utf8(text.into()).unwrap());
+        core::iter::from_fn(|| outbox.pop().map(text)).collect()
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_batch_that_has_left() {
+        let (mut batches, mut outbox) = (batches(1_000), Outbox::default());
+        open(&mut batches, &mut outbox, 0);
+        assert!(batches.open.is_empty() && outbox.is_empty(), "notifications alone say nothing");
+        let [one, two] = [2, 1].map(|requests| open(&mut batches, &mut outbox, requests));
+        answer(&mut batches, &mut outbox, one, 7, "{1}");
+        answer(&mut batches, &mut outbox, two, 8, "{2}");
+        assert!((batches.held(), batches.holds(&7.into())) == (8, true));
+        batches.leave(two, &mut outbox);
+        assert_eq!(sent(&mut outbox), [(Route::Reply(8.into()), "[{2}]".into())]);
+        batches.leave(one, &mut outbox);
+        answer(&mut batches, &mut outbox, one, 6, "{3}");
+        batches.leave(one, &mut outbox);
+        assert_eq!(sent(&mut outbox), [(Route::Reply(6.into()), "[{1},{3}]".into())]);
+        assert!(batches.open.is_empty() && batches.held() == 0 && !batches.holds(&7.into()));
+    }
+
+    #[test]
+    fn more_than_may_be_kept_leaves_early_and_the_rest_later() {
+        let (mut batches, mut outbox) = (batches(9), Outbox::default());
+        let [one, two] = [3, 1].map(|requests| open(&mut batches, &mut outbox, requests));
+        answer(&mut batches, &mut outbox, one, 1, "{1}");
+        answer(&mut batches, &mut outbox, two, 9, "{9}");
+        answer(&mut batches, &mut outbox, one, 2, "{2}");
+        assert_eq!(sent(&mut outbox), [(Route::Reply(1.into()), "[{1},{2}]".into())]);
+        assert_eq!(batches.held(), 4);
+        assert!(!batches.holds(&1.into()), "it has left");
+        answer(&mut batches, &mut outbox, one, 3, "{3}");
+        for batch in [one, one, one, two] {
+            batches.leave(batch, &mut outbox);
+        }
+        let rest =
+            [(3, "[{3}]"), (9, "[{9}]")].map(|(id, text)| (Route::Reply(id.into()), text.into()));
+        assert_eq!(sent(&mut outbox), rest);
+        assert_eq!(batches.held(), 0);
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_written_leaves_no_trace() {
+        let (mut batches, mut outbox) = (batches(100), Outbox::default());
+        let batch = open(&mut batches, &mut outbox, 1);
+        let failed = batches.push(Some(batch), Some(&1.into()), &mut outbox, |out| {
+            out.extend_from_slice(b"half");
+            Err(())
+        });
+        let panicked = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
+            batches.push::<Infallible>(Some(batch), Some(&1.into()), &mut outbox, |out| {
+                out.extend_from_slice(b"half");
+                panic!("a user's Serialize")
+            })
+        }));
+        assert!((failed, panicked.is_err(), batches.held()) == (Err(()), true, 0));
+        assert!(!batches.holds(&1.into()));
+        answer(&mut batches, &mut outbox, batch, 1, "{1}");
+        batches.release(&mut outbox);
+        assert_eq!(sent(&mut outbox), vec![(Route::Reply(1.into()), String::from("[{1}]"))]);
+        assert!(batches.open.is_empty() && batches.held() == 0);
+    }
+}
