@@ -25,6 +25,7 @@ pub struct ClientConfig {
     /// How long the handshake may take. Default 60 s. Without an answer the connection is closed.
     pub handshake_timeout: Duration,
     /// How long a server may be silent before it counts as legacy. Default 10 s: a slow start is no sign.
+    /// A client that speaks no legacy revision waits for the whole handshake.
     pub probe_timeout: Duration,
     /// The least serious log message that we want. Default: what the server sends by itself.
     pub log_level: Option<LogLevel>,

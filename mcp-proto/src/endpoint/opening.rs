@@ -36,7 +36,7 @@ impl Core {
         let Lifecycle::Client(negotiation) = &self.life else { return };
         let config = &negotiation.config;
         let (purpose, timeout) = match opening {
-            Opening::Probe(_) => (Purpose::Probe, config.probe_timeout),
+            Opening::Probe(_) => (Purpose::Probe, negotiation.probe_timeout()),
             Opening::Initialize(_) => (Purpose::Initialize, config.handshake_timeout),
         };
         let number = self.calls.next_id();

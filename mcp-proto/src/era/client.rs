@@ -3,6 +3,7 @@
 //! 2026-07-28 `basic/transports/stdio` and `basic/versioning`; `basic/lifecycle` of the earlier ones.
 
 use alloc::string::ToString;
+use core::time::Duration;
 
 use super::stamp::ClientStamp;
 use crate::config::{ClientConfig, Tolerance};
@@ -56,6 +57,15 @@ impl Negotiation {
             (Some(modern), _) => Some(Opening::Probe(modern)),
             (None, Some(legacy)) => Some(Opening::Initialize(legacy)),
             (None, None) => None,
+        }
+    }
+
+    /// How long the probe may stay unanswered. Silence is a sign only where there is an older era to fall
+    /// back on; elsewhere the probe is the whole handshake.
+    pub(crate) fn probe_timeout(&self) -> Duration {
+        match self.revisions.newest(Era::Legacy) {
+            Some(_) => self.config.probe_timeout,
+            None => self.config.handshake_timeout,
         }
     }
 
