@@ -1,11 +1,11 @@
-"""The tool `mcpcli`, and with it our client, against a FastMCP server; every run is compared with what a tap saw on the wire.
+"""The tool `mcpcli`, and with it our client, against the servers of others: FastMCP and rmcp; every run is compared with what a tap saw
+on the wire.
 
-    test_client.py MCPCLI
+    test_client.py MCPCLI RMCP_SERVER
 
 Environment: ONLY=TEXT runs the cases whose name holds TEXT.
 """
 
-import base64
 import base64
 import fcntl
 import json
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import termios
 import time
+from contextvars import ContextVar
 from pathlib import Path
 from threading import Timer
 
@@ -25,6 +26,10 @@ from interop import HERE, LEGACY, MODERN, PYTHON, Wire, compare, gone, run_all, 
 
 CLI = sys.argv[1]
 SERVER = str(HERE / "peers" / "fastmcp_server.py")
+FASTMCP = [PYTHON, SERVER]
+RMCP = [sys.argv[2]]
+# The server of the case that runs; each has the same tools and options.
+peer: ContextVar[list[str]] = ContextVar("peer")
 SCRATCH = Path(tempfile.mkdtemp(prefix="mcp-interop-client-"))
 BOTH = [LEGACY[-1], MODERN]
 LIMIT = 60
@@ -36,7 +41,7 @@ class Run:
     count = 0
 
     def __init__(self, subcommand: list[str], options: list[str] = (), revision: str | None = None, server: list[str] = (),
-                 tap: list[str] = (), json_events: bool = True, while_running=None):
+                 tap: list[str] = (), json_events: bool = True, while_running=None, server_may_linger: float = 3):
         Run.count += 1
         stem = SCRATCH / f"run-{Run.count}-{subcommand[-1] if len(subcommand) == 1 else subcommand[1]}"
         self.record, self.signed = stem.with_suffix(".wire"), stem.with_suffix(".signed")
@@ -45,7 +50,7 @@ class Run:
             command.append("--json")
         if revision:
             command += ["--revision", revision]
-        command += ["--", *tapped(self.record, *tap, "--", PYTHON, SERVER, "--sign-off", str(self.signed), *server)]
+        command += ["--", *tapped(self.record, *tap, "--", *peer.get(), "--sign-off", str(self.signed), *server)]
         started = time.monotonic()
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             try:
@@ -61,7 +66,9 @@ class Run:
         self.code, self.stdout, self.stderr = process.returncode, (early + out).decode(), err.decode()
         self.events = [json.loads(line) for line in self.stdout.splitlines()] if json_events else []
         self.wire = Wire(self.record)
-        assert gone(self.wire.pid), "the server outlives the tool"
+        ended = time.monotonic()
+        assert gone(self.wire.pid, within=server_may_linger), "the server outlives the tool"
+        self.lingered = time.monotonic() - ended
 
     def expect(self, code: int, last: str, kind: str | None = None) -> "Run":
         """Checks the exit status, the last event and, where one is given, the kind of error."""
@@ -110,7 +117,8 @@ def one_read(revision: str):
     """Forty reports and the result arrive in one piece."""
     run = call("count", "n=40", revision=revision, tap=["--hold"]).expect(0, "result").complete(40)
     chunk = next(m.time for m in run.wire.messages if m.progress())
-    assert len([m for m in run.wire.messages if m.time == chunk and m.sender == "server"]) == 41, "they did not come together"
+    together = [m for m in run.wire.messages if m.time == chunk and m.sender == "server"]
+    assert sum(bool(m.progress()) for m in together) == 40 and together[-1].body.get("id") == run.wire.call().id, "they did not come together"
 
 
 def in_pieces(revision: str):
@@ -158,14 +166,20 @@ def fails_for_people():
     assert "the disk is full" in run.stdout + run.stderr
 
 
-def unknown_tool():
-    run = call("nosuch", revision=MODERN)
+def unknown_tool(revision: str):
+    run = call("nosuch", revision=revision)
     assert run.code == 1, f"exit status {run.code}: {run.events}"
 
 
-def wrong_argument():
-    run = call("count", "n=many", revision=LEGACY[-1]).expect(1, "result")
-    assert "n" in run.of("result")[0]["content"][0]["text"]
+def wrong_argument(revision: str):
+    """FastMCP answers with a result that is an error, rmcp with an error of the protocol: both are told."""
+    run = call("count", "n=many", revision=revision)
+    assert run.code == 1, f"exit status {run.code}: {run.events}"
+    told = json.dumps(run.events[-1])
+    if "result" in run.wire.call().response:
+        assert run.events[-1]["isError"] is True and "n" in told, told
+    else:
+        assert run.events[-1]["event"] == "error" and str(run.wire.call().response["error"]["code"]) in told, told
 
 
 def dies(revision: str):
@@ -217,10 +231,10 @@ def logs(revision: str):
     assert order == ["log", "progress"] * 5, order
 
 
-def arguments():
-    run = call("add", "a=2", "--args", '{"b": 40}').expect(0, "result")
+def arguments(revision: str):
+    run = call("add", "a=2", "--args", '{"b": 40}', revision=revision).expect(0, "result")
     assert run.of("result")[0]["structuredContent"] == {"result": 42}, run.events
-    assert call("add", "a=2").of("result")[0]["structuredContent"] == {"result": 3}
+    assert call("add", "a=2", revision=revision).of("result")[0]["structuredContent"] == {"result": 3}
 
 
 def idle_timeout(revision: str):
@@ -312,16 +326,18 @@ def ctrl_c():
     assert signed.read_text().split() == ["cancelled", "ended"], f"the server signed off with {signed.read_text().split()}"
 
 
-def killed():
-    """The tool is killed outright: the server ends with it (which `Run` checks)."""
+def killed(revision: str):
+    """The tool is killed outright: the server ends with it; one of rmcp waits five seconds for the call first."""
     def on_first_report(process):
         while b'"progress"' not in process.stdout.readline():
             pass
         process.kill()
         return b""
 
-    run = call("sleeps", "seconds=40", "every=0.1", while_running=on_first_report)
+    run = call("sleeps", "seconds=40", "every=0.1", revision=revision, while_running=on_first_report,
+               server_may_linger=15 if peer.get() == RMCP else 3)
     assert run.code == -signal.SIGKILL, run.code
+    return f"the server ended {run.lingered:.1f} s later"
 
 
 def interrupt_before_ready():
@@ -365,7 +381,7 @@ def no_progress():
 
 
 def record(revision: str):
-    file = SCRATCH / f"record-{revision}.jsonl"
+    file = SCRATCH / f"record-{Path(peer.get()[-1]).stem}-{revision}.jsonl"
     run = call("count", "n=100", options=["--record", str(file)], revision=revision).expect(0, "result").complete(100)
     entries = [json.loads(line) for line in file.read_text().splitlines()]
     assert entries, "nothing was recorded"
@@ -394,22 +410,32 @@ def check_record(entries: list[dict], wire: Wire) -> None:
         assert bytes_ == wire.bytes[side], f"{direction}: {len(bytes_)} bytes recorded, {len(wire.bytes[side])} on the wire"
 
 
+def of(server: list[str], case, *arguments):
+    """The case with this server as its peer."""
+    def run():
+        peer.set(server)
+        return case(*arguments)
+
+    return run
+
+
 def cases():
     auto = ("auto", MODERN)
-    for n in (1, 64, 10_000):
+    for name, server in (("", FASTMCP), ("rmcp, ", RMCP)):
+        for n in (1, 64, 10_000):
+            for revision, expected in ((LEGACY[-1], LEGACY[-1]), (MODERN, MODERN), auto):
+                yield f"count {n}, {name}{revision}", of(server, counts, n, revision, expected)
+        for revision in LEGACY[:-1]:
+            yield f"count 64, {name}{revision}", of(server, counts, 64, revision, revision)
+        for case in (one_read, in_pieces, unknown_total, floats, from_zero, repeats, fails, dies, logs, idle_timeout, progress_rearms,
+                     total_timeout, interrupt, killed, lists, record, unknown_tool, wrong_argument, arguments):
+            for revision in BOTH:
+                yield f"{case.__name__}, {name}{revision}", of(server, case, revision)
         for revision, expected in ((LEGACY[-1], LEGACY[-1]), (MODERN, MODERN), auto):
-            yield f"count {n}, {revision}", lambda n=n, r=revision, e=expected: counts(n, r, e)
-    for revision in LEGACY[:-1]:
-        yield f"count 64, {revision}", lambda r=revision: counts(64, r, r)
-    for case in (one_read, in_pieces, unknown_total, floats, from_zero, repeats, fails, dies, logs, idle_timeout, progress_rearms, total_timeout, interrupt,
-                 lists, record):
-        for revision in BOTH:
-            yield f"{case.__name__}, {revision}", lambda c=case, r=revision: c(r)
-    for revision, expected in ((LEGACY[-1], LEGACY[-1]), (MODERN, MODERN), auto):
-        yield f"junk, {revision}", lambda r=revision, e=expected: junk(r, e)
-    for case in (fails_for_people, unknown_tool, wrong_argument, dies_at_once, no_such_command, wrong_usage, arguments,
-                 killed, interrupt_before_ready, lists_for_people, lines_for_people, no_progress, sample, bar, ctrl_c):
-        yield case.__name__, case
+            yield f"junk, {name}{revision}", of(server, junk, revision, expected)
+    for case in (fails_for_people, dies_at_once, no_such_command, wrong_usage, interrupt_before_ready, lists_for_people,
+                 lines_for_people, no_progress, sample, bar, ctrl_c):
+        yield case.__name__, of(FASTMCP, case)
 
 
 if __name__ == "__main__":

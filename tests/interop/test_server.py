@@ -1,12 +1,13 @@
-"""Our demo server under the clients of others: FastMCP, the Python SDK and the TypeScript SDK, in both eras.
+"""Our demo server under the clients of others: FastMCP, the Python SDK, the TypeScript SDK and rmcp, in both eras.
 
-    test_server.py SERVER [ARG ...]
+    test_server.py RMCP_CLIENT SERVER [ARG ...]
 
 What the server puts on the wire is judged; what a client makes of it (reports lost, out of order, or after the result)
 is counted and printed as that client's behaviour. Environment: ONLY=TEXT runs the cases whose name holds TEXT.
 """
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from threading import Timer
 
 from interop import HERE, LEGACY, MODERN, PYTHON, Call, Wire, compare, gone, run_all, tapped
 
-SERVER = sys.argv[1:]
+RMCP, *SERVER = sys.argv[1:]
 SCRATCH = Path(tempfile.mkdtemp(prefix="mcp-interop-server-"))
 LIMIT = 90
 
@@ -24,6 +25,7 @@ CLIENTS = {
     "fastmcp": [PYTHON, str(HERE / "peers" / "fastmcp_client.py")],
     "python": [PYTHON, str(HERE / "peers" / "mcp_client.py")],
     "typescript": ["node", str(HERE / "ts" / "client.mjs")],
+    "rmcp": [RMCP],
 }
 MODES = {"legacy": LEGACY[-1], "auto": MODERN, MODERN: MODERN}
 
@@ -36,7 +38,7 @@ class Session:
     def __init__(self, client: str, mode: str, plan: list, tap: list[str] = ()):
         Session.count += 1
         stem = SCRATCH / f"{Session.count}-{client}-{mode}"
-        self.client, self.asked = client, [call.get("progress", True) for calls in plan for call in calls]
+        self.client, self.plan = client, [call for calls in plan for call in calls]
         record = stem.with_suffix(".wire")
         command = [*CLIENTS[client], mode, json.dumps(plan), "--", *tapped(record, *tap, "--", *SERVER)]
         with open(stem.with_suffix(".stderr"), "w") as stderr:
@@ -51,6 +53,7 @@ class Session:
         assert process.returncode == 0, f"{client} ended with {process.returncode}: {said[-800:]}"
         self.events = [json.loads(line) for line in out.decode().splitlines()]
         self.wire = Wire(record)
+        self.calls = self.in_order_of_plan()
         assert gone(self.wire.pid), "our server outlives its client"
         self.check_wire(MODES.get(mode, mode))
 
@@ -77,17 +80,31 @@ class Session:
             values = [report[0] for report in call.reports]
             assert all(a < b for a, b in zip(values, values[1:])), f"{call.tool}: values do not increase: {values[:20]}"
 
+    def in_order_of_plan(self) -> list[Call]:
+        """The calls on the wire as the plan numbers them: what rmcp sends at the same time leaves in any order."""
+        rest, ordered = self.wire.calls(), []
+        for planned in self.plan:
+            def fits(call: Call) -> bool:
+                return call.tool == planned["tool"] and call.request.body["params"].get("arguments", {}) == planned["arguments"]
+
+            match = next((call for call in rest if fits(call)), None)
+            assert match, f"{planned} was not sent, or not like this"
+            rest.remove(match)
+            ordered.append(match)
+        assert not rest, f"sent without being planned: {[call.tool for call in rest]}"
+        return ordered
+
     def call(self, number: int) -> Call:
-        return self.wire.call(number)
+        return self.calls[number]
 
     def results(self) -> dict[int, dict]:
         return {e["call"]: e for e in self.events if e["event"] in ("result", "error", "cancelled")}
 
     def behaviour(self) -> str:
         """What the client made of the reports on the wire, over all calls that had a handler."""
-        wire, seen, lost, reordered, late = 0, 0, 0, 0, 0
-        for number, call in enumerate(self.wire.calls()):
-            if not self.asked[number]:
+        wire, seen, lost, changed, reordered, late = 0, 0, 0, 0, 0, 0
+        for number, call in enumerate(self.calls):
+            if not self.plan[number].get("progress", True):
                 continue
             wire += len(call.reports)
             reports = [(e["progress"], e.get("total"), e.get("message")) for e in self.events
@@ -97,10 +114,13 @@ class Session:
             seen += len(reports)
             reordered += sum(a[0] >= b[0] for a, b in zip(reports, reports[1:]))
             if not call.cancelled:
-                lost += len(set(call.reports) - set(reports))
+                missing = set(call.reports) - set(reports)
+                close = sum(any(r[2] == m[2] and math.isclose(r[0], m[0]) for r in reports) for m in missing)
+                changed, lost = changed + close, lost + len(missing) - close
         complaints = sum(e["event"] == "complaint" for e in self.events)
         return (f"{wire} reports on the wire; {self.client} showed {seen}, lost {lost}, {reordered} out of order, "
-                f"{late} after the result" + (f", {complaints} complaints" if complaints else ""))
+                f"{late} after the result" + (f", {changed} with another value" if changed else "")
+                + (f", {complaints} complaints" if complaints else ""))
 
 
 OPTIONS = ("progress", "slow", "cancel_after")
@@ -163,8 +183,7 @@ def together(client: str, mode: str) -> str:
     """Calls of all kinds at the same time, one of them without a handler."""
     plan = [[*USES, TASK, TASK, {**TASK, "progress": False}]]
     session = Session(client, mode, plan)
-    calls = session.wire.calls()
-    assert [c.tool for c in calls] == [c["tool"] for c in plan[0]], [c.tool for c in calls]
+    calls = session.calls
     assert all(not c.result.get("isError") for c in calls)
     for task in calls[5:7]:
         compare("values", [report[0] for report in task.reports], list(range(10)))
@@ -203,7 +222,7 @@ def fails(client: str, mode: str) -> str:
 def cancel(client: str, mode: str) -> str:
     """The client gives up in the middle: the server falls silent about that call, and the next one is served."""
     session = Session(client, mode, [[call("long_running_task", every_ms=200, cancel_after=2)], [TASK]])
-    first, second = session.wire.calls()
+    first, second = session.calls
     assert len(first.cancelled) == 1, f"{client} sent {len(first.cancelled)} cancellations"
     assert not first.responses, f"a cancelled call was answered: {first.responses}"
     assert 2 <= len(first.reports) < 10, f"{len(first.reports)} reports: the tool went on"
@@ -216,7 +235,7 @@ def cancel(client: str, mode: str) -> str:
 def errors(client: str, mode: str) -> str:
     """A tool that is not there and arguments that do not fit: each is an answer, and the next call is served."""
     session = Session(client, mode, [[call("no_such_tool")], [call("long_running_task", every_ms="soon")], [TASK]])
-    missing, wrong, right = session.wire.calls()
+    missing, wrong, right = session.calls
     assert missing.response.get("error", {}).get("code") == -32602, missing.response
     assert wrong.result["isError"] is True and wrong.text, wrong.response
     assert right.text == "完成"
@@ -248,8 +267,8 @@ def cases():
     for client in CLIENTS:
         for mode in MODES:
             yield f"origin, {client}, {mode}", lambda c=client, m=mode: origin(c, m)
-        # The Python clients cannot be held to an old revision; the TypeScript one can.
-        for mode in LEGACY[:-1] if client == "typescript" else ():
+        # The Python clients cannot be held to an old revision; the others can.
+        for mode in LEGACY[:-1] if client in ("typescript", "rmcp") else ():
             yield f"origin, {client}, {mode}", lambda c=client, m=mode: origin(c, m)
         for case in (one_read, slow_handler, uses, together, flood, milestones, fails, cancel, errors, orphan):
             for mode in ("legacy", MODERN):
