@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
@@ -18,6 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::group::Group;
+use crate::io::Until;
 
 /// A server to be started: [`connect`](Self::connect) it.
 ///
@@ -150,7 +150,7 @@ impl Spawn {
         let stdin = child.stdin.take().ok_or_else(missing)?;
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let lines = child.stderr.take().zip(on_stderr).map(|(stderr, listener)| {
-            tokio::spawn(read_lines(UntilGone::new(stderr, gone.clone()), listener, shared.clone()))
+            tokio::spawn(read_lines(Until::new(stderr, gone.clone()), listener, shared.clone()))
         });
         let process = Process { id: child.id(), shared: shared.clone(), exited };
         let keeper = shared.clone();
@@ -166,7 +166,7 @@ impl Spawn {
             let _ = set_exited.send(Some(status));
             group.sweep(grace).await;
         });
-        Ok((ChildOutput(UntilGone::new(stdout, gone)), ChildInput { stdin, shared }, process))
+        Ok((ChildOutput(Until::new(stdout, gone)), ChildInput { stdin, shared }, process))
     }
 }
 
@@ -248,11 +248,7 @@ impl Shared {
 }
 
 /// Hands out lines; carriage returns end them too, because progress bars of the terminal use them.
-async fn read_lines(
-    mut stderr: UntilGone<ChildStderr>,
-    mut listener: OnStderr,
-    shared: Arc<Shared>,
-) {
+async fn read_lines(mut stderr: Until<ChildStderr>, mut listener: OnStderr, shared: Arc<Shared>) {
     let mut heard = |line: &mut Vec<u8>| {
         if !line.is_empty() {
             let text = String::from_utf8_lossy(line).into_owned();
@@ -283,7 +279,7 @@ async fn read_lines(
 
 /// The server's output. It ends with the process, even if a grandchild holds the pipe open.
 #[derive(Debug)]
-pub struct ChildOutput(UntilGone<ChildStdout>);
+pub struct ChildOutput(Until<ChildStdout>);
 
 /// The server's input. Dropping it begins the end of the process.
 #[derive(Debug)]
@@ -323,46 +319,6 @@ impl AsyncWrite for ChildInput {
 impl Drop for ChildInput {
     fn drop(&mut self) {
         self.shared.ending.notify_one();
-    }
-}
-
-/// A pipe of a process: it ends when the process is gone and what it left in the pipe is read.
-struct UntilGone<R> {
-    pipe: R,
-    gone: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
-    is_gone: bool,
-}
-
-impl<R> UntilGone<R> {
-    fn new(pipe: R, mut gone: watch::Receiver<bool>) -> Self {
-        let gone = async move {
-            let _ = gone.wait_for(|gone| *gone).await;
-        };
-        Self { pipe, gone: Box::pin(gone), is_gone: false }
-    }
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for UntilGone<R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if !this.is_gone {
-            // Asked before the pipe is read: what is not there afterwards will never be.
-            this.is_gone = this.gone.as_mut().poll(cx).is_ready();
-        }
-        match Pin::new(&mut this.pipe).poll_read(cx, buf) {
-            Poll::Pending if this.is_gone => Poll::Ready(Ok(())),
-            polled => polled,
-        }
-    }
-}
-
-impl<R: fmt::Debug> fmt::Debug for UntilGone<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pipe.fmt(f)
     }
 }
 

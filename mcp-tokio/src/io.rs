@@ -1,5 +1,7 @@
 //! Tokio's readers, writers and timers as the driver wants them.
 
+use std::fmt;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use mcp_proto::Instant;
 use mcp_proto::driver::{Runtime, Timer, Transport};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 
 /// A reader and a writer as one transport.
 pub(crate) struct Io<R, W> {
@@ -60,6 +63,48 @@ impl<R: AsyncRead, W: AsyncWrite> Transport for Io<R, W> {
         let closed = ready!(writer.poll_shutdown(cx));
         self.writer = None;
         Poll::Ready(closed)
+    }
+}
+
+/// A reader that ends when it is told to and what is there is read: the pipe of a process that is gone, a socket
+/// whose server stops.
+pub(crate) struct Until<R> {
+    reader: R,
+    told: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+    is_told: bool,
+}
+
+impl<R> Until<R> {
+    /// Ends when `end` becomes true, or nobody can make it so any more.
+    pub(crate) fn new(reader: R, mut end: watch::Receiver<bool>) -> Self {
+        let told = async move {
+            let _ = end.wait_for(|is_end| *is_end).await;
+        };
+        Self { reader, told: Box::pin(told), is_told: false }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Until<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !this.is_told {
+            // Asked before it is read: what is not there afterwards came too late.
+            this.is_told = this.told.as_mut().poll(cx).is_ready();
+        }
+        match Pin::new(&mut this.reader).poll_read(cx, buf) {
+            Poll::Pending if this.is_told => Poll::Ready(Ok(())),
+            polled => polled,
+        }
+    }
+}
+
+impl<R: fmt::Debug> fmt::Debug for Until<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reader.fmt(f)
     }
 }
 

@@ -1,8 +1,8 @@
 //! MCP clients and servers on Tokio.
 //!
 //! The protocol is `mcp-proto`'s; this crate gives it Tokio's readers, writers and timers, the process's
-//! own standard input and output, and servers as child processes. Everything that a program needs is named
-//! here.
+//! own standard input and output, servers as child processes, and TCP and Unix sockets. Everything that a
+//! program needs is named here.
 //!
 //! A client, here with a server in the same process:
 //!
@@ -34,14 +34,18 @@
 //! ```
 //!
 //! Every function here must be called within a Tokio runtime that has its timer enabled, and its I/O for
-//! [`serve_stdio`], [`run_stdio`] and [`spawn`]. Both kinds of runtime will do.
+//! [`serve_stdio`], [`run_stdio`], [`spawn`], [`tcp`] and `unix`. Both kinds of runtime will do.
 #![forbid(unsafe_code)]
 
 pub mod child;
 mod group;
 mod io;
+mod listen;
 mod run;
 mod stdio;
+pub mod tcp;
+#[cfg(unix)]
+pub mod unix;
 
 use mcp_proto::driver;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -49,6 +53,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::io::{Clock, Io};
 
 pub use self::child::spawn;
+pub use self::listen::Listener;
 pub use self::run::{run, run_local, run_stdio};
 pub use self::stdio::{Stdin, Stdout, stdio};
 pub use mcp_proto;
@@ -66,6 +71,18 @@ pub use mcp_proto::{
     ServerConfig, Timeouts, Violation,
 };
 pub use tokio::process::Command;
+
+/// Why there is no connection to a server that listens.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Nobody could be reached.
+    #[error("cannot connect: {0}")]
+    Io(#[from] std::io::Error),
+    /// Whoever was reached did not become ready.
+    #[error("the server did not become ready: {0}")]
+    NotReady(#[from] CloseReason),
+}
 
 /// Connects to the server at the other end of a reader and a writer, and waits until it is ready.
 ///

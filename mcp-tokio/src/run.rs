@@ -1,7 +1,7 @@
 //! Routers at work: requests accepted, handlers run, the end waited for.
 
 use mcp_proto::CloseReason;
-use mcp_proto::driver;
+use mcp_proto::driver::{self, Server};
 use mcp_proto::router::{LocalRouter, Router};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
@@ -18,7 +18,12 @@ where
     R: AsyncRead + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
-    let mut server = crate::serve(reader, writer, router.config());
+    let server = crate::serve(reader, writer, router.config());
+    run_handlers(router, server).await
+}
+
+/// Runs each request of a connection in a task of its own, until it has ended.
+pub(crate) async fn run_handlers(router: Router, mut server: Server) -> CloseReason {
     let mut handlers = JoinSet::new();
     while let Some(incoming) = server.accept().await {
         while handlers.try_join_next().is_some() {}
