@@ -208,6 +208,9 @@ async fn a_server_that_never_reads_and_floods_standard_error_blocks_nobody() {
     let child = spawn.connect(config()).await.unwrap();
     let call =
         tokio::spawn(child.client.call(CallTool::new("t").argument("data", "x".repeat(1 << 20))));
+    while child.client.calls_in_flight() == 0 {
+        tokio::task::yield_now().await;
+    }
     let long = heard.recv().await.unwrap();
     assert_eq!(long.len(), 8 << 10, "a line is cut");
     assert_eq!(heard.recv().await.unwrap(), "last");
