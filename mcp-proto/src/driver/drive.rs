@@ -1,7 +1,6 @@
 //! The future that moves bytes and time.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
@@ -9,6 +8,7 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use super::shared::{Afterwards, Shared};
+use super::sync::Arc;
 use super::transport::{Timer, Transport};
 use crate::error::CloseReason;
 use crate::role::Role;

@@ -12,6 +12,7 @@ mod reporter;
 mod server;
 mod shared;
 mod start;
+mod sync;
 mod transport;
 
 pub use call::{Call, Outcome};

@@ -2,14 +2,12 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::sync::Arc;
 use core::fmt;
 use core::future::poll_fn;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::server::Ongoing;
+use super::sync::{Arc, AtomicU64, Mutex, Ordering, PoisonError};
 use crate::json::Text;
 use crate::progress::{Bucket, Pacing, ReportError, Span, Weight, above};
 use crate::types::{LogLevel, LogMessage, Progress};

@@ -4,11 +4,10 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::queue::Queue;
+use super::sync::{self, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
 use super::transport::Runtime;
 use crate::endpoint::Endpoint;
 use crate::error::{CallError, CloseReason, ErrorObject, Violation};
@@ -31,7 +30,7 @@ pub(super) struct Shared<R> {
 }
 
 /// A reason to stay open. When the last one is dropped, the connection closes.
-pub(super) struct Handle<R: Role>(Arc<Shared<R>>);
+pub(super) struct Handle<R: Role>(sync::Arc<Shared<R>>);
 
 pub(super) struct State<R> {
     pub(super) conn: Connection<R>,
@@ -109,7 +108,11 @@ pub(super) enum Job {
 }
 
 impl<R: Role> Shared<R> {
-    pub(super) fn new(conn: Connection<R>, accepts: bool, runtime: impl Runtime) -> Arc<Self> {
+    pub(super) fn new(
+        conn: Connection<R>,
+        accepts: bool,
+        runtime: impl Runtime,
+    ) -> sync::Arc<Self> {
         let state = State {
             conn,
             driver: None,
@@ -126,7 +129,7 @@ impl<R: Role> Shared<R> {
             reports: 0,
             watchers: Vec::new(),
         };
-        Arc::new(Self {
+        sync::Arc::new(Self {
             state: Mutex::new(state),
             runtime: Box::new(runtime),
             handles: AtomicUsize::new(0),
@@ -201,7 +204,7 @@ impl<R: Role> Shared<R> {
 }
 
 impl<R: Role> Handle<R> {
-    pub(super) fn new(shared: Arc<Shared<R>>) -> Self {
+    pub(super) fn new(shared: sync::Arc<Shared<R>>) -> Self {
         shared.handles.fetch_add(1, Ordering::Relaxed);
         Self(shared)
     }
