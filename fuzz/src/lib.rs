@@ -1,16 +1,38 @@
 //! The bodies of the fuzz targets: ordinary functions that panic when a promise is broken.
 //!
 //! `cargo +nightly fuzz run scanner` explores; `cargo test -p mcp-fuzz` replays on stable what is kept
-//! in `corpus/` (small named seeds) and `regressions/` (every crash, for ever).
+//! in `corpus/` and `regressions/` (every crash, for ever). `docs/fuzzing.md` tells the rest.
 
 mod chunking;
 mod endpoint_ops;
+mod envelope;
 mod line;
-mod ops;
+mod pair;
+mod round_trip;
 mod scanner;
+mod timers;
+mod types;
 mod wire;
 
 pub use chunking::chunking;
 pub use endpoint_ops::endpoint_ops;
+pub use envelope::envelope;
 pub use line::line;
+pub use pair::pair;
+pub use round_trip::round_trip;
 pub use scanner::scanner;
+pub use timers::timers;
+pub use types::{TYPES, types};
+
+/// Every target by name.
+pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+    ("chunking", chunking),
+    ("endpoint_ops", endpoint_ops),
+    ("envelope", envelope),
+    ("line", line),
+    ("pair", pair),
+    ("round_trip", round_trip),
+    ("scanner", scanner),
+    ("timers", timers),
+    ("types", types),
+];

@@ -128,7 +128,7 @@ fn same(raw: Raw<'_>, value: &Value) {
 }
 
 /// Equal, but for the last bit of floats: serde_json rounds them roughly unless told otherwise.
-fn alike(one: &Value, other: &Value) -> bool {
+pub(crate) fn alike(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {
             let close = |a: f64, b: f64| a.to_bits().abs_diff(b.to_bits()) <= 2;

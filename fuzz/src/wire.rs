@@ -63,3 +63,9 @@ pub(crate) fn events<R: Role>(connection: &mut Connection<R>) -> Vec<Event> {
 pub(crate) fn after(now: Instant, millis: u64) -> Instant {
     now + Duration::from_millis(millis)
 }
+
+/// The one that an index names, counted round.
+pub(crate) fn pick<T>(mut items: impl ExactSizeIterator<Item = T>, which: u8) -> Option<T> {
+    let at = usize::from(which).checked_rem(items.len())?;
+    items.nth(at)
+}

@@ -8,6 +8,7 @@ use crate::types::Progress;
 
 /// What becomes of a report that comes faster than its pacing allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "testing", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
 pub enum Weight {
     /// It merges: only the newest that waits is kept.

@@ -2,6 +2,7 @@
 //!
 //! - [`Pair`]: a client and a server joined in memory, on a clock that jumps to the next deadline.
 //! - [`SimNet`]: what is between them: seeded chunking, delay, truncation, disconnect.
+//! - [`ops`]: schedules of operations for fuzzers, and the oracles that judge them.
 //! - [`transcript`]: conversations written as text, played to one side.
 //! - [`codec`]: one message read or written by itself.
 //! - [`connect`]: a client on a [`Router`](crate::router::Router), to test its tools; [`Clock`] for tools that wait.
@@ -10,6 +11,7 @@ mod clock;
 pub mod codec;
 mod memory;
 mod net;
+pub mod ops;
 mod pair;
 mod pipe;
 mod random;

@@ -10,7 +10,7 @@ use super::random::Random;
 use crate::time::Instant;
 
 /// One end of a conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(arbitrary::Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)] // a conversation has two
 pub enum End {
     /// The end that asks.

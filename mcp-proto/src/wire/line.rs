@@ -240,6 +240,14 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_just_the_limit_is_read() {
+        let mut lines = decoder(8);
+        lines.handle_input(b"12345678\n123456789\n", at(1));
+        let seen = drain(&mut lines);
+        assert!(matches!(&seen[..], [Line::Frame(..), Line::TooLong(..)]), "{seen:?}");
+    }
+
+    #[test]
     fn a_last_line_without_newline_is_read() {
         let mut lines = decoder(64);
         lines.handle_input(b"{}", at(1));

@@ -1,0 +1,219 @@
+//! What one end has written, line by line, and what of it must not be.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::id::RequestId;
+use crate::json::{Kind, Raw};
+
+/// The books of a byte stream.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spoken {
+    /// A line that was written in part.
+    unfinished: Vec<u8>,
+    /// The requests that left, by the JSON of their ids.
+    asked: BTreeSet<String>,
+    /// Those whose cancelling is against the protocol.
+    uncancellable: BTreeSet<String>,
+    /// The cancels that left.
+    cancels: BTreeMap<String, usize>,
+    /// How many answers may still leave for each id, if every request of the peer is known.
+    answers: Option<BTreeMap<String, usize>>,
+    /// Progress on the wire, by token.
+    tokens: BTreeMap<String, Reports>,
+    /// The token of a request, if an answer with its id ends its progress.
+    owners: BTreeMap<RequestId, String>,
+    /// Bytes that were written, and where the line began that comes next.
+    position: usize,
+    line_start: usize,
+    /// Cancelled requests that the application has not let go of, by the JSON of their ids.
+    silenced: BTreeMap<String, Silenced>,
+}
+
+/// Nothing of a request may begin to be written any more.
+#[derive(Clone, Debug)]
+struct Silenced {
+    /// From this position on; what had begun before is finished.
+    from: usize,
+    token: Option<String>,
+}
+
+/// The reports of one token.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reports {
+    last: Option<f64>,
+    /// Two requests have used it: then it says nothing about order or end.
+    is_shared: bool,
+}
+
+impl Spoken {
+    pub(super) fn unfinished(&self) -> &[u8] {
+        &self.unfinished
+    }
+
+    pub(super) fn has_asked(&self, id: &RequestId) -> bool {
+        self.asked.contains(&id.to_string())
+    }
+
+    pub(super) fn cancels_of(&self, id: &RequestId) -> usize {
+        self.cancels.get(&id.to_string()).copied().unwrap_or_default()
+    }
+
+    /// From now on answers are counted: each of them was made known before.
+    pub(super) fn count_answers(&mut self) {
+        self.answers.get_or_insert_default();
+    }
+
+    /// A request with this id is about to arrive.
+    pub(super) fn expect_answer(&mut self, id: String) {
+        if let Some(answers) = &mut self.answers {
+            *answers.entry(id).or_default() += 1;
+        }
+    }
+
+    /// A request has come; `waiting` is what is still to be written.
+    pub(super) fn note_request(&mut self, id: &RequestId, token: Option<Raw<'_>>, waiting: &[u8]) {
+        let Some(token) = token.map(key) else { return };
+        match self.tokens.get_mut(&token) {
+            Some(reports) => reports.is_shared = true,
+            None => {
+                self.tokens.insert(token.clone(), Reports::default());
+                // If an answer to an earlier request with the same id waits, the next one on the wire says
+                // nothing about this one.
+                if !has_answer(waiting, id) {
+                    self.owners.insert(id.clone(), token);
+                }
+            }
+        }
+    }
+
+    /// A request that waits for an answer was cancelled, while so many bytes were being written.
+    pub(super) fn note_cancelled(&mut self, id: &RequestId, lent: usize) {
+        let token = self.owners.get(id).cloned();
+        self.silenced.insert(id.to_string(), Silenced { from: self.position + lent, token });
+    }
+
+    /// The application has let go of a request.
+    pub(super) fn note_let_go(&mut self, id: &RequestId) {
+        self.silenced.remove(&id.to_string());
+    }
+
+    /// So many bytes were written, while these requests wait for an answer.
+    pub(super) fn note_written(&mut self, bytes: &[u8], waiting: &[&RequestId]) {
+        self.unfinished.extend_from_slice(bytes);
+        self.position += bytes.len();
+        while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
+            let rest = self.unfinished.split_off(end + 1);
+            let line = core::mem::replace(&mut self.unfinished, rest);
+            self.note_line(&line, waiting);
+            self.line_start += line.len();
+        }
+    }
+
+    fn note_line(&mut self, line: &[u8], waiting: &[&RequestId]) {
+        let shown = String::from_utf8_lossy(line);
+        let message = match Raw::parse(line, usize::MAX) {
+            Ok(message) => message,
+            Err(error) => panic!("{error} on the wire: {shown}"),
+        };
+        let text = |name: &str| message.get(name).and_then(Raw::as_str);
+        assert_eq!(text("jsonrpc").as_deref(), Some("2.0"), "{shown}");
+        let id = message.get("id").map(key);
+        let params = message.get("params");
+        match (text("method").as_deref(), id) {
+            (Some(method), Some(id)) => {
+                if method == "initialize" {
+                    self.uncancellable.insert(id.clone());
+                }
+                assert!(self.asked.insert(id), "the same request twice: {shown}");
+            }
+            (Some("notifications/progress"), None) => self.note_progress(params, &shown),
+            (Some("notifications/cancelled"), None) => {
+                let id = params.and_then(|params| params.get("requestId")).map(key);
+                let Some(id) = id else { panic!("a cancel without id: {shown}") };
+                assert!(self.asked.contains(&id), "a cancel for what never left: {shown}");
+                assert!(!self.uncancellable.contains(&id), "a cancel of the handshake: {shown}");
+                let count = self.cancels.entry(id).or_default();
+                *count += 1;
+                assert_eq!(*count, 1, "a second cancel: {shown}");
+            }
+            (Some(_), None) => {}
+            (None, id) => self.note_answer(message, id, waiting, &shown),
+        }
+    }
+
+    fn note_progress(&mut self, params: Option<Raw<'_>>, shown: &str) {
+        let get = |name| params.and_then(|params| params.get(name));
+        let (Some(token), Some(value)) = (get("progressToken"), get("progress")) else {
+            panic!("incomplete progress on the wire: {shown}");
+        };
+        let Some(value) = value.as_f64() else { panic!("no number on the wire: {shown}") };
+        let token = key(token);
+        let Some(reports) = self.tokens.get_mut(&token) else {
+            panic!("progress for a request that was answered or never came: {shown}");
+        };
+        if !reports.is_shared {
+            assert!(
+                reports.last.is_none_or(|last| last < value),
+                "after {:?}: {shown}",
+                reports.last
+            );
+            reports.last = Some(value);
+            let of_token = |silenced: &&Silenced| silenced.token.as_ref() == Some(&token);
+            let silenced = self.silenced.values().find(of_token);
+            let is_late = silenced.is_some_and(|silenced| silenced.from <= self.line_start);
+            assert!(!is_late, "progress for a request that was cancelled: {shown}");
+        }
+    }
+
+    fn note_answer(
+        &mut self,
+        message: Raw<'_>,
+        id: Option<String>,
+        waiting: &[&RequestId],
+        shown: &str,
+    ) {
+        let (result, error) = (message.get("result"), message.get("error"));
+        assert!(result.is_some() != error.is_some(), "neither question nor answer: {shown}");
+        let Some(id) = id.filter(|id| id != "null") else {
+            assert!(error.is_some(), "a result without id: {shown}");
+            return;
+        };
+        let silenced = self.silenced.get(&id);
+        let is_late = silenced.is_some_and(|silenced| silenced.from <= self.line_start);
+        assert!(!is_late, "an answer to a request that was cancelled: {shown}");
+        if let Some(answers) = &mut self.answers {
+            let left = answers.get_mut(&id).filter(|left| **left > 0);
+            let Some(left) = left else { panic!("an answer that nobody waits for: {shown}") };
+            *left -= 1;
+        }
+        let owner = self.owners.keys().find(|owner| owner.to_string() == id).cloned();
+        if let Some(owner) = owner.filter(|owner| !waiting.contains(&owner))
+            && let Some(token) = self.owners.remove(&owner)
+            && self.tokens.get(&token).is_some_and(|reports| !reports.is_shared)
+        {
+            // Answered: nothing may follow for its token.
+            self.tokens.remove(&token);
+        }
+    }
+}
+
+/// An id or a token as JSON, so that a number keeps its digits and a text differs from a number.
+fn key(value: Raw<'_>) -> String {
+    match value.kind() {
+        Kind::String => format!("{:?}", value.as_str().unwrap_or_default()),
+        _ => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    }
+}
+
+/// Whether an answer to a request with this id is among these lines.
+fn has_answer(lines: &[u8], id: &RequestId) -> bool {
+    let id = id.to_string();
+    lines.split(|byte| *byte == b'\n').any(|line| {
+        Raw::parse(line, usize::MAX).is_ok_and(|message| {
+            message.get("method").is_none() && message.get("id").is_some_and(|own| key(own) == id)
+        })
+    })
+}

@@ -1,0 +1,660 @@
+//! One end of a conversation with its oracles beside it.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::message::InFlight;
+use super::operation::{CallPlan, Operation, Step, TokenPlan, pick};
+use super::spoken::Spoken;
+use crate::config::{CallOptions, Timeouts};
+use crate::error::{CallError, CloseReason, ErrorObject, Expired, Limit, SendError};
+use crate::event::Event;
+use crate::id::{ProgressToken, RequestId};
+use crate::json::{Raw, RawJson};
+use crate::progress::Weight;
+use crate::role::{Client, Role, Server};
+use crate::stdio::Connection;
+use crate::testing::End;
+use crate::time::Instant;
+use crate::types::{CallToolResult, LogLevel, LogMessage, Progress};
+
+/// A connection, and beside it the books of what it owes. Every method panics when a promise is broken:
+///
+/// - a call ends exactly once, with what was done to it: given up only by us, timed out only when that was due;
+/// - its progress increases, comes before its end, and only if it was asked for;
+/// - what is written is one JSON-RPC message a line; a request leaves once; a cancel leaves only for a request
+///   that left before it and that this end gave up, and exactly once; a request is answered at most once, with
+///   its own id, digit for digit; progress leaves only while its request waits, and increases;
+/// - nothing is told and nothing is written after the end; waking twice does nothing; no deadline stays that is due;
+/// - no table is above its limit, and all are empty once it is closed.
+#[derive(Clone, Debug)]
+pub struct Watched<R> {
+    connection: Connection<R>,
+    end: End,
+    now: Instant,
+    /// Every call that was ever made.
+    calls: BTreeMap<RequestId, CallRecord>,
+    /// Requests that wait for an answer of ours.
+    asked: Vec<Asked>,
+    /// Every request that ever came, and whether it was cancelled since it came last.
+    seen: BTreeMap<RequestId, bool>,
+    spoken: Spoken,
+    closed: Option<CloseReason>,
+    /// Bytes that were still to be written when the end was seen.
+    left: Option<usize>,
+    /// What is being written right now.
+    lent: Option<Vec<u8>>,
+    told: Vec<Event>,
+    written: Vec<u8>,
+    deeds: Vec<Deed>,
+}
+
+/// What is known of a call.
+#[derive(Clone, Debug)]
+pub(super) struct CallRecord {
+    /// Counts calls from 0.
+    pub(super) number: u64,
+    /// A token of the caller's own.
+    token: Option<ProgressToken>,
+    made: Instant,
+    idle: Option<Duration>,
+    total: Option<Duration>,
+    is_tracked: bool,
+    given_up: bool,
+    pub(super) last: Option<f64>,
+    pub(super) ending: Option<Ending>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The peer answered.
+    Answered,
+    /// This end gave it up.
+    GivenUp,
+    /// The connection ended.
+    Closed,
+}
+
+/// A request of the peer.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) id: RequestId,
+    /// The number that it carries, if another end that is watched has sent it.
+    pub(super) number: Option<u64>,
+    last: Option<f64>,
+}
+
+/// What an application did, for whoever watches both ends.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Deed {
+    /// It called, with this number among its arguments.
+    Called(u64, RequestId),
+    /// It reported for the request with this number.
+    Reported(u64, f64, Weight),
+    /// It answered the request with this number: with it as result, as error, or not by itself.
+    Answered(u64, Answer),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Result,
+    Error,
+    Abandoned,
+}
+
+/// The code of an error that answers number 0; the next one is below it.
+pub(super) const FIRST_CODE: i64 = -1_000_000;
+
+impl Watched<Client> {
+    /// Watches a client from here on. It must have no calls and no events of before.
+    pub fn client(connection: Connection<Client>, now: Instant) -> Self {
+        Self::new(connection, End::Client, now)
+    }
+}
+
+impl Watched<Server> {
+    /// Watches a server from here on. It must have no requests and no events of before.
+    pub fn server(connection: Connection<Server>, now: Instant) -> Self {
+        Self::new(connection, End::Server, now)
+    }
+}
+
+impl<R: Role> Watched<R> {
+    fn new(connection: Connection<R>, end: End, now: Instant) -> Self {
+        Self {
+            connection,
+            end,
+            now,
+            calls: BTreeMap::new(),
+            asked: Vec::new(),
+            seen: BTreeMap::new(),
+            spoken: Spoken::default(),
+            closed: None,
+            left: None,
+            lent: None,
+            told: Vec::new(),
+            written: Vec::new(),
+            deeds: Vec::new(),
+        }
+    }
+
+    /// The connection, to look at.
+    pub fn connection(&self) -> &Connection<R> {
+        &self.connection
+    }
+
+    /// The events that were taken since, in order.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        core::mem::take(&mut self.told)
+    }
+
+    /// The bytes that were written since.
+    pub fn take_written(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.written)
+    }
+
+    pub(super) fn take_deeds(&mut self) -> Vec<Deed> {
+        core::mem::take(&mut self.deeds)
+    }
+
+    pub(super) fn call_of(&self, id: &RequestId) -> Option<&CallRecord> {
+        self.calls.get(id)
+    }
+
+    pub(super) fn asked(&self) -> &[Asked] {
+        &self.asked
+    }
+
+    /// Whether a call with this token of the caller's own was given up.
+    pub(super) fn has_given_up(&self, token: &ProgressToken) -> bool {
+        let of_token = |call: &&CallRecord| call.token.as_ref() == Some(token);
+        self.calls.values().filter(of_token).any(|call| call.ending == Some(Ending::GivenUp))
+    }
+
+    /// Whether anything is left to write.
+    pub(super) fn has_output(&self) -> bool {
+        self.lent.is_some() || self.left != Some(0)
+    }
+
+    /// Whether this end has told that it is closed.
+    pub fn is_over(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    /// The calls that have not ended yet, as far as events were taken.
+    pub(super) fn in_flight(&self) -> InFlight {
+        let open = self.calls.iter().filter(|(_, call)| call.ending.is_none());
+        open.filter_map(|(id, call)| Some((id.as_i64()?, call.last))).collect()
+    }
+
+    /// From now on every request of the peer is made known, so answers can be counted.
+    pub(super) fn count_answers(&mut self) {
+        self.spoken.count_answers();
+    }
+
+    /// A request with this id, as JSON, is about to arrive.
+    pub(super) fn expect_answer(&mut self, id: String) {
+        self.spoken.expect_answer(id);
+    }
+
+    // It happened.
+
+    /// Bytes arrive.
+    pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
+        self.now = now;
+        self.connection.handle_input(bytes, now);
+        self.check();
+    }
+
+    /// The peer sends nothing more.
+    pub fn handle_eof(&mut self, now: Instant) {
+        self.now = now;
+        self.connection.handle_eof(now);
+        self.check();
+    }
+
+    // Do this.
+
+    /// Does one thing.
+    pub fn apply(&mut self, operation: &Operation, now: Instant) {
+        self.now = now;
+        match operation {
+            Operation::Call(plan) => self.call(*plan),
+            Operation::CancelUnknown => {
+                self.connection.cancel(&RequestId::from(i64::MAX), None, now);
+            }
+            Operation::Cancel(which) => self.cancel(*which),
+            Operation::Respond(which) => self.answer(*which, Answer::Result),
+            Operation::Fail(which) => self.answer(*which, Answer::Error),
+            Operation::Abandon(which) => self.answer(*which, Answer::Abandoned),
+            Operation::Report { request, step, total, weight } => {
+                self.report(*request, *step, *total, *weight);
+            }
+            Operation::Log(which) => {
+                let request = which.and_then(|which| pick(self.asked.iter(), which));
+                let request = request.map(|asked| asked.id.clone());
+                let message = LogMessage::text(LogLevel::Warning, "careful");
+                // What is not wanted, or not possible for this end, is refused.
+                let _ = self.connection.core_mut().log(request.as_ref(), &message);
+            }
+            Operation::Poll(count) => {
+                (0..*count).all(|_| self.poll());
+            }
+            Operation::Lend(count) => self.lend(usize::from(*count)),
+            Operation::Transmit(count) => self.transmit(usize::from(*count)),
+            Operation::Drain => {
+                while self.poll() {}
+                while self.lent.is_some() || self.connection.poll_transmit().is_some() {
+                    self.transmit(usize::MAX);
+                }
+            }
+            Operation::Wake => self.wake(),
+            Operation::WakeInThePast(millis) => {
+                let earlier = now.as_nanos().saturating_sub(u64::from(*millis) * 1_000_000);
+                self.connection.handle_input(b"", Instant::from_nanos(earlier));
+                self.connection.handle_timeout(Instant::from_nanos(earlier));
+            }
+            Operation::Close => self.connection.close(now),
+            Operation::FailTransport => self.connection.handle_transport_error(now),
+        }
+        self.check();
+    }
+
+    fn call(&mut self, plan: CallPlan) {
+        let time = |millis: Option<u16>| millis.map(|millis| Duration::from_millis(millis.into()));
+        let token: Option<ProgressToken> = match plan.token {
+            TokenPlan::None | TokenPlan::Own => None,
+            TokenPlan::Number(number) => Some((i64::from(number) - 128).into()),
+            TokenPlan::Text(number) => Some(number.to_string().into()),
+        };
+        let options = match (&token, plan.token) {
+            (Some(token), _) => CallOptions::default().progress_token(token.clone()),
+            (None, TokenPlan::Own) => CallOptions::default().tracked(),
+            (None, _) => CallOptions::default().untracked(),
+        };
+        let (idle, total) = (time(plan.idle), time(plan.total));
+        let options = options.timeouts(Timeouts::default().idle(idle).total(total));
+        let number = self.calls.len() as u64;
+        let (method, params) = match self.end {
+            End::Client => {
+                ("tools/call", format!("{{\"name\":\"t\",\"arguments\":{{\"n\":{number}}}}}"))
+            }
+            End::Server => ("roots/list", format!("{{\"n\":{number}}}")),
+        };
+        let params = RawJson::parse(params).unwrap_or_else(|_| RawJson::empty_object());
+        let done = self.connection.request_raw(method, Some(&params), options, self.now);
+        let id = match done {
+            Ok(id) => id,
+            Err(error) => return self.check_refusal(&error, token.as_ref()),
+        };
+        assert!(self.left.is_none(), "a call was made after the end");
+        let record = CallRecord {
+            number,
+            token,
+            made: self.now,
+            idle,
+            total,
+            is_tracked: plan.token != TokenPlan::None,
+            given_up: false,
+            last: None,
+            ending: None,
+        };
+        assert!(self.calls.insert(id.clone(), record).is_none(), "the id {id} was given out twice");
+        self.deeds.push(Deed::Called(number, id));
+    }
+
+    /// Whether there was a reason not to make a call.
+    fn check_refusal(&self, error: &SendError, token: Option<&ProgressToken>) {
+        let limits = self.connection.core().limits();
+        let calls = self.connection.calls_in_flight();
+        let open = || self.calls.values().filter(|call| call.ending.is_none());
+        let is_fit = match error {
+            SendError::Closed => self.connection.is_closed() || self.end == End::Server,
+            SendError::TooManyCalls => calls >= limits.max_calls,
+            // A number may be one that the engine uses itself.
+            SendError::TokenInUse => token.is_some_and(|token| {
+                token.as_i64().is_some_and(|number| number > 0)
+                    || open().any(|call| call.token.as_ref() == Some(token))
+            }),
+            SendError::NotReady | SendError::Unsupported => self.end == End::Server,
+            SendError::OutboxFull => true,
+            _ => false,
+        };
+        assert!(is_fit, "a call was refused: {error}");
+    }
+
+    fn cancel(&mut self, which: u8) {
+        let open = self.in_flight();
+        let Some((id, _)) = pick(open.iter(), which) else { return };
+        let id = RequestId::from(*id);
+        self.connection.cancel(&id, Some("no longer"), self.now);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.given_up = true;
+        }
+    }
+
+    fn answer(&mut self, which: u8, answer: Answer) {
+        let Some(Asked { id, number, .. }) = pick(self.asked.iter(), which).cloned() else {
+            return;
+        };
+        let now = self.now;
+        let before = self.connection.requests_in_flight();
+        let value = number.unwrap_or_default();
+        let done = match answer {
+            Answer::Result => {
+                self.connection.respond(&id, &CallToolResult::text(value.to_string()), now)
+            }
+            Answer::Error => {
+                let code = FIRST_CODE.saturating_sub_unsigned(value);
+                self.connection.fail(&id, &ErrorObject::new(code, "failed"), now)
+            }
+            Answer::Abandoned => {
+                self.connection.abandon(&id, now);
+                Ok(())
+            }
+        };
+        self.asked.retain(|asked| asked.id != id);
+        self.spoken.note_let_go(&id);
+        if done.is_ok() && !self.connection.is_closed() {
+            let after = self.connection.requests_in_flight();
+            assert_eq!(after + 1, before, "an answered request stays");
+        }
+        let again = self.connection.respond(&id, &CallToolResult::text("again"), now);
+        assert!(again.is_err(), "{id} was answered twice");
+        if let (Ok(()), Some(number)) = (&done, number) {
+            self.deeds.push(Deed::Answered(number, answer));
+        }
+        if let Err(error) = done {
+            let is_fit = match error {
+                SendError::Cancelled | SendError::UnknownRequest => true,
+                SendError::Closed => self.connection.is_closed(),
+                _ => false,
+            };
+            assert!(is_fit, "the answer to {id} was refused: {error}");
+        }
+    }
+
+    fn report(&mut self, which: u8, step: Step, total: Option<f64>, weight: Weight) {
+        let Some(Asked { id, number, last }) = pick(self.asked.iter(), which).cloned() else {
+            return;
+        };
+        let value = match step {
+            Step::Forward(by) => last.unwrap_or(-1.0) + f64::from(by),
+            Step::Any(value) => value,
+        };
+        let mut progress = Progress::new(value);
+        progress.total = total;
+        if let Some(number) = number {
+            progress.message = Some(number.to_string().into());
+        }
+        let is_wanted = self.connection.is_progress_wanted(&id);
+        let done = self.connection.report(&id, progress, weight, self.now);
+        if done.is_err() || !is_wanted {
+            return;
+        }
+        assert!(
+            value.is_finite() && total.is_none_or(f64::is_finite),
+            "{value} of {total:?} was taken"
+        );
+        if weight != Weight::Heartbeat {
+            assert!(last.is_none_or(|last| last < value), "{value} was taken after {last:?}");
+            if let Some(asked) = self.asked.iter_mut().find(|asked| asked.id == id) {
+                asked.last = Some(value);
+            }
+        }
+        if let Some(number) = number {
+            self.deeds.push(Deed::Reported(number, value, weight));
+        }
+    }
+
+    fn poll(&mut self) -> bool {
+        let Some(event) = self.connection.poll_event() else { return false };
+        self.note(&event);
+        self.told.push(event);
+        true
+    }
+
+    fn note(&mut self, event: &Event) {
+        assert!(self.closed.is_none(), "after the last event: {event:?}");
+        match event {
+            Event::Request { id, params, .. } => {
+                assert!(
+                    self.asked.iter().all(|asked| asked.id != *id),
+                    "request {id} came twice at once"
+                );
+                self.seen.insert(id.clone(), false);
+                let waiting = self.waiting_output();
+                self.spoken.note_request(id, token_of(params.as_ref()), &waiting);
+                let number = number_of(params.as_ref());
+                self.asked.push(Asked { id: id.clone(), number, last: None });
+            }
+            // It may have been answered before this event was taken.
+            Event::Cancelled { id, .. } => {
+                let before = self.seen.insert(id.clone(), true);
+                assert!(before.is_some(), "{id} was cancelled, but never asked");
+                assert_eq!(before, Some(false), "{id} was cancelled twice");
+                if self.asked.iter().any(|asked| asked.id == *id) {
+                    let lent = self.lent.as_ref().map_or(0, Vec::len);
+                    self.spoken.note_cancelled(id, lent);
+                }
+            }
+            Event::Progress { id, progress } => {
+                let call = self.calls.get_mut(id);
+                let Some(call) = call.filter(|call| call.ending.is_none()) else {
+                    panic!("progress of {id}, which has ended or never was");
+                };
+                assert!(call.is_tracked, "progress of {id}, which asked for none");
+                let value = progress.progress;
+                assert!(call.last.is_none_or(|last| last < value), "{value} after {:?}", call.last);
+                call.last = Some(value);
+            }
+            Event::Response { id, outcome } => self.note_ending(id, outcome.as_ref().err()),
+            Event::Closed(reason) => self.closed = Some(reason.clone()),
+            _ => {}
+        }
+    }
+
+    fn note_ending(&mut self, id: &RequestId, error: Option<&CallError>) {
+        let now = self.now;
+        let call = self.calls.get_mut(id);
+        let Some(call) = call.filter(|call| call.ending.is_none()) else {
+            panic!("call {id} ended, but was never made or has ended before");
+        };
+        call.ending = Some(match error {
+            Some(CallError::Cancelled) => {
+                assert!(call.given_up, "call {id} was given up by nobody");
+                Ending::GivenUp
+            }
+            Some(CallError::TimedOut(expired)) => {
+                call.check_expired(expired, now);
+                Ending::GivenUp
+            }
+            Some(CallError::Closed(_)) => Ending::Closed,
+            Some(CallError::Decode(_) | CallError::Send(_)) => {
+                panic!("call {id} cannot end like this: {error:?}")
+            }
+            _ => Ending::Answered,
+        });
+    }
+
+    /// What waits to be written, with what is begun of it.
+    fn waiting_output(&self) -> Vec<u8> {
+        let mut waiting = self.spoken.unfinished().to_vec();
+        waiting.extend(take(&mut self.connection.clone()));
+        waiting
+    }
+
+    /// Begins to write without saying yet how much was written.
+    fn lend(&mut self, count: usize) {
+        if self.lent.is_none() {
+            self.lent = self.connection.lend_transmit(count).map(<[u8]>::to_vec);
+        }
+    }
+
+    fn transmit(&mut self, count: usize) {
+        let chunk = match self.lent.take() {
+            // An end by force took it back while it was being written.
+            Some(lent) if self.left.is_some_and(|left| left < lent.len()) => return,
+            Some(lent) => lent,
+            None => self.connection.poll_transmit().unwrap_or_default().to_vec(),
+        };
+        let room = self.connection.core().limits().max_outbox_len + OWED;
+        assert!(chunk.len() <= room, "more output than the limit: {}", chunk.len());
+        let sent = chunk.get(..count).unwrap_or(&chunk);
+        self.connection.advance_transmit(sent.len());
+        if let Some(left) = &mut self.left {
+            assert!(*left >= sent.len(), "bytes after the end");
+            *left -= sent.len();
+        }
+        let waiting: Vec<_> = self.asked.iter().map(|asked| &asked.id).collect();
+        self.spoken.note_written(sent, &waiting);
+        self.written.extend_from_slice(sent);
+    }
+
+    fn wake(&mut self) {
+        let now = self.now;
+        self.connection.handle_timeout(now);
+        if let Some(at) = self.connection.poll_timeout() {
+            let reason = self.connection.deadline_reason();
+            assert!(at > now, "{reason:?} is due at {at:?}, and it is {now:?}");
+        }
+        let mut once = self.connection.clone();
+        let mut again = self.connection.clone();
+        again.handle_timeout(now);
+        assert_eq!(again.poll_timeout(), once.poll_timeout(), "waking twice moves a deadline");
+        let (first, second) = (events(&mut once), events(&mut again));
+        assert_eq!(format!("{first:?}"), format!("{second:?}"), "waking twice makes events");
+        assert_eq!(take(&mut once), take(&mut again), "waking twice writes");
+        let has_ended = |id: &RequestId| {
+            let is_end =
+                |event: &Event| matches!(event, Event::Response { id: ended, .. } if ended == id);
+            first.iter().any(is_end)
+        };
+        for (id, call) in self.calls.iter().filter(|(_, call)| call.ending.is_none()) {
+            let is_due = call.total.is_some_and(|total| call.made + total <= now);
+            assert!(!is_due || has_ended(id), "call {id} is beyond its total deadline");
+        }
+    }
+
+    /// What holds at every moment.
+    fn check(&mut self) {
+        let (calls, requests) =
+            (self.connection.calls_in_flight(), self.connection.requests_in_flight());
+        let limits = self.connection.core().limits();
+        // The engine's own calls, of which there are at most two at a time, are beside the limit.
+        assert!(calls <= limits.max_calls + 2, "more calls than the limit: {calls}");
+        assert!(requests <= limits.max_requests, "more requests than the limit: {requests}");
+        if !self.connection.is_closed() {
+            return;
+        }
+        assert_eq!(calls + requests, 0, "calls or requests after the end");
+        assert_eq!(self.connection.poll_timeout(), None, "a deadline after the end");
+        let left = take(&mut self.connection.clone()).len();
+        let before = *self.left.get_or_insert(left);
+        assert_eq!(left, before, "bytes were added after the end");
+    }
+
+    /// Closes it, if it is still open, and checks what must hold in the end.
+    pub fn finish(&mut self, now: Instant) {
+        if !self.connection.is_closed() {
+            self.apply(&Operation::Drain, now);
+            self.check_settled();
+        }
+        self.apply(&Operation::Close, now);
+        self.apply(&Operation::Drain, now);
+        assert!(self.closed.is_some(), "no last event");
+        let open = self.in_flight();
+        assert!(open.is_empty(), "calls without an end: {open:?}");
+        let request = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+        self.handle_input(request, now);
+        self.handle_eof(now);
+        self.connection.handle_timeout(Instant::from_nanos(u64::MAX / 2));
+        assert_eq!(self.connection.poll_event(), None, "an event after the last");
+        self.check();
+        // An end by force leaves no time to finish a line.
+        let is_whole = matches!(self.closed, Some(CloseReason::Local | CloseReason::Eof { .. }));
+        if is_whole {
+            assert!(self.spoken.unfinished().is_empty(), "the last line has no end");
+            self.check_cancels();
+        }
+    }
+
+    /// Everything is written and nothing has ended yet: what is open has left, unless it is held back until
+    /// the peer is ready.
+    fn check_settled(&self) {
+        if self.connection.peer().is_none() {
+            return;
+        }
+        for (id, call) in &self.calls {
+            let has_left = self.spoken.has_asked(id);
+            assert!(call.ending.is_some() || has_left, "the request of call {id} was lost");
+        }
+        self.check_cancels();
+    }
+
+    /// The peer was told of each call that it heard of and that was given up, and of no other.
+    fn check_cancels(&self) {
+        for (id, call) in &self.calls {
+            let cancels = self.spoken.cancels_of(id);
+            let has_left = self.spoken.has_asked(id);
+            match call.ending {
+                Some(Ending::GivenUp) => {
+                    let expected = usize::from(has_left);
+                    assert_eq!(cancels, expected, "cancels for call {id}; it left: {has_left}");
+                }
+                _ => assert_eq!(cancels, 0, "a cancel for call {id}, which was not given up"),
+            }
+        }
+    }
+}
+
+/// Answers that still fit above the limit of the outbox: those to a few requests, and cancels.
+const OWED: usize = 4 << 10;
+
+impl CallRecord {
+    fn check_expired(&self, expired: &Expired, now: Instant) {
+        let after = match expired.limit {
+            Limit::Idle => self.idle,
+            Limit::Total => self.total,
+        };
+        assert_eq!(after, Some(expired.after), "a deadline that was not set: {expired:?}");
+        assert!(self.made + expired.after <= now, "timed out too early: {expired:?}");
+        assert!(expired.elapsed >= expired.after, "timed out too early: {expired:?}");
+        assert!(self.made + expired.elapsed <= now, "timed out in the future: {expired:?}");
+    }
+}
+
+/// The token that a request asks for progress with, as JSON.
+fn token_of(params: Option<&RawJson>) -> Option<Raw<'_>> {
+    params?.get("_meta")?.get("progressToken")
+}
+
+/// The number that [`Operation::Call`] puts into its request.
+fn number_of(params: Option<&RawJson>) -> Option<u64> {
+    let params = params?;
+    let number = match params.get("arguments") {
+        Some(arguments) => arguments.get("n")?,
+        None => params.get("n")?,
+    };
+    number.number_text()?.parse().ok()
+}
+
+/// Everything that waits to be written.
+fn take<R: Role>(connection: &mut Connection<R>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = connection.poll_transmit() {
+        let sent = chunk.len();
+        bytes.extend_from_slice(chunk);
+        connection.advance_transmit(sent);
+    }
+    bytes
+}
+
+/// Everything that happened.
+fn events<R: Role>(connection: &mut Connection<R>) -> Vec<Event> {
+    core::iter::from_fn(|| connection.poll_event()).collect()
+}
