@@ -243,4 +243,6 @@ mod prose {
     struct Readme;
     #[doc = include_str!("../../docs/progress.md")]
     struct Progress;
+    #[doc = include_str!("../../docs/fuzzing.md")]
+    struct Fuzzing;
 }

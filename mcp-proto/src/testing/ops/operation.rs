@@ -119,6 +119,8 @@ pub enum SoloStep {
     Do(Operation),
     /// A message arrives that makes sense, or nearly.
     Hear(Message),
+    /// Up to seven such messages arrive in one array, which only 2025-03-26 has.
+    HearBatch(#[arbitrary(with = some_messages)] Vec<Message>),
     /// Bytes arrive, as they are.
     HearBytes(#[arbitrary(with = some_bytes)] Vec<u8>),
     /// The peer sends nothing more.
@@ -197,6 +199,11 @@ pub(super) fn steps<'a, T: Arbitrary<'a>>(u: &mut Unstructured<'a>) -> Result<Ve
 fn some_bytes(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let count = usize::from(u8::arbitrary(u)?).min(u.len());
     Ok(u.bytes(count)?.to_vec())
+}
+
+/// Up to seven messages.
+fn some_messages(u: &mut Unstructured<'_>) -> Result<Vec<Message>> {
+    (0..u.int_in_range(0..=7)?).map(|_| u.arbitrary()).collect()
 }
 
 /// The one that an index names, counted round.

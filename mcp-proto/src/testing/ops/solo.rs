@@ -1,5 +1,7 @@
 //! One end against a peer that says anything.
 
+use alloc::format;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::operation::{Operation, SoloSchedule, SoloStep};
@@ -55,6 +57,15 @@ impl SoloSchedule {
                     let calls = end.in_flight();
                     message.asks_as(&calls).into_iter().for_each(|id| end.expect_answer(id));
                     end.handle_input(message.line(&calls).as_bytes(), now);
+                }
+                SoloStep::HearBatch(messages) => {
+                    let calls = end.in_flight();
+                    let asked = messages.iter().filter_map(|message| message.asks_as(&calls));
+                    asked.for_each(|id| end.expect_answer(id));
+                    let lines: Vec<_> =
+                        messages.iter().map(|message| message.line(&calls)).collect();
+                    let batch = lines.join(",").replace('\n', "");
+                    end.handle_input(format!("[{batch}]\n").as_bytes(), now);
                 }
                 SoloStep::HearBytes(bytes) => end.handle_input(bytes, now),
                 SoloStep::Eof => end.handle_eof(now),

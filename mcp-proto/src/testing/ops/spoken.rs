@@ -118,6 +118,19 @@ impl Spoken {
             Ok(message) => message,
             Err(error) => panic!("{error} on the wire: {shown}"),
         };
+        if message.kind() == Kind::Array {
+            // The answers to a batch; this engine asks for nothing in one.
+            assert!(message.items().next().is_some(), "an empty batch on the wire: {shown}");
+            for message in message.items() {
+                assert!(message.get("method").is_none(), "a question in a batch: {shown}");
+                self.note_message(message, waiting, &shown);
+            }
+            return;
+        }
+        self.note_message(message, waiting, &shown);
+    }
+
+    fn note_message(&mut self, message: Raw<'_>, waiting: &[&RequestId], shown: &str) {
         let text = |name: &str| message.get(name).and_then(Raw::as_str);
         assert_eq!(text("jsonrpc").as_deref(), Some("2.0"), "{shown}");
         let id = message.get("id").map(key);
@@ -129,7 +142,7 @@ impl Spoken {
                 }
                 assert!(self.asked.insert(id), "the same request twice: {shown}");
             }
-            (Some("notifications/progress"), None) => self.note_progress(params, &shown),
+            (Some("notifications/progress"), None) => self.note_progress(params, shown),
             (Some("notifications/cancelled"), None) => {
                 let id = params.and_then(|params| params.get("requestId")).map(key);
                 let Some(id) = id else { panic!("a cancel without id: {shown}") };
@@ -140,7 +153,7 @@ impl Spoken {
                 assert_eq!(*count, 1, "a second cancel: {shown}");
             }
             (Some(_), None) => {}
-            (None, id) => self.note_answer(message, id, waiting, &shown),
+            (None, id) => self.note_answer(message, id, waiting, shown),
         }
     }
 
@@ -212,8 +225,10 @@ fn key(value: Raw<'_>) -> String {
 fn has_answer(lines: &[u8], id: &RequestId) -> bool {
     let id = id.to_string();
     lines.split(|byte| *byte == b'\n').any(|line| {
-        Raw::parse(line, usize::MAX).is_ok_and(|message| {
+        let answers = |message: Raw<'_>| {
             message.get("method").is_none() && message.get("id").is_some_and(|own| key(own) == id)
-        })
+        };
+        // One answer, or those to a batch.
+        Raw::parse(line, usize::MAX).is_ok_and(|line| answers(line) || line.items().any(answers))
     })
 }
