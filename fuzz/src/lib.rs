@@ -24,8 +24,11 @@ pub use scanner::scanner;
 pub use timers::timers;
 pub use types::{TYPES, types};
 
-/// Every target by name.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+/// A name and a body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 9] = [
     ("chunking", chunking),
     ("endpoint_ops", endpoint_ops),
     ("envelope", envelope),

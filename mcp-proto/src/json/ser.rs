@@ -67,7 +67,10 @@ impl Serialize for Inside<'_> {
             Kind::String => serializer.serialize_str(&raw.as_str().unwrap_or_default()),
             Kind::Number => {
                 let text = raw.number_text().unwrap_or_default();
-                if let Ok(value) = text.parse() {
+                if text == "-0" {
+                    // No integer keeps its sign.
+                    serializer.serialize_f64(-0.0)
+                } else if let Ok(value) = text.parse() {
                     serializer.serialize_i64(value)
                 } else if let Ok(value) = text.parse() {
                     serializer.serialize_u64(value)
@@ -557,6 +560,12 @@ mod tests {
         let mut out = Vec::new();
         write_value(&mut out, &(raw, 1)).unwrap();
         assert_eq!(out, b"[{\"n\":1.00, \"m\":123456789012345678901234567890},1]");
+    }
+
+    #[test]
+    fn a_raw_zero_keeps_its_sign_through_another_writer() {
+        let raw = Raw::parse(b"[-0,0,-1]", 2).unwrap();
+        assert_eq!(serde_json::to_value(raw).unwrap().to_string(), "[-0.0,0,-1]");
     }
 
     #[test]

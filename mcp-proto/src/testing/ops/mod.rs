@@ -40,9 +40,10 @@ pub use watched::Watched;
 mod tests {
     use super::*;
     use crate::json::RawJson;
+    use crate::progress::Weight;
     use crate::revision::Revision;
     use crate::router::{Context, Router, ToolInfo};
-    use crate::testing::{Clock, Random};
+    use crate::testing::{Clock, End, Random};
     use crate::types::Progress;
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;
@@ -104,6 +105,40 @@ mod tests {
         let schedule =
             HandlerSchedule { revision: Revision::V2026_07_28, steps: alloc::vec![step] };
         schedule.run(router, Clock::new());
+    }
+
+    fn solo(end: End, met: bool, steps: Vec<SoloStep>) -> SoloSchedule {
+        SoloSchedule { end, revision: Revision::V2025_06_18, met, pinned: true, steps }
+    }
+
+    fn ask(token: Option<Reference>) -> SoloStep {
+        let (id, method) = (Reference::Number(1), Method::Call);
+        SoloStep::Hear(Message::Request { id, method, token, modern: false })
+    }
+
+    #[test]
+    fn a_request_that_comes_after_the_handshake_timed_out_is_not_answered() {
+        let steps = alloc::vec![SoloStep::Pass(60_001), ask(None), SoloStep::Do(Operation::Drain)];
+        solo(End::Client, false, steps).run();
+    }
+
+    #[test]
+    fn an_id_may_come_again_before_its_first_answer_left() {
+        let (first, second) = (Reference::Number(5), Reference::Number(6));
+        let report = |by| Operation::Report {
+            request: 0,
+            step: Step::Forward(by),
+            total: None,
+            weight: Weight::Ordinary,
+        };
+        let mut steps = Vec::new();
+        for token in [first, second, second] {
+            steps.push(ask(Some(token)));
+            let done = [Operation::Poll(9), report(1), report(1), Operation::Respond(0)];
+            steps.extend(done.map(SoloStep::Do));
+        }
+        steps.extend([Operation::Transmit(99), Operation::Drain].map(SoloStep::Do));
+        solo(End::Server, true, steps).run();
     }
 
     #[test]
