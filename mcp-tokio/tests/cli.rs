@@ -1,14 +1,15 @@
 //! The tool `mcpcli` as its users meet it: arguments, events, exit codes, and what it says when something fails.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use mcp_tokio::mcp_proto::{self, CallOptions, Connection, Event, LogLevel};
-use mcp_tokio::{CallTool, ClientConfig};
+use mcp_tokio::RawJson;
+use mcp_tokio::mcp_proto::Event;
+use mcp_tokio::mcp_proto::testing::recording::Recording;
 use serde_json::{Value, json};
 
 #[test]
@@ -77,7 +78,7 @@ fn no_progress_asks_for_none() {
         record.to_str().unwrap(),
     ]);
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "完成\n", ""));
-    assert!(!text_of(&recorded(&record), "write").contains("progressToken"));
+    assert!(!written(&record).contains("progressToken"));
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn a_value_is_json_if_it_parses_else_a_string() {
     ];
     let run = run(&call("long_running_task", &[&pairs[..], &["--record", path]].concat()));
     assert_eq!(run.code, 0, "{}", run.stderr);
-    let written = text_of(&recorded(&record), "write");
+    let written = written(&record);
     let call: Value = written
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -127,45 +128,60 @@ fn a_value_is_json_if_it_parses_else_a_string() {
 
 #[test]
 fn a_recording_replays_to_the_same_events() {
-    let record = scratch("replay");
-    let path = record.to_str().unwrap();
-    let shown = json_run(&["demo", "--steps", "30", "--every", "0", "--record", path]);
-    assert_eq!(shown.code, 0, "{}", shown.stderr);
-
-    let config = ClientConfig::new("mcpcli", env!("CARGO_PKG_VERSION")).log_level(LogLevel::Info);
-    let mut conn = Connection::client(config, mcp_proto::Instant::ZERO);
-    let params = CallTool::new("long_running_task").argument("every_ms", 0).argument("steps", 30);
-    let ticket =
-        conn.request(&params, CallOptions::default().tracked(), mcp_proto::Instant::ZERO).unwrap();
-    let (mut reports, mut result, mut written) = (Vec::new(), None, Vec::new());
-    for entry in recorded(&record) {
-        let now = Duration::from_secs_f64(entry.time).into();
-        if !entry.is_read {
-            continue;
-        }
-        // What the engine writes in answer to what it has read is in the recording too.
-        drain(&mut conn, &mut written);
-        conn.handle_input(&entry.bytes, now);
-        while let Some(event) = conn.poll_event() {
-            match event {
-                Event::Progress { progress, .. } => reports.push(progress),
-                Event::Response { id, outcome } if id == *ticket.id() => {
-                    result = Some(outcome.unwrap())
-                }
-                Event::Violation(violation) => panic!("{violation}"),
-                _ => {}
+    let revisions = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28", "auto"];
+    for revision in revisions {
+        for job in ["task", "data"] {
+            let record = scratch("replay");
+            let path = record.to_str().unwrap();
+            let words = ["demo", job, "--steps", "9", "--every", "1", "--record", path];
+            let shown = json_run(&[&words[..], &["--revision", revision]].concat());
+            assert_eq!(shown.code, 0, "{}", shown.stderr);
+            assert!(shown.of("progress").len() >= 9);
+            let recording = recorded(&record);
+            for recording in [recording.chopped(1), recording] {
+                let replayed = recording.replay(recording.config()).unwrap();
+                let replayed: Vec<_> = replayed.iter().map(|(_, event)| printed(event)).collect();
+                assert_eq!(replayed, shown.events, "{revision}");
             }
         }
     }
-    drain(&mut conn, &mut written);
-    assert_eq!(String::from_utf8(written).unwrap(), text_of(&recorded(&record), "write"));
-    assert_eq!(reports.len(), 30);
-    for (replayed, printed) in reports.iter().zip(shown.of("progress")) {
-        assert_eq!(Some(replayed.progress), printed["progress"].as_f64());
-        assert_eq!(replayed.total, printed["total"].as_f64());
-        assert_eq!(replayed.message.as_deref(), printed["message"].as_str());
+}
+
+/// A number as it is in JSON: integers without a point.
+fn as_written(number: f64) -> Value {
+    serde_json::from_str(RawJson::of(&number).unwrap().as_str()).unwrap()
+}
+
+/// What the tool prints of an event.
+fn printed(event: &Event) -> Value {
+    match event {
+        Event::Ready(peer) => {
+            json!({"event": "ready", "revision": peer.revision.as_str(), "server": peer.info})
+        }
+        Event::Progress { progress, .. } => json!({
+            "event": "progress",
+            "progress": as_written(progress.progress),
+            "total": progress.total.map(as_written),
+            "message": progress.message.as_deref(),
+        }),
+        Event::Notification { method, params } => {
+            assert_eq!(method.as_str(), "notifications/message");
+            let mut log: Value = params.as_ref().unwrap().decode().unwrap();
+            log["event"] = json!("log");
+            log["logger"] = log.get("logger").cloned().unwrap_or_default();
+            log
+        }
+        Event::Response { outcome, .. } => {
+            let result: Value = outcome.as_ref().unwrap().decode().unwrap();
+            let mut told = json!({"event": "result", "content": result["content"]});
+            told["isError"] = result.get("isError").cloned().unwrap_or(json!(false));
+            if let Some(structured) = result.get("structuredContent") {
+                told["structuredContent"] = structured.clone();
+            }
+            told
+        }
+        other => panic!("{other:?}"),
     }
-    assert!(result.unwrap().as_str().contains("完成"));
 }
 
 #[test]
@@ -297,7 +313,7 @@ fn without_progress_none_is_asked_for_whatever_the_deadlines_are() {
     let path = record.to_str().unwrap();
     let options = ["every_ms=0", "--no-progress", "--idle-timeout", "9s", "--record", path];
     assert_eq!(run(&call("long_running_task", &options)).code, 0);
-    let written = text_of(&recorded(&record), "write");
+    let written = written(&record);
     assert!(!written.contains("progressToken"), "{written}");
 }
 
@@ -408,7 +424,7 @@ fn cancels_first(signal: &str) {
     assert_eq!(wait(child).code(), Some(130));
     let last: Value = serde_json::from_str(rest.lines().last().unwrap()).unwrap();
     assert_eq!((&last["event"], &last["kind"]), (&json!("error"), &json!("cancelled")));
-    let written = text_of(&recorded(&record), "write");
+    let written = written(&record);
     let cancels: Vec<_> =
         written.lines().filter(|line| line.contains("notifications/cancelled")).collect();
     assert_eq!(cancels.len(), 1, "{written}");
@@ -577,59 +593,13 @@ fn scratch(name: &str) -> PathBuf {
     ))
 }
 
-struct Entry {
-    time: f64,
-    is_read: bool,
-    bytes: Vec<u8>,
+fn recorded(path: &PathBuf) -> Recording {
+    let recording = Recording::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(!recording.chunks().is_empty());
+    recording
 }
 
-fn recorded(path: &PathBuf) -> Vec<Entry> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let entries: Vec<_> = text
-        .lines()
-        .map(|line| {
-            let entry: Value = serde_json::from_str(line).unwrap();
-            let bytes = match (&entry["text"], &entry["base64"]) {
-                (Value::String(text), _) => text.clone().into_bytes(),
-                (_, Value::String(text)) => unbase64(text),
-                _ => Vec::new(),
-            };
-            let is_read = match entry["direction"].as_str() {
-                Some("read") => true,
-                Some("write") => false,
-                other => panic!("{other:?}"),
-            };
-            Entry { time: entry["time"].as_f64().unwrap(), is_read, bytes }
-        })
-        .collect();
-    assert!(!entries.is_empty() && entries.is_sorted_by_key(|entry| entry.time));
-    entries
-}
-
-fn text_of(entries: &[Entry], direction: &str) -> String {
-    let chosen = entries.iter().filter(|entry| entry.is_read == (direction == "read"));
-    String::from_utf8(chosen.flat_map(|entry| entry.bytes.clone()).collect()).unwrap()
-}
-
-fn unbase64(text: &str) -> Vec<u8> {
-    let digit = |c: u8| {
-        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-            .iter()
-            .position(|d| *d == c)
-            .unwrap() as u32
-    };
-    let mut bytes = Vec::new();
-    for group in text.trim_end_matches('=').as_bytes().chunks(4) {
-        let bits = group.iter().fold(0, |bits, c| bits << 6 | digit(*c)) << (6 * (4 - group.len()));
-        bytes.extend(&bits.to_be_bytes()[1..group.len()]);
-    }
-    bytes
-}
-
-fn drain(conn: &mut Connection<mcp_proto::role::Client>, into: &mut Vec<u8>) {
-    while let Some(bytes) = conn.poll_transmit() {
-        let length = bytes.len();
-        into.write_all(bytes).unwrap();
-        conn.advance_transmit(length);
-    }
+/// What the client wrote in a run.
+fn written(path: &PathBuf) -> String {
+    String::from_utf8(recorded(path).written()).unwrap()
 }

@@ -245,4 +245,6 @@ mod prose {
     struct Progress;
     #[doc = include_str!("../../docs/fuzzing.md")]
     struct Fuzzing;
+    #[doc = include_str!("../../docs/recordings.md")]
+    struct Recordings;
 }

@@ -4,6 +4,7 @@
 //! - [`SimNet`]: what is between them: seeded chunking, delay, truncation, disconnect.
 //! - [`ops`]: schedules of operations for fuzzers, and the oracles that judge them.
 //! - [`transcript`]: conversations written as text, played to one side.
+//! - [`recording`]: what `mcpcli --record` has written, played to the engine again.
 //! - [`codec`]: one message read or written by itself.
 //! - [`connect`]: a client on a [`Router`](crate::router::Router), to test its tools; [`Clock`] for tools that wait.
 
@@ -15,6 +16,7 @@ pub mod ops;
 mod pair;
 mod pipe;
 mod random;
+pub mod recording;
 pub mod transcript;
 
 pub use clock::Clock;

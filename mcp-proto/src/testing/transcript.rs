@@ -41,6 +41,7 @@ use crate::types::ServerCapabilities;
 
 use line::{Header, parse};
 use play::Play;
+pub(super) use play::compare;
 
 use super::End;
 

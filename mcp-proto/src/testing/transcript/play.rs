@@ -234,7 +234,11 @@ pub(super) fn describe(event: &Event) -> String {
 }
 
 /// Whether `found` is what is expected; else where it is not.
-fn compare(expected: Raw<'_>, found: Raw<'_>, path: &mut String) -> Result<(), String> {
+pub(in crate::testing) fn compare(
+    expected: Raw<'_>,
+    found: Raw<'_>,
+    path: &mut String,
+) -> Result<(), String> {
     let differs = |path: &str| {
         let at = if path.is_empty() { "the message" } else { path };
         let text = |raw: Raw<'_>| String::from_utf8_lossy(raw.as_bytes()).into_owned();

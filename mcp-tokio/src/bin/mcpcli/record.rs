@@ -2,7 +2,7 @@
 //!
 //! A line is `{"time":SECONDS,"direction":"read"|"write","text":…}`, with `"base64"` instead of `"text"`
 //! where the chunk is no UTF-8 (a character may be cut in two), and `"end":true` where the server's output
-//! has ended. To replay, feed each `read` to `Connection::handle_input` at its time.
+//! has ended. `mcp_proto::testing::recording` replays it.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,0 +1,87 @@
+//! Runs against the servers of others, recorded once and played to the engine in every run of the tests.
+
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mcp_proto::testing::recording::Recording;
+use mcp_proto::testing::transcript::describe;
+
+fn recordings() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/recordings");
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension() == Some(OsStr::new("jsonl"))).collect();
+    files.sort();
+    assert!(files.len() >= 10, "only {} recordings were found", files.len());
+    files
+}
+
+fn read(path: &Path) -> Recording {
+    let text = fs::read_to_string(path).unwrap();
+    Recording::parse(&text).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
+}
+
+/// What the engine tells, an event a line.
+fn told(path: &Path, recording: &Recording) -> String {
+    let events = recording.replay(recording.config());
+    let events = events.unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+    events.iter().fold(String::new(), |mut text, (_, event)| {
+        writeln!(text, "{}", describe(event)).unwrap();
+        text
+    })
+}
+
+/// Beside each recording are its events as they were told when it was made.
+#[test]
+fn every_recording_replays_to_its_events() {
+    let mut faults = String::new();
+    for path in recordings() {
+        let found = told(&path, &read(&path));
+        let expected = path.with_extension("events");
+        if fs::read_to_string(&expected).unwrap_or_default() != found {
+            writeln!(faults, "{} differs from what is told now:\n{found}", expected.display())
+                .unwrap();
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
+}
+
+/// R-STDIO-01: where a read ends means nothing.
+#[test]
+fn a_recording_in_small_pieces_replays_to_the_same_events() {
+    for path in recordings() {
+        let recording = read(&path);
+        let whole = recording.replay(recording.config()).unwrap();
+        for size in [1, 3, 100] {
+            let pieces = recording.chopped(size);
+            assert_eq!(pieces.replay(recording.config()).unwrap(), whole, "{}", path.display());
+        }
+    }
+}
+
+/// The oracle bites: without one of the chunks that were read the events or the messages differ.
+#[test]
+fn a_recording_that_lacks_a_chunk_is_not_the_same() {
+    for path in recordings() {
+        let text = fs::read_to_string(&path).unwrap();
+        let recording = read(&path);
+        let whole = recording.replay(recording.config()).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        let mut noticed = 0;
+        for chunk in recording.chunks().iter().filter(|chunk| chunk.is_read) {
+            // What the engine asks for by itself is answered with nothing, and of that nobody is told.
+            if chunk.bytes.ends_with(b"\"result\":{}}\n") {
+                continue;
+            }
+            let mut rest = lines.clone();
+            rest.remove(chunk.line - 1);
+            let less = Recording::parse(&rest.join("\n")).unwrap();
+            let replayed = less.replay(recording.config());
+            assert_ne!(replayed.ok().as_ref(), Some(&whole), "{} {}", path.display(), chunk.line);
+            noticed += 1;
+        }
+        assert!(noticed >= 2, "{}", path.display());
+    }
+}
