@@ -1,11 +1,12 @@
 //! A raw value on its way in: the span itself from this crate's decoder, a transcript from any other.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
 use serde::de::{self, Deserialize, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
+use super::foreign;
 use super::owned::RawJson;
 use super::raw::Raw;
 use super::ser::RAW;
@@ -120,6 +121,16 @@ impl<'de> Visitor<'de> for Transcribe<'_> {
         Ok(())
     }
 
+    fn visit_i128<E: de::Error>(self, value: i128) -> Result<(), E> {
+        self.0.extend_from_slice(value.to_string().as_bytes());
+        Ok(())
+    }
+
+    fn visit_u128<E: de::Error>(self, value: u128) -> Result<(), E> {
+        self.0.extend_from_slice(value.to_string().as_bytes());
+        Ok(())
+    }
+
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
         write_f64(self.0, value);
         Ok(())
@@ -140,8 +151,13 @@ impl<'de> Visitor<'de> for Transcribe<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let is_unsized = map.size_hint().is_none();
         self.0.push(b'{');
         while let Some(key) = map.next_key::<String>()? {
+            if foreign::is_token(&key) {
+                self.0.pop();
+                return foreign::transcribe_number(self.0, &key, is_unsized, map);
+            }
             write_str(self.0, &key);
             self.0.push(b':');
             map.next_value_seed(Transcribe(self.0))?;

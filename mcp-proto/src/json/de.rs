@@ -12,6 +12,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::foreign;
 use super::raw::{Cursor, Raw};
 use super::ser::RAW;
 use super::string::{find_end, unescape};
@@ -172,6 +173,10 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     ) -> Result<V::Value, DecodeError> {
         if name == RAW {
             return visitor.visit_borrowed_bytes(self.skip()?.as_bytes());
+        }
+        if name == foreign::RAW_VALUE {
+            let text = core::str::from_utf8(self.skip()?.as_bytes()).unwrap_or_default();
+            return foreign::visit_raw_value(text, visitor);
         }
         visitor.visit_newtype_struct(self)
     }

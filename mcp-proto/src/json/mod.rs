@@ -2,6 +2,7 @@
 
 mod captured;
 mod de;
+mod foreign;
 mod frame;
 mod owned;
 mod raw;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::foreign;
 use super::raw::Raw;
 use super::string::{
     find_special, read_hex, read_unicode, simple_escape, special_in_word, unescape,
@@ -398,12 +399,10 @@ impl<'a> Scanner<'a> {
     }
 }
 
-const PRIVATE_PREFIX: &str = "$serde_json::private::";
-
 /// Whether a key is one of serde_json's own, however it is escaped.
 fn is_private(content: &[u8], escaped: bool) -> bool {
     // A key with half a surrogate pair cannot be read, and is refused for that.
-    unescape(content, escaped).is_some_and(|key| key.starts_with(PRIVATE_PREFIX))
+    unescape(content, escaped).is_some_and(|key| foreign::is_token(&key))
 }
 
 impl fmt::Display for ScanErrorKind {

@@ -9,6 +9,7 @@ use serde::ser::{
     SerializeStructVariant, SerializeTuple, SerializeTupleStruct, SerializeTupleVariant,
 };
 
+use super::foreign;
 use super::raw::{Kind, Raw};
 use super::write::{Utf8, write_f64, write_i64, write_key, write_raw, write_str, write_u64};
 
@@ -319,7 +320,10 @@ impl<'a> ser::Serializer for Serializer<'a> {
         Ok(Open::new(self.out, b'{', b"}"))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Open<'a>, EncodeError> {
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Open<'a>, EncodeError> {
+        if foreign::is_token(name) {
+            return Ok(Open { out: self.out, is_empty: true, close: b"" });
+        }
         self.serialize_map(None)
     }
 
@@ -393,8 +397,28 @@ open!(SerializeSeq, serialize_element);
 open!(SerializeTuple, serialize_element);
 open!(SerializeTupleStruct, serialize_field);
 open!(SerializeTupleVariant, serialize_field);
-open!(SerializeStruct);
 open!(SerializeStructVariant);
+
+impl SerializeStruct for Open<'_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        if foreign::is_token(key) {
+            return foreign::write(self.out, value);
+        }
+        self.member(key, value)
+    }
+
+    fn end(self) -> Result<(), EncodeError> {
+        Open::end(self);
+        Ok(())
+    }
+}
 
 impl SerializeMap for Open<'_> {
     type Ok = ();
