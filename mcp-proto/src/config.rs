@@ -136,6 +136,10 @@ pub struct Limits {
     /// no longer wait for each other. Stops a peer that sends and never reads, and one that asks for much
     /// beside something slow.
     pub max_outbox_len: usize,
+    /// Bytes that wait for the peer to read, answers included. Default 32 MiB. An answer beyond it is
+    /// replaced by an internal error, anything else is [`SendError::OutboxFull`](crate::SendError). Stops a
+    /// peer that asks for a lot and reads nothing of it.
+    pub max_output_len: usize,
     /// How long the outbox may stay above its limit with nothing read. Default 30 s; then the
     /// connection is closed.
     pub stall_timeout: Duration,
@@ -146,6 +150,9 @@ pub struct Limits {
     pub max_error_answers: u32,
     /// Milestones of a request that wait to be sent. Default 256; beyond it they merge like others.
     pub max_milestones: usize,
+    /// Events that wait to be polled, before input is decoded no further. Default 1,024. Stops lines of two
+    /// bytes, each of which becomes an event a hundred times its size.
+    pub max_events: usize,
 }
 
 impl ClientConfig {
@@ -350,10 +357,12 @@ impl Default for Limits {
             max_requests: 256,
             max_batch_len: 100,
             max_outbox_len: 1 << 20,
+            max_output_len: 32 << 20,
             stall_timeout: Duration::from_secs(30),
             max_error_answers_per_second: 16,
             max_error_answers: 1024,
             max_milestones: 256,
+            max_events: 1024,
         }
     }
 }

@@ -182,9 +182,12 @@ pub enum SendError {
     /// The peer has not finished the handshake.
     #[error("the handshake is not finished")]
     NotReady,
-    /// The peer does not read: the output waiting for it has reached its limit.
+    /// The output waiting for the peer has reached its limit: it does not read, or this is too long.
     #[error("the output waiting for the peer has reached its limit")]
     OutboxFull,
+    /// The caller's own progress token is longer than the limit of tokens, so no report could name it.
+    #[error("the progress token is too long")]
+    TokenTooLong,
     /// The caller's own progress token is in use, or could collide with a later one of ours.
     #[error("the progress token is in use or reserved")]
     TokenInUse,

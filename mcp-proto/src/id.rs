@@ -46,7 +46,7 @@ enum Scalar {
 }
 
 /// Envelope numbers longer than this are refused: no peer needs them, and digits are kept as text.
-const MAX_NUMBER_LEN: usize = 64;
+pub(crate) const MAX_NUMBER_LEN: usize = 64;
 
 macro_rules! scalar {
     ($name:ident) => {

@@ -69,6 +69,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "driver", feature = "testing"))]
 extern crate std;
 
+mod bound;
 mod config;
 #[cfg(feature = "driver")]
 pub mod driver;
@@ -78,6 +79,7 @@ mod error;
 mod event;
 mod id;
 pub mod json;
+mod memory;
 mod method;
 pub mod progress;
 mod revision;

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module of the engine, from the ground up.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 21] = [
+    ("bound", 1),
     ("json", 1),
     ("id", 1),
     ("role", 1),
@@ -23,6 +24,7 @@ const FLOORS: [(&str, u8); 19] = [
     ("era", 4),
     ("endpoint", 5),
     ("stdio", 6),
+    ("memory", 6),
     ("driver", 7),
     ("router", 8),
     ("testing", 9),

@@ -11,7 +11,7 @@ use mcp_proto::{
     ErrorObject, Event, Limits, Progress, Revision, SendError, ServerConfig, Timeouts, Violation,
 };
 use mcp_tests::{
-    Hand, at, endings, handshake, millis, progress, result, secs, tool_call, values, violations,
+    Hand, endings, handshake, millis, progress, result, secs, tool_call, values, violations,
     welcome, work,
 };
 
@@ -304,24 +304,6 @@ fn a_line_without_end_costs_bounded_memory_and_linear_time() {
         server.feed("{\"jsonrpc\":\"2.0\",\"id\":\"p\",\"method\":\"ping\"}\n");
         assert_eq!(server.said().len(), 1, "it has found its way back");
     }
-}
-
-/// FIELD-BUGS 72; R-STDIO-01. Sixteen times the bytes take about sixteen times as long, not 256 times.
-#[test]
-fn a_line_in_single_bytes_is_not_searched_from_its_start_again() {
-    let time = |length: usize| {
-        let mut server = Hand::server();
-        let start = std::time::Instant::now();
-        for _ in 0..length {
-            server.conn().handle_input(b"x", at(secs(1)));
-            assert!(server.conn().poll_event().is_none());
-        }
-        start.elapsed()
-    };
-    // The quickest of some: whatever else the machine does only adds to it.
-    let quickest = |length| (0..5).map(|_| time(length)).min().unwrap();
-    let (short, long) = (quickest(1 << 15), quickest(1 << 19));
-    assert!(long < short * 64, "{short:?} for 32 KiB, {long:?} for 512 KiB");
 }
 
 /// FIELD-BUGS 73; R-STDIO-07. 312 orphans: servers outlived their clients.

@@ -81,7 +81,7 @@ fn a_peer_cannot_say_what_only_serde_json_may() {
                 "{{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"x/y\",\"params\":{{\"v\":{value}}}}}\n"
             ));
             let refused = Event::Violation(Violation::Refused(ScanErrorKind::PrivateKey));
-            assert_eq!(server.told(), [refused.clone()], "{value}");
+            assert_eq!(server.told(), std::slice::from_ref(&refused), "{value}");
             let said = server.said();
             assert!(said[0].contains("\"id\":5,\"error\":{\"code\":-32600"), "{said:?}");
 
@@ -147,7 +147,8 @@ fn digits_that_serde_json_keeps_are_kept() {
     let value: Value = serde_json::from_str(text).unwrap();
     let written = RawJson::of(&value).unwrap();
     let read: RawJson = serde_json::from_str(text).unwrap();
-    if value.to_string() == text {
+    let judged = value.to_string();
+    if judged == text {
         assert_eq!((written.as_str(), read.as_str()), (text, text));
     } else {
         assert_eq!(written.as_raw().as_f64(), value.as_f64());

@@ -13,13 +13,13 @@ pub enum Delivery {
     Bounded {
         /// Reports that wait; at least 2 are kept.
         reports: usize,
-        /// Bytes of their messages.
+        /// Bytes of their messages; one that is longer is cut.
         bytes: usize,
     },
     /// None is lost: while 256 of them wait, or 256 KiB of their messages, nothing more is taken from the
     /// server, for no call. Deadlines go on.
     Every,
-    /// Only the newest waits.
+    /// Only the newest waits, with 256 KiB of its message at most.
     Latest,
 }
 
@@ -50,13 +50,14 @@ impl Queue {
     }
 
     pub(super) fn push(&mut self, mut progress: Progress) {
-        // A message is a slice of the frame it came in: kept as it is, it would keep all of that.
-        progress.message = progress.message.map(|message| message.detach());
         let (reports, bytes) = match self.delivery {
             Delivery::Bounded { reports, bytes } => (reports.max(2), bytes),
             Delivery::Every => (usize::MAX, usize::MAX),
-            Delivery::Latest => (1, usize::MAX),
+            Delivery::Latest => (1, MAX_BYTES),
         };
+        // A message is a slice of the frame it came in: kept as it is, it would keep all of that. One that
+        // is longer than all that may wait is cut: each call keeps its first and its last.
+        progress.message = progress.message.map(|message| message.cut(bytes).detach());
         // The first that waits is kept, for it may be the first of all; so the newest of the others goes.
         let kept = usize::from(reports > 1);
         let size = size(&progress);

@@ -6,7 +6,9 @@ use core::convert::Infallible;
 use serde::Serialize;
 
 use super::batches::BatchKey;
-use super::core::Core;
+use super::bounded;
+use super::calling::check_fits;
+use super::core::{Core, MAX_TEXT_LEN};
 use super::deadlines::Timer;
 use super::outbox::{Outbox, Place, Route};
 use super::requests::Inbound;
@@ -36,6 +38,21 @@ impl Core {
         now: Instant,
     ) -> Result<(), SendError> {
         self.observe(now);
+        let answered = self.write_answer(id, result);
+        if answered == Err(SendError::OutboxFull) {
+            // Whoever asked must not wait for ever for what cannot be said.
+            let why = "the answer is too long, or too many wait to be read";
+            let _ = self.fail(id, &ErrorObject::internal(why), now);
+        }
+        answered
+    }
+
+    fn write_answer<T: Serialize + ?Sized>(
+        &mut self,
+        id: &RequestId,
+        result: &T,
+    ) -> Result<(), SendError> {
+        let room = self.output_room();
         let inbound = self.answerable(id)?;
         let (era, has_waiting) = (inbound.speech.revision.era(), inbound.has_waiting());
         let (batch, life) = (inbound.batch, &self.life);
@@ -43,14 +60,17 @@ impl Core {
             // The result is written first: if it cannot be, what waits must not leave early.
             let mut written = Vec::new();
             write_result(&mut written, life, id, result, era)?;
+            check_fits(written.len(), room)?;
             self.flush(id);
             let _ = self.batches.push::<EncodeError>(batch, Some(id), &mut self.outbox, |out| {
                 out.extend_from_slice(&written);
                 Ok(())
             });
         } else {
-            self.batches.push(batch, Some(id), &mut self.outbox, |out| {
-                write_result(out, life, id, result, era)
+            self.batches.push::<SendError>(batch, Some(id), &mut self.outbox, |out| {
+                let before = out.len();
+                write_result(out, life, id, result, era)?;
+                check_fits(out.len() - before, room)
             })?;
         }
         self.forget(id);
@@ -76,7 +96,14 @@ impl Core {
         self.observe(now);
         let batch = self.answerable(id)?.batch;
         self.flush(id);
-        self.push_error(batch, ErrorId::Known(id), error);
+        let room = self.output_room();
+        let data = error.data.as_ref().map_or(0, |data| data.as_bytes().len());
+        if error.message.len().saturating_add(data) <= room {
+            self.push_error(batch, ErrorId::Known(id), error);
+        } else {
+            let short = ErrorObject::new(error.code, bounded(&error.message, MAX_TEXT_LEN));
+            self.push_error(batch, ErrorId::Known(id), &short);
+        }
         self.forget(id);
         Ok(())
     }
@@ -94,7 +121,7 @@ impl Core {
         now: Instant,
     ) -> Result<(), ReportError> {
         self.observe(now);
-        let room = self.has_progress_room();
+        let (room, max_len) = (self.has_progress_room(), self.limits.max_output_len);
         let Some(inbound) = self.requests.get_mut(id).filter(|inbound| !inbound.cancelled) else {
             return Err(ReportError::Finished);
         };
@@ -104,7 +131,7 @@ impl Core {
         }
         if let Some(progress) = reporter.sender.offer(progress, weight, room, now)? {
             let queued = &mut inbound.queued;
-            push_progress(&mut self.outbox, queued, id, &reporter.token, &progress);
+            push_progress(&mut self.outbox, max_len, queued, id, &reporter.token, &progress);
         }
         self.arm_flush(id, now);
         self.settle();
@@ -128,9 +155,12 @@ impl Core {
             return Ok(false);
         }
         self.check_room()?;
+        let room = self.output_room();
         let route = request.map_or(Route::Standalone, |id| Route::Related(id.clone()));
-        let place = self.outbox.push_behind(previous, route, |out| {
-            write_notification(out, LogMessage::METHOD, message)
+        let place = self.outbox.push_behind::<SendError>(previous, route, |out| {
+            let before = out.len();
+            write_notification(out, LogMessage::METHOD, message)?;
+            check_fits(out.len() - before, room)
         })?;
         if let Some(inbound) = request.and_then(|id| self.requests.get_mut(id)) {
             inbound.queued = Some(place);
@@ -165,15 +195,17 @@ impl Core {
 
     /// Lets everything that waits go, so that nothing has to follow the response.
     pub(super) fn flush(&mut self, id: &RequestId) {
+        let max_len = self.limits.max_output_len;
         let Some(inbound) = self.requests.get_mut(id) else { return };
         let Some(reporter) = inbound.reporter.as_mut() else { return };
         while let Some(progress) = reporter.sender.flush() {
             let queued = &mut inbound.queued;
-            push_progress(&mut self.outbox, queued, id, &reporter.token, &progress);
+            push_progress(&mut self.outbox, max_len, queued, id, &reporter.token, &progress);
         }
     }
 
     pub(super) fn flush_paced(&mut self, id: &RequestId, now: Instant) {
+        let max_len = self.limits.max_output_len;
         loop {
             let room = self.has_progress_room();
             let Some(inbound) = self.requests.get_mut(id) else { return };
@@ -181,7 +213,7 @@ impl Core {
             let Some(reporter) = inbound.reporter.as_mut() else { return };
             let Some(progress) = reporter.sender.poll(room, now) else { return };
             let queued = &mut inbound.queued;
-            push_progress(&mut self.outbox, queued, id, &reporter.token, &progress);
+            push_progress(&mut self.outbox, max_len, queued, id, &reporter.token, &progress);
         }
     }
 
@@ -236,18 +268,25 @@ impl Core {
     }
 }
 
+/// Queues a report. Where the output may hold no more, it is lost: nobody reads what is before it.
 fn push_progress(
     outbox: &mut Outbox,
+    max_len: usize,
     queued: &mut Option<Place>,
     id: &RequestId,
     token: &ProgressToken,
     progress: &Progress,
 ) {
-    let Ok(place) = outbox.push_behind::<Infallible>(*queued, Route::Related(id.clone()), |out| {
+    let room = max_len.saturating_sub(outbox.len());
+    let route = Route::Related(id.clone());
+    let place = outbox.push_behind::<SendError>(*queued, route, |out| {
+        let before = out.len();
         write_progress(out, token, progress);
-        Ok(())
+        check_fits(out.len() - before, room)
     });
-    *queued = Some(place);
+    if let Ok(place) = place {
+        *queued = Some(place);
+    }
 }
 
 fn write_result<T: Serialize + ?Sized>(

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::core::Core;
 use super::outbox::{Outbox, Route};
+use crate::bound::{PART, queue, sum, times, tree};
 use crate::config::Limits;
 use crate::error::Violation;
 use crate::id::RequestId;
@@ -25,6 +26,8 @@ pub(crate) struct BatchKey(u64);
 pub(crate) struct Batches {
     /// Each has a request in flight, but for the one that is being read.
     open: BTreeMap<BatchKey, Gathering>,
+    /// Whose answers wait here: their ids are still in use.
+    ids: BTreeSet<RequestId>,
     /// The one whose members are being read.
     reading: Option<BatchKey>,
     last: u64,
@@ -38,11 +41,14 @@ pub(crate) struct Batches {
 struct Gathering {
     /// An array without its end.
     text: Vec<u8>,
-    /// Whose answers are in it: their ids are still in use.
-    ids: BTreeSet<RequestId>,
+    /// Whose answers are in it.
+    ids: Vec<RequestId>,
     /// Requests without an answer, and one more while it is being read.
     waiting: usize,
 }
+
+/// `{"jsonrpc":"2.0","id":1,"result":{}}`
+const SHORTEST_ANSWER: usize = 36;
 
 impl Core {
     /// An array has arrived where a message is expected.
@@ -82,9 +88,26 @@ fn unanswerable(violation: Violation) -> Malformed {
 }
 
 impl Batches {
+    /// Bytes that it takes at most: the answers that wait, of which the shortest fits a batch of its own, and
+    /// their ids once more.
+    pub(super) const fn bound(limits: &Limits) -> usize {
+        let open = sum([limits.max_requests, 1]);
+        let ids = limits.max_outbox_len / SHORTEST_ANSWER;
+        sum([
+            times(3, limits.max_outbox_len),
+            tree(open, size_of::<(BatchKey, Gathering)>()),
+            // Each batch has a list of its own.
+            queue(ids, size_of::<RequestId>()),
+            times(open, queue(1, size_of::<RequestId>())),
+            tree(ids, size_of::<RequestId>()),
+            times(ids, PART),
+        ])
+    }
+
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             open: BTreeMap::new(),
+            ids: BTreeSet::new(),
             reading: None,
             last: 0,
             held: 0,
@@ -104,7 +127,7 @@ impl Batches {
 
     /// Whether a request of this id has an answer that has not left.
     pub(super) fn holds(&self, id: &RequestId) -> bool {
-        self.open.values().any(|gathering| gathering.ids.contains(id))
+        self.ids.contains(id)
     }
 
     fn begin(&mut self) -> BatchKey {
@@ -126,11 +149,9 @@ impl Batches {
     pub(super) fn leave(&mut self, batch: BatchKey, outbox: &mut Outbox) {
         let Some(gathering) = self.open.get_mut(&batch) else { return };
         gathering.waiting -= 1;
-        if gathering.waiting == 0
-            && let Some(mut gathering) = self.open.remove(&batch)
-        {
-            self.held -= gathering.text.len();
-            gathering.send(outbox);
+        if gathering.waiting == 0 {
+            self.send(batch, outbox);
+            self.open.remove(&batch);
         }
     }
 
@@ -168,17 +189,17 @@ impl Batches {
         gathering.text.push(if before == 0 { b'[' } else { b',' });
         gathering.text.extend_from_slice(answer);
         gathering.ids.extend(id.cloned());
+        self.ids.extend(id.cloned());
         self.held += gathering.text.len() - before;
         if self.held > self.max_held {
-            self.held -= gathering.text.len();
-            gathering.send(outbox);
+            self.send(batch, outbox);
         }
     }
 
     /// The conversation ends: the answers that there are leave without the others.
     pub(super) fn release(&mut self, outbox: &mut Outbox) {
-        for gathering in self.open.values_mut() {
-            gathering.send(outbox);
+        for batch in core::mem::take(&mut self.open).into_values() {
+            batch.send(outbox);
         }
         self.clear();
     }
@@ -186,19 +207,31 @@ impl Batches {
     /// The conversation ends, and nobody reads what is left.
     pub(super) fn clear(&mut self) {
         self.open.clear();
+        self.ids.clear();
         self.held = 0;
+    }
+
+    /// Queues what a batch has so far.
+    fn send(&mut self, batch: BatchKey, outbox: &mut Outbox) {
+        let Some(gathering) = self.open.get_mut(&batch) else { return };
+        let fresh = Gathering { waiting: gathering.waiting, ..Gathering::default() };
+        let gathered = core::mem::replace(gathering, fresh);
+        self.held -= gathered.text.len();
+        for id in &gathered.ids {
+            self.ids.remove(id);
+        }
+        gathered.send(outbox);
     }
 }
 
 impl Gathering {
     /// Queues what there is, if anything.
-    fn send(&mut self, outbox: &mut Outbox) {
-        let (text, mut ids) = (core::mem::take(&mut self.text), core::mem::take(&mut self.ids));
-        if text.is_empty() {
+    fn send(self, outbox: &mut Outbox) {
+        if self.text.is_empty() {
             return;
         }
-        let Ok(_) = outbox.push::<Infallible>(route_of(ids.pop_first()), |out| {
-            out.extend_from_slice(&text);
+        let Ok(_) = outbox.push::<Infallible>(route_of(self.ids.first().cloned()), |out| {
+            out.extend_from_slice(&self.text);
             out.push(b']');
             Ok(())
         });

@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
+use super::bounded;
 use super::calls::{Call, Deadline, Purpose, Tracked};
-use super::core::Core;
+use super::core::{Core, MAX_TEXT_LEN};
 use super::deadlines::Timer;
 use super::outbox::{Place, Route};
 use crate::config::{CallOptions, Timeouts, Tracking};
@@ -33,6 +34,11 @@ impl Core {
             Tracking::IfTimed if timeouts.wants_progress() => Tracked::Own,
             Tracking::IfTimed | Tracking::Never => Tracked::No,
             Tracking::Wanted => Tracked::Own,
+            Tracking::Token(token)
+                if token.as_str().is_some_and(|text| text.len() > self.limits.max_id_len) =>
+            {
+                return Err(SendError::TokenTooLong);
+            }
             Tracking::Token(token) if self.calls.is_taken(&token) => {
                 return Err(SendError::TokenInUse);
             }
@@ -66,6 +72,7 @@ impl Core {
             return Err(SendError::TooManyCalls);
         }
         self.check_room()?;
+        let room = self.output_room();
         let number = self.calls.next_id();
         let id = RequestId::from(number);
         let queued = if hold {
@@ -74,8 +81,10 @@ impl Core {
         } else {
             let token = token_of(&tracking, number);
             let stamp = client_stamp(&self.life);
-            Some(self.outbox.push(Route::Call(id.clone()), |out| {
-                write_request(out, &id, method, params, token.as_ref(), meta, stamp)
+            Some(self.outbox.push::<SendError>(Route::Call(id.clone()), |out| {
+                let before = out.len();
+                write_request(out, &id, method, params, token.as_ref(), meta, stamp)?;
+                check_fits(out.len() - before, room)
             })?)
         };
         self.enter(number, queued, purpose, tracking, timeouts, now);
@@ -118,7 +127,12 @@ impl Core {
         if self.must_hold()? {
             return self.hold(None, method, params, None);
         }
-        self.outbox.push(Route::Standalone, |out| write_notification(out, method, params))?;
+        let room = self.output_room();
+        self.outbox.push::<SendError>(Route::Standalone, |out| {
+            let before = out.len();
+            write_notification(out, method, params)?;
+            check_fits(out.len() - before, room)
+        })?;
         Ok(())
     }
 
@@ -137,6 +151,7 @@ impl Core {
         let Some((call, sent)) = self.end_call(number) else { return };
         let id = RequestId::from(number);
         if sent {
+            let reason = reason.map(|reason| bounded(reason, MAX_TEXT_LEN));
             let params = Cancelled { request_id: &id, reason };
             // It bypasses the outbox limit: there is at most one for each call, and calls are limited.
             let _ = self.outbox.push(Route::Cancel(id.clone()), |out| {
@@ -156,16 +171,25 @@ impl Core {
             let sent = self.outbox.revoke(call.queued) == 0;
             return Some((call, sent));
         }
-        if let Some(at) = self.held.iter().position(|held| held.call == Some(number)) {
-            self.held_len -= self.held.remove(at).map_or(0, |held| held.len());
-        }
+        self.drop_held(number);
         Some((call, false))
+    }
+
+    /// Bytes that one more message may have.
+    pub(super) fn output_room(&self) -> usize {
+        let waiting = self.outbox.len() + self.batches.held() + self.held_len;
+        self.limits.max_output_len.saturating_sub(waiting)
     }
 
     pub(super) fn check_room(&self) -> Result<(), SendError> {
         let waiting = self.outbox.len() + self.batches.held() + self.held_len;
         if waiting >= self.limits.max_outbox_len { Err(SendError::OutboxFull) } else { Ok(()) }
     }
+}
+
+/// Whether so many bytes may be queued.
+pub(super) fn check_fits(len: usize, room: usize) -> Result<(), SendError> {
+    if len > room { Err(SendError::OutboxFull) } else { Ok(()) }
 }
 
 /// `notifications/cancelled`

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::outbox::Place;
+use crate::bound::{PART, sum, times, tree};
+use crate::config::Limits;
 use crate::error::{Expired, Limit};
 use crate::id::ProgressToken;
 use crate::progress::Receiver;
@@ -115,6 +117,18 @@ impl Call {
 }
 
 impl Calls {
+    /// Bytes that it takes at most: twice the entries that half of it holds, and the callers' own tokens.
+    pub(super) const fn bound(limits: &Limits) -> usize {
+        // The engine's own call while it opens the conversation is one more.
+        let calls = sum([limits.max_calls, 1]);
+        let slots = if calls < FIRST_SLOTS { FIRST_SLOTS } else { times(4, calls) };
+        sum([
+            times(slots, size_of::<Option<(i64, Call)>>()),
+            tree(calls, size_of::<(ProgressToken, i64)>()),
+            times(calls, sum([limits.max_id_len, PART])),
+        ])
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.live
     }
@@ -132,6 +146,11 @@ impl Calls {
             id = id.saturating_add(1);
         }
         id
+    }
+
+    /// The id of the newest call; 0 before the first.
+    pub(crate) fn last_id(&self) -> i64 {
+        self.last_id
     }
 
     /// Whether `id` is below the counter: it was given out, or skipped.

@@ -12,8 +12,9 @@ use super::deadlines::{Deadlines, Timer};
 use super::opening::Held;
 use super::outbox::{Outbox, Route};
 use super::requests::Requests;
+use crate::bound::{queue, sum, times};
 use crate::config::{ClientConfig, Limits, ServerConfig, Timeouts, Tolerance};
-use crate::era::{Lifecycle, Negotiation, Serving};
+use crate::era::{Lifecycle, MAX_REFUSAL_LEN, Negotiation, Serving};
 use crate::error::{CallError, CloseReason, Limit, SendError};
 use crate::event::{Event, PeerInfo};
 use crate::id::RequestId;
@@ -92,6 +93,12 @@ pub(super) enum Phase {
     Closed,
 }
 
+/// Bytes of an error message or a reason that is written whatever waits.
+pub(super) const MAX_TEXT_LEN: usize = 256;
+
+/// Bytes that a violation takes at most beside its line.
+const MAX_VIOLATION_LEN: usize = 640;
+
 impl Core {
     pub(crate) fn client(config: ClientConfig, now: Instant) -> Self {
         let (limits, tolerance, timeouts) = (config.limits, config.tolerance, config.timeouts);
@@ -119,6 +126,32 @@ impl Core {
             pacing,
             drain,
         )
+    }
+
+    /// Bytes that its tables take at most.
+    pub(super) const fn bound(limits: &Limits) -> usize {
+        let ends = sum([limits.max_calls, limits.max_requests, 1]);
+        let (line, answers) = (times(3, limits.max_batch_len), sum([ends, limits.max_batch_len]));
+        // What fits whatever waits: an error or a refusal for each request and for each member of one batch, a
+        // cancellation for each call.
+        // In JSON a byte may become six.
+        let error = times(6, sum([limits.max_id_len, MAX_TEXT_LEN]));
+        let forced_len = times(answers, sum([error, MAX_TEXT_LEN]));
+        let forced =
+            sum([times(limits.max_requests, sum([limits.max_milestones, 2])), times(2, answers)]);
+        // A message may be three events, and a line a batch of them.
+        let events = sum([limits.max_events, ends, line, 3]);
+        sum([
+            Calls::bound(limits),
+            Requests::bound(limits),
+            Batches::bound(limits),
+            Deadlines::bound(limits),
+            Outbox::bound(limits, forced, forced_len),
+            queue(events, size_of::<Event>()),
+            // The beginnings of lines that are no JSON, in characters that stand for a byte each.
+            times(limits.max_events, MAX_VIOLATION_LEN),
+            times(limits.max_calls, MAX_REFUSAL_LEN),
+        ])
     }
 
     fn new(
@@ -352,11 +385,16 @@ impl Core {
     }
 
     pub(crate) fn wants_input(&self) -> bool {
-        self.phase == Phase::Open && self.has_room()
+        self.phase == Phase::Open && self.has_room() && self.events.is_empty()
+    }
+
+    /// Whether so many events wait that no more input is decoded.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.events.len() >= self.limits.max_events.max(1)
     }
 
     /// Whether what a message provokes may be queued.
-    fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.outbox.len() + self.batches.held() <= self.limits.max_outbox_len
     }
 
@@ -370,11 +408,6 @@ impl Core {
     pub(crate) fn hold_input(&mut self) {
         self.holds_input = true;
         self.observe(self.clock);
-    }
-
-    /// Whether input has been refused and still waits.
-    pub(crate) fn holds_input(&self) -> bool {
-        self.holds_input
     }
 
     /// Queued messages that were looked at to find one.

@@ -3,6 +3,8 @@
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
 
+use crate::bound::{PART, queue, sum, times};
+use crate::config::Limits;
 use crate::id::RequestId;
 use crate::time::Instant;
 
@@ -25,6 +27,17 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
+    /// Bytes that it takes at most: twice the live entries before it is compacted, and one for each request
+    /// while room in the outbox arms them all. A stale one may be the last to hold an id.
+    pub(super) const fn bound(limits: &Limits) -> usize {
+        let live = sum([limits.max_calls, limits.max_requests, 1]);
+        let entries = sum([times(2, live), limits.max_requests, STALE + 1]);
+        sum([
+            queue(entries, size_of::<Reverse<(Instant, Timer)>>()),
+            times(entries, sum([limits.max_id_len, PART])),
+        ])
+    }
+
     pub(crate) fn arm(&mut self, at: Instant, timer: Timer) {
         self.heap.push(Reverse((at, timer)));
     }
@@ -56,7 +69,7 @@ impl Deadlines {
     /// Drops stale entries once they outnumber the live ones, so that calls which end long before
     /// their deadline leave nothing behind.
     pub(crate) fn compact(&mut self, live: usize, truth: impl Fn(&Timer) -> Option<Instant>) {
-        if self.heap.len() > 2 * live + 16 {
+        if self.heap.len() > 2 * live + STALE {
             let entries = core::mem::take(&mut self.heap).into_vec();
             let kept = entries
                 .into_iter()
@@ -72,6 +85,9 @@ impl Deadlines {
         self.heap.clear();
     }
 }
+
+/// Stale entries that are always let be.
+const STALE: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::answers::Allowance;
 use super::bounded;
 use super::calls::{Purpose, Tracked};
-use super::core::Core;
+use super::core::{Core, MAX_TEXT_LEN};
 use super::requests::{Inbound, Reporter};
 use crate::config::Tolerance;
 use crate::era::{Answer, Lifecycle, Speech, Verdict};
@@ -475,7 +475,7 @@ impl Core {
             Allowance::Exhausted => return self.close(CloseReason::TooManyViolations, at),
             Allowance::Answer => {}
         }
-        let error = ErrorObject::new(code, bounded(why, 256));
+        let error = ErrorObject::new(code, bounded(why, MAX_TEXT_LEN));
         // An id that is in use would end the request that owns it.
         let id = id.filter(|id| !self.is_in_use(id));
         let null = self.life.revision().is_none_or(|revision| revision.rules().null_id);

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use self::core::Core;
-use crate::config::{CallOptions, ClientConfig, ServerConfig};
+use crate::config::{CallOptions, ClientConfig, Limits, ServerConfig};
 use crate::error::{CallError, CloseReason, ErrorObject, SendError};
 use crate::event::{Event, PeerInfo};
 use crate::id::RequestId;
@@ -88,6 +88,11 @@ impl Endpoint<Server> {
 }
 
 impl<R: Role> Endpoint<R> {
+    /// Bytes that its tables take at most. See [`Limits::memory_bound`](crate::Limits::memory_bound).
+    pub(crate) const fn bound(limits: &Limits) -> usize {
+        Core::bound(limits)
+    }
+
     // It happened.
 
     /// One whole message has arrived, complete at `now`.
@@ -163,7 +168,9 @@ impl<R: Role> Endpoint<R> {
     /// # Errors
     ///
     /// [`SendError::UnknownRequest`] if it has been answered, [`SendError::Cancelled`] if the peer no
-    /// longer wants it (the request is then gone), [`SendError::Encode`] if `result` is no JSON object.
+    /// longer wants it (the request is then gone), [`SendError::Encode`] if `result` is no JSON object,
+    /// [`SendError::OutboxFull`] if it is beyond [`Limits::max_output_len`](crate::Limits) (the peer has been
+    /// told an internal error then).
     pub fn respond<T: Serialize + ?Sized>(
         &mut self,
         id: &RequestId,
@@ -283,7 +290,8 @@ impl<R: Role> Endpoint<R> {
         self.core.requests_in_flight()
     }
 
-    /// Whether more input makes sense: not while the peer leaves too much output unread.
+    /// Whether more input makes sense: not while the peer leaves too much output unread, or events wait to be
+    /// polled.
     pub fn wants_input(&self) -> bool {
         self.core.wants_input()
     }

@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use super::calling::{client_stamp, token_of, write_request};
+use super::calling::{check_fits, client_stamp, token_of, write_request};
 use super::calls::{Purpose, Tracked};
 use super::core::{Core, Phase};
 use super::outbox::Route;
 use crate::config::Timeouts;
 use crate::era::{Lifecycle, Next, Opening};
-use crate::error::SendError;
+use crate::error::{CallError, SendError};
 use crate::event::{Event, PeerInfo};
 use crate::id::RequestId;
 use crate::json::RawJson;
@@ -26,6 +26,8 @@ use crate::wire::{Stamps, object_with_meta, write_notification};
 pub(super) struct Held {
     /// The call that it is; none for a notification.
     pub(super) call: Option<i64>,
+    /// The newest call at the time, itself included: what is held is sorted by it.
+    newest: i64,
     method: String,
     params: Vec<u8>,
     meta: Option<RawJson>,
@@ -137,10 +139,22 @@ impl Core {
     ) -> Result<(), SendError> {
         let mut written = Vec::new();
         object_with_meta(&mut written, params, Stamps::default())?;
-        let held = Held { call, method: method.into(), params: written, meta: meta.cloned() };
+        written.shrink_to_fit();
+        let newest = call.unwrap_or_else(|| self.calls.last_id());
+        let (method, meta) = (method.into(), meta.cloned());
+        let held = Held { call, newest, method, params: written, meta };
+        check_fits(held.len(), self.output_room())?;
         self.held_len += held.len();
         self.held.push_back(held);
         Ok(())
+    }
+
+    /// Forgets a call that is held.
+    pub(super) fn drop_held(&mut self, number: i64) {
+        let at = self.held.partition_point(|held| held.newest < number);
+        if self.held.get(at).is_some_and(|held| held.call == Some(number)) {
+            self.held_len -= self.held.remove(at).map_or(0, |held| held.len());
+        }
     }
 
     pub(super) fn release_held(&mut self) {
@@ -157,25 +171,30 @@ impl Core {
             let id = RequestId::from(number);
             let token = token_of(&call.tracking, number);
             let stamp = client_stamp(&self.life);
-            let queued = self.outbox.push(Route::Call(id.clone()), |out| {
-                write_request(
-                    out,
-                    &id,
-                    &held.method,
-                    &params,
-                    token.as_ref(),
-                    held.meta.as_ref(),
-                    stamp,
-                )
+            let room = self.limits.max_output_len.saturating_sub(self.outbox.len());
+            let queued = self.outbox.push::<SendError>(Route::Call(id.clone()), |out| {
+                let before = out.len();
+                let (token, more) = (token.as_ref(), held.meta.as_ref());
+                write_request(out, &id, &held.method, &params, token, more, stamp)?;
+                check_fits(out.len() - before, room)
             });
-            call.queued = queued.ok();
+            match queued {
+                Ok(place) => call.queued = Some(place),
+                Err(error) => {
+                    self.end_call(number);
+                    let outcome = Err(CallError::Send(error));
+                    self.events.push_back(Event::Response { id, outcome });
+                }
+            }
         }
     }
 }
 
 impl Held {
+    /// Bytes, those of the entry included: small notifications must not cost more than they count.
     pub(super) fn len(&self) -> usize {
-        self.method.len()
+        size_of::<Self>()
+            + self.method.len()
             + self.params.len()
             + self.meta.as_ref().map_or(0, |meta| meta.as_bytes().len())
     }

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::bound::{PART, queue, sum, times, tree};
+use crate::config::Limits;
 use crate::id::RequestId;
 
 /// What an outgoing message relates to, so that a transport can place it. stdio ignores it.
@@ -64,10 +66,29 @@ struct Queued {
     previous: Option<Place>,
 }
 
+/// `{"jsonrpc":"2.0","method":""}` and its newline: no message is shorter.
+const SHORTEST: usize = 31;
+
 /// Above this the buffer is given back when it runs empty.
 const KEPT_CAPACITY: usize = 64 << 10;
 
 impl Outbox {
+    /// Bytes that it takes at most. What was sent of it stays until that is a third, and the buffer doubles.
+    pub(super) const fn bound(limits: &Limits, forced: usize, forced_len: usize) -> usize {
+        let (most, least) = (limits.max_output_len, limits.max_outbox_len);
+        let bytes = sum([if most < least { least } else { most }, forced_len]);
+        let messages = sum([limits.max_outbox_len / SHORTEST, forced]);
+        // An id is written in its answer, so it is no longer than that.
+        let ids = sum([limits.max_outbox_len, times(limits.max_requests, limits.max_id_len)]);
+        sum([
+            times(3, bytes),
+            2 * KEPT_CAPACITY,
+            queue(messages, size_of::<Queued>()),
+            tree(messages, size_of::<Place>()),
+            sum([ids, times(messages, PART)]),
+        ])
+    }
+
     /// Bytes not taken yet, revoked ones included.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.start
@@ -215,9 +236,9 @@ impl Outbox {
         }
     }
 
-    /// Moves the unsent bytes to the front once they are the smaller part.
+    /// Moves the unsent bytes to the front once a third has been sent, so that it costs two moves a byte.
     fn compact(&mut self) {
-        if self.start > KEPT_CAPACITY && self.start * 2 > self.bytes.len() {
+        if self.start > KEPT_CAPACITY && self.start * 3 > self.bytes.len() {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
@@ -240,7 +261,10 @@ impl Unfinished<'_> {
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        self.bytes.truncate(self.before);
+        if self.bytes.len() > self.before {
+            self.bytes.truncate(self.before);
+            self.bytes.shrink_to(self.before + KEPT_CAPACITY);
+        }
     }
 }
 

@@ -4,8 +4,10 @@ use alloc::collections::VecDeque;
 
 use super::batches::BatchKey;
 use super::outbox::Place;
+use crate::bound::{PART, queue, sum, times};
+use crate::config::Limits;
 use crate::era::Speech;
-use crate::id::{ProgressToken, RequestId};
+use crate::id::{MAX_NUMBER_LEN, ProgressToken, RequestId};
 use crate::progress::Sender;
 use crate::time::Instant;
 
@@ -47,6 +49,16 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
+    /// Bytes that it takes at most, ids, tokens and waiting progress included.
+    pub(super) const fn bound(limits: &Limits) -> usize {
+        let name = sum([limits.max_id_len, MAX_NUMBER_LEN, PART]);
+        let inbound = sum([times(2, name), Sender::bound(limits.max_milestones)]);
+        sum([
+            queue(limits.max_requests, size_of::<(RequestId, Inbound)>()),
+            times(limits.max_requests, inbound),
+        ])
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -142,9 +142,9 @@ impl Negotiation {
                 }
             }
             ErrorObject::MISSING_CLIENT_CAPABILITY | ErrorObject::HEADER_MISMATCH => {
-                Next::Close(CloseReason::HandshakeRefused(error.clone()))
+                Next::Close(refused(error))
             }
-            _ => self.fall_back(CloseReason::HandshakeRefused(error.clone())),
+            _ => self.fall_back(refused(error)),
         }
     }
 
@@ -174,7 +174,7 @@ impl Negotiation {
 
     /// `initialize` was answered with an error.
     pub(crate) fn handle_refused(&self, error: ErrorObject) -> Next {
-        Next::Close(CloseReason::HandshakeRefused(error))
+        Next::Close(refused(&error))
     }
 
     fn fall_back(&self, otherwise: CloseReason) -> Next {
@@ -189,6 +189,16 @@ impl Negotiation {
         let offered = versions.items().filter_map(|version| Revision::parse(&version.as_str()?));
         offered.filter(|revision| self.revisions.contains(*revision)).max()
     }
+}
+
+/// Bytes that are kept of the message with which a handshake is refused: every call ends with a copy.
+pub(crate) const MAX_REFUSAL_LEN: usize = 1 << 10;
+
+fn refused(error: &ErrorObject) -> CloseReason {
+    let message = &error.message;
+    let message = message.get(..message.floor_char_boundary(MAX_REFUSAL_LEN)).unwrap_or_default();
+    let data = error.data.clone();
+    CloseReason::HandshakeRefused(ErrorObject { code: error.code, message: message.into(), data })
 }
 
 fn capabilities(result: Raw<'_>) -> RawJson {

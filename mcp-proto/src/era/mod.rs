@@ -4,7 +4,7 @@ mod client;
 mod server;
 mod stamp;
 
-pub(crate) use client::{Negotiation, Next, Opening};
+pub(crate) use client::{MAX_REFUSAL_LEN, Negotiation, Next, Opening};
 pub(crate) use server::{Answer, Serving, Verdict};
 pub(crate) use stamp::{ClientStamp, ServerStamp};
 

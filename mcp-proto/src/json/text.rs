@@ -43,6 +43,15 @@ impl Text {
         self.0.is_empty()
     }
 
+    /// At most `max` bytes of it; a longer one becomes a copy.
+    pub(crate) fn cut(self, max: usize) -> Self {
+        if self.len() <= max {
+            return self;
+        }
+        let end = self.as_str().floor_char_boundary(max);
+        Self(Bytes::copy_from_slice(self.0.get(..end).unwrap_or_default()))
+    }
+
     /// A copy with a buffer of its own.
     #[must_use = "the original still holds its whole input buffer"]
     pub fn detach(&self) -> Self {

@@ -3,6 +3,8 @@
 use alloc::collections::VecDeque;
 
 use super::pacing::{Bucket, Pacing};
+use crate::bound::{PART, queue, sum, times};
+use crate::json::Text;
 use crate::time::Instant;
 use crate::types::Progress;
 
@@ -14,7 +16,8 @@ pub enum Weight {
     /// It merges: only the newest that waits is kept.
     #[default]
     Ordinary,
-    /// It is kept in order, up to [`Limits::max_milestones`](crate::Limits): a new stage, a named state.
+    /// It is kept in order, up to [`Limits::max_milestones`](crate::Limits) and 64 KiB of messages: a new
+    /// stage, a named state.
     Milestone,
     /// It says only that the work goes on, and merges: its value does not count as reported. It leaves just
     /// above the last one, by a billionth, which no bar shows.
@@ -50,6 +53,8 @@ pub(crate) struct Sender {
     reported: Option<f64>,
     /// What waits: milestones in order, and behind them at most one ordinary report.
     waiting: VecDeque<Waiting>,
+    /// Bytes of the messages that wait.
+    waiting_len: usize,
     max_milestones: usize,
     merged: u64,
 }
@@ -60,6 +65,19 @@ struct Waiting {
     /// It is a milestone, and must not merge.
     is_kept: bool,
 }
+
+impl Waiting {
+    /// Bytes of its message.
+    fn len(&self) -> usize {
+        self.progress.message.as_ref().map_or(0, Text::len)
+    }
+}
+
+/// Bytes that are sent of the message of a report: a person reads it.
+pub(crate) const MAX_TEXT_LEN: usize = 16 << 10;
+
+/// Bytes of messages beyond which milestones merge like others.
+pub(crate) const MAX_WAITING_LEN: usize = 64 << 10;
 
 /// The next value above `last` that no bar shows: by a billionth.
 pub(crate) fn above(last: f64) -> f64 {
@@ -73,6 +91,7 @@ impl Sender {
             last: None,
             reported: None,
             waiting: VecDeque::new(),
+            waiting_len: 0,
             max_milestones,
             merged: 0,
         }
@@ -102,18 +121,22 @@ impl Sender {
             progress.progress = above(last);
         }
         self.last = Some((progress.progress, progress.total));
+        progress.message = progress.message.map(|message| message.cut(MAX_TEXT_LEN));
         if self.waiting.is_empty() && room && self.bucket.try_take(now) {
             return Ok(Some(progress));
         }
-        let is_full = self.waiting.len() >= self.max_milestones;
-        let is_kept = weight == Weight::Milestone && !is_full;
-        match self.waiting.back_mut() {
-            Some(newest) if !newest.is_kept => {
-                *newest = Waiting { progress, is_kept };
-                self.merged += 1;
-            }
-            _ => self.waiting.push_back(Waiting { progress, is_kept }),
+        if let Some(merged) = self.waiting.pop_back_if(|newest| !newest.is_kept) {
+            self.waiting_len -= merged.len();
+            self.merged += 1;
         }
+        // A message may be a slice of something large.
+        progress.message = progress.message.map(|message| message.detach());
+        let mut newest = Waiting { progress, is_kept: false };
+        self.waiting_len += newest.len();
+        newest.is_kept = weight == Weight::Milestone
+            && self.waiting.len() < self.max_milestones
+            && self.waiting_len <= MAX_WAITING_LEN;
+        self.waiting.push_back(newest);
         Ok(None)
     }
 
@@ -127,7 +150,9 @@ impl Sender {
 
     /// One report that waits, whatever the pacing says: the response is about to follow.
     pub(crate) fn flush(&mut self) -> Option<Progress> {
-        self.waiting.pop_front().map(|waiting| waiting.progress)
+        let waiting = self.waiting.pop_front()?;
+        self.waiting_len -= waiting.len();
+        Some(waiting.progress)
     }
 
     /// When the next one may leave.
@@ -143,6 +168,13 @@ impl Sender {
     /// Whether nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Bytes that the reports of one request take at most.
+    pub(crate) const fn bound(max_milestones: usize) -> usize {
+        let reports = sum([max_milestones, 1]);
+        let texts = MAX_WAITING_LEN + MAX_TEXT_LEN;
+        sum([queue(reports, size_of::<Waiting>()), times(reports, PART), texts])
     }
 
     /// Reports that were replaced by newer ones before they could leave.

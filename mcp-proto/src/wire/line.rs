@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::config::Tolerance;
+use crate::bound::{PART, queue, sum, times};
+use crate::config::{Limits, Tolerance};
 use crate::time::Instant;
 
 /// Cuts a byte stream into lines, each with the time at which it became complete.
@@ -40,6 +41,9 @@ const KEPT_HEAD: usize = 4 << 10;
 /// these, which only ever favours the peer. Bounds memory against input in single bytes.
 const MAX_ARRIVALS: usize = 1 << 10;
 
+/// What is read at once, beyond a line of full length, without the buffer's bound being exceeded.
+pub(crate) const MAX_READ: usize = 64 << 10;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl LineDecoder {
@@ -56,11 +60,21 @@ impl LineDecoder {
         }
     }
 
+    /// Bytes that it takes at most, where no more than [`MAX_READ`] bytes are appended to a full line.
+    pub(crate) const fn bound(limits: &Limits) -> usize {
+        sum([
+            times(2, sum([limits.max_message_len, MAX_READ])),
+            queue(MAX_ARRIVALS, size_of::<(u64, Instant)>()),
+            KEPT_HEAD + 2 * PART,
+        ])
+    }
+
     /// Appends what was read.
     pub(crate) fn handle_input(&mut self, input: &[u8], now: Instant) {
         if input.is_empty() {
             return;
         }
+        self.make_room(input.len());
         self.buffer.extend_from_slice(input);
         let end = self.consumed + self.buffer.len() as u64;
         let is_full = self.arrivals.len() >= MAX_ARRIVALS;
@@ -68,6 +82,19 @@ impl LineDecoder {
             Some(last) if last.1 == now || is_full => last.0 = end,
             _ => self.arrivals.push_back((end, now)),
         }
+    }
+
+    /// Grows the buffer for what was read. Left to itself it would double what was consumed as well.
+    fn make_room(&mut self, additional: usize) {
+        let length = self.buffer.len();
+        if additional <= self.buffer.capacity() - length || self.buffer.try_reclaim(additional) {
+            return;
+        }
+        let needed = length + additional;
+        let roomy = needed.min(self.max_len.saturating_add(MAX_READ)).saturating_mul(2).max(needed);
+        let mut grown = BytesMut::with_capacity(roomy);
+        grown.extend_from_slice(&self.buffer);
+        self.buffer = grown;
     }
 
     /// The next complete line.
@@ -110,6 +137,12 @@ impl LineDecoder {
     /// Bytes that wait to be read as lines.
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// Whether a line is complete.
+    pub(crate) fn has_line(&self) -> bool {
+        let rest = self.buffer.get(self.searched..).unwrap_or_default();
+        memchr::memchr(b'\n', rest).is_some()
     }
 
     fn find_newline(&mut self) -> Option<usize> {

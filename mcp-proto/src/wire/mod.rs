@@ -14,5 +14,5 @@ pub(crate) use encode::{
 pub(crate) use envelope::{
     Malformed, MalformedKind, Message, PeerError, Salvaged, read_message, salvage,
 };
-pub(crate) use line::{Line, LineDecoder};
+pub(crate) use line::{Line, LineDecoder, MAX_READ};
 pub(crate) use progress::{ProgressFields, ProgressLayout};
