@@ -230,7 +230,7 @@ impl Gathering {
         if self.text.is_empty() {
             return;
         }
-        let Ok(_) = outbox.push::<Infallible>(route_of(self.ids.first().cloned()), |out| {
+        let Ok(_) = outbox.push::<Infallible>(route_of(self.ids.iter().min().cloned()), |out| {
             out.extend_from_slice(&self.text);
             out.push(b']');
             Ok(())
