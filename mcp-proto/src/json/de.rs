@@ -428,6 +428,7 @@ mod tests {
     use super::super::RawJson;
     use super::*;
     use alloc::collections::BTreeMap;
+    use alloc::format;
 
     #[derive(serde::Deserialize, Debug, PartialEq)]
     enum Shape {
@@ -436,6 +437,17 @@ mod tests {
         Tuple(u8, char),
         Struct { a: Option<bool>, b: f32 },
     }
+
+    #[derive(serde::Deserialize, Debug, PartialEq)]
+    struct Meters(f64);
+
+    #[derive(serde::Deserialize, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    enum Side {
+        Left,
+    }
+
+    #[derive(serde::Deserialize, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    struct Name(Side);
 
     #[derive(serde::Deserialize, Debug, PartialEq)]
     #[serde(deny_unknown_fields)]
@@ -470,6 +482,27 @@ mod tests {
             BTreeMap::from([(true, 1)])
         );
         assert_eq!(read::<(u8, String)>(r#"[1,"é"]"#).unwrap(), (1, "é".into()));
+        assert_eq!(read::<Meters>("1.5").unwrap(), Meters(1.5));
+        assert_eq!(read::<Shape>(r#""\u0055nit""#).unwrap(), Shape::Unit);
+        for key in ["Left", "\\u004ceft"] {
+            let json = format!("{{\"{key}\":1}}");
+            let expected = BTreeMap::from([(Some(Name(Side::Left)), 1)]);
+            assert_eq!(read::<BTreeMap<Option<Name>, u8>>(&json).unwrap(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_refused_and_never_taken_for_something_else() {
+        for json in
+            ["7", "[]", "null", r#"{"New":1,"Unit":null}"#, "{}", r#"{"No":1}"#, r#"{"Unit":1}"#]
+        {
+            assert!(read::<Shape>(json).is_err(), "{json}");
+            assert!(serde_json::from_str::<Shape>(json).is_err(), "{json}");
+        }
+        assert!(read::<BTreeMap<u8, u8>>(r#"{"256":1}"#).is_err());
+        assert!(read::<BTreeMap<bool, u8>>(r#"{"yes":1}"#).is_err());
+        assert!(read::<BTreeMap<Side, u8>>(r#"{"Up":1}"#).is_err());
+        assert!(format!("{:?}", read::<u8>("-1").unwrap_err()).starts_with("DecodeError("));
     }
 
     #[test]

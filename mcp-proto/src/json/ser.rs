@@ -547,6 +547,32 @@ mod tests {
         Struct { a: Option<bool>, b: f32 },
     }
 
+    #[derive(serde::Serialize)]
+    struct Nothing;
+
+    #[derive(serde::Serialize)]
+    struct Pair(u8, i8);
+
+    #[derive(serde::Serialize)]
+    struct Meters(f64);
+
+    #[derive(serde::Serialize, PartialEq, Eq, PartialOrd, Ord)]
+    enum Key {
+        Unit,
+        New(u8),
+    }
+
+    #[derive(serde::Serialize, PartialEq, Eq, PartialOrd, Ord)]
+    struct Name(&'static str);
+
+    struct Bytes(&'static [u8]);
+
+    impl Serialize for Bytes {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(self.0)
+        }
+    }
+
     fn same<T: Serialize>(value: &T) {
         let mut ours = Vec::new();
         write_value(&mut ours, value).unwrap();
@@ -565,6 +591,16 @@ mod tests {
         same(&(1_u64, i64::MIN, u64::MAX, "x\n", (), Some(1.5), [0_u8; 0]));
         same(&BTreeMap::from([(1, true), (-2, false)]));
         same(&BTreeMap::from([('a', ())]));
+        same(&(i8::MIN, i16::MIN, i32::MIN, u8::MAX, u16::MAX, u32::MAX, f64::MAX));
+        same(&(Nothing, Pair(1, 2), Meters(1.5), Bytes(b"\x00\xff"), format_args!("{}-{}", 1, 2)));
+        same(&BTreeMap::from([(Key::Unit, 1)]));
+        same(&BTreeMap::from([(Name("a"), 1)]));
+        let mut wide = Vec::new();
+        write_value(&mut wide, &(i128::MIN, u128::MAX)).unwrap();
+        assert_eq!(
+            wide,
+            b"[-170141183460469231731687303715884105728,340282366920938463463374607431768211455]"
+        );
         same(&serde_json::json!({"a": [1, {"b": null}], "c": "\u{1}"}));
     }
 
@@ -574,6 +610,10 @@ mod tests {
         assert_eq!(write_value(&mut Vec::new(), &map), Err(EncodeError::key()));
         assert_eq!(
             write_value(&mut Vec::new(), &BTreeMap::from([(Some(1), 1)])),
+            Err(EncodeError::key())
+        );
+        assert_eq!(
+            write_value(&mut Vec::new(), &BTreeMap::from([(Key::New(1), 1)])),
             Err(EncodeError::key())
         );
     }

@@ -89,6 +89,9 @@ mod tests {
         assert_eq!(taken(&mut bucket, at(50)), 1);
         assert_eq!(taken(&mut bucket, at(1049)), 19);
         assert_eq!(taken(&mut bucket, at(1_000_000)), 32);
+        let mut slow = Bucket::new(Pacing::default().burst(3).every(Duration::from_secs(1)));
+        assert_eq!((taken(&mut slow, at(0)), slow.next_at()), (3, at(1000)));
+        assert_eq!((taken(&mut slow, at(999)), taken(&mut slow, at(1000))), (0, 1));
     }
 
     #[test]

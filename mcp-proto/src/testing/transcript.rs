@@ -170,6 +170,14 @@ E: failed 2: timed out: *
             8
         );
         assert_eq!(fault("\"id\":2,", "\"id\":2.0,").line, 9);
+        let what = |from, to| fault(from, to).what;
+        assert!(
+            what("\"slow\"}}", "\"slow\",\"more\":1}}")
+                .contains("params.more: expected, but absent")
+        );
+        assert!(what(",\"reason\":\"timed out\"", "").contains("params.reason: not expected"));
+        assert!(what("{\"requestId\":2,\"reason\":\"timed out\"}", "[]").contains("params"));
+        assert!(what("+30s", "E: progress 2 1").contains("the engine told nothing"));
     }
 
     #[test]
@@ -177,6 +185,24 @@ E: failed 2: timed out: *
         assert_eq!(fault("+30s", "+30 parsecs").line, 10);
         assert_eq!(fault("! call", "! sing").line, 8);
         assert_eq!(fault("@client", "@cliant").line, 3);
+        assert_eq!(fault("2025-11-25\nC:", "2025-11-25 loud=1\nC:").line, 3);
+        for (from, to) in [
+            ("total=30s", "total=soon"),
+            ("total=30s", "patience=30s"),
+            ("total=30s", "token=null"),
+            ("total=30s", "token={}"),
+            ("total=30s", "meta={"),
+            ("call total=30s tools/call", "log - info"),
+            ("call total=30s tools/call", "log - loud"),
+            ("call total=30s tools/call", "fail 2 many"),
+            ("call total=30s tools/call", "report 2"),
+            ("call total=30s tools/call", "cancel"),
+        ] {
+            assert_eq!(fault(from, to).line, 8, "{to}");
+        }
+        for line in ["C> 7", "C> \"\"", "X: {}", "nonsense"] {
+            assert_eq!(fault("+30s", line).line, 10, "{line}");
+        }
         assert_eq!(play("# nobody\n").unwrap_err().what, "no @client or @server line");
     }
 }
