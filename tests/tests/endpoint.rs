@@ -1,0 +1,47 @@
+//! The machine on whole messages, for transports that have no stream of bytes.
+
+use mcp_proto::progress::Weight;
+use mcp_proto::{
+    CallOptions, CallToolResult, ClientConfig, Endpoint, Event, Instant, Progress, Revision,
+    ServerConfig,
+};
+use mcp_tests::{endings, values, work};
+
+#[test]
+fn two_ends_that_hand_each_other_whole_messages_complete_a_call() {
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        let now = Instant::ZERO;
+        let config = ClientConfig::new("c", "1").revisions(revision);
+        let mut client = Endpoint::client(config, now);
+        let mut server = Endpoint::server(ServerConfig::new("s", "1"));
+        let ticket = client.request(&work(), CallOptions::default().tracked(), now).unwrap();
+        let (mut told, mut routes) = (Vec::new(), Vec::new());
+        loop {
+            let mut moved = false;
+            while let Some(sent) = client.poll_transmit() {
+                assert!(!sent.message.contains(&b'\n'), "a message has no newline of its own");
+                server.handle_message(sent.message, now);
+                moved = true;
+            }
+            while let Some(event) = server.poll_event() {
+                let Event::Request { id, .. } = event else { continue };
+                server.report(&id, Progress::new(1.0), Weight::Ordinary, now).unwrap();
+                server.respond(&id, &CallToolResult::text("done"), now).unwrap();
+            }
+            while let Some(sent) = server.poll_transmit() {
+                routes.push(format!("{:?}", sent.route));
+                client.handle_message(sent.message, now);
+                moved = true;
+            }
+            told.extend(std::iter::from_fn(|| client.poll_event()));
+            if !moved {
+                break;
+            }
+        }
+        assert_eq!((values(&told), endings(&told)), (vec![1.0], vec![(ticket.id().clone(), true)]));
+        // The handshake, then the report and the result, which belong to one request.
+        assert_eq!(routes.len(), 3, "{routes:?}");
+        assert_ne!(routes[0], routes[2]);
+        assert!(routes[1..].iter().all(|route| route.contains("2")), "{routes:?}");
+    }
+}
