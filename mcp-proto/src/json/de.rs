@@ -14,7 +14,7 @@ use serde::forward_to_deserialize_any;
 
 use super::foreign;
 use super::raw::{Cursor, Raw};
-use super::ser::RAW;
+use super::ser::{RAW, TAGGED};
 use super::string::{find_end, unescape};
 
 /// Why a value is not what was wanted, and where in it.
@@ -178,6 +178,9 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
             let text = core::str::from_utf8(self.skip()?.as_bytes()).unwrap_or_default();
             return foreign::visit_raw_value(text, visitor);
         }
+        if name == TAGGED {
+            return visitor.visit_enum(Tagged(self));
+        }
         visitor.visit_newtype_struct(self)
     }
 
@@ -216,6 +219,51 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
         unit_struct seq tuple tuple_struct map struct identifier
+    }
+}
+
+/// An object as a variant that its `type` names; the object itself is the content.
+struct Tagged<'a, 'de>(&'a mut Decoder<'de>);
+
+impl<'de> EnumAccess<'de> for Tagged<'_, 'de> {
+    type Error = DecodeError;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(
+        self,
+        seed: V,
+    ) -> Result<(V::Value, Self), DecodeError> {
+        self.0.peek()?;
+        let rest = self.0.cursor.bytes.get(self.0.cursor.at..).unwrap_or_default();
+        let kind = Raw::scanned(rest).get("type").and_then(Raw::as_str).unwrap_or_default();
+        Ok((seed.deserialize(kind.into_deserializer())?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Tagged<'_, 'de> {
+    type Error = DecodeError;
+
+    fn unit_variant(self) -> Result<(), DecodeError> {
+        self.0.skip().map(|_| ())
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, DecodeError> {
+        seed.deserialize(self.0)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
+        de::Deserializer::deserialize_any(self.0, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        de::Deserializer::deserialize_any(self.0, visitor)
     }
 }
 

@@ -22,6 +22,6 @@ pub use text::Text;
 pub(crate) use captured::Captured;
 pub(crate) use frame::{Frame, Params, Shape, scan_frame};
 pub(crate) use scan::{is_utf8, number_at, plain_string_at};
-pub(crate) use ser::write_value;
+pub(crate) use ser::{TAGGED, write_value};
 pub(crate) use text::text_of;
 pub(crate) use write::{write_f64, write_i64, write_key, write_raw, write_str};

@@ -144,6 +144,11 @@ impl RawJson {
         self.as_raw().get(name)
     }
 
+    /// The value that a path of names leads to. Linear. See [`Raw::get_in`].
+    pub fn get_in(&self, path: &[&str]) -> Option<Raw<'_>> {
+        self.as_raw().get_in(path)
+    }
+
     /// Decodes it.
     ///
     /// # Errors

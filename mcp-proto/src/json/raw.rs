@@ -133,28 +133,31 @@ impl<'a> Raw<'a> {
         memchr::memchr(b'\\', content).is_none().then_some(content)
     }
 
-    /// Whether it is the string `text`.
-    pub(crate) fn is_string(self, text: &str) -> bool {
-        match self.plain_str() {
-            Some(content) => content == text.as_bytes(),
-            None => self.as_str().is_some_and(|content| content == text),
-        }
-    }
-
     /// The first member of that name; `None` if there is none or this is no object. Linear.
     pub fn get(self, name: &str) -> Option<Self> {
+        self.get_in(&[name])
+    }
+
+    /// The value that a path of names leads to, each the first member of that name. Linear, in one pass:
+    /// what surrounds the value is not read to its end.
+    ///
+    /// ```
+    /// use mcp_proto::json::Raw;
+    ///
+    /// let params = Raw::parse(br#"{"name": "resize", "arguments": {"width": 64}}"#, 8)?;
+    /// let width = params.get_in(&["arguments", "width"]);
+    /// assert_eq!(width.and_then(|width| width.as_f64()), Some(64.0));
+    /// # Ok::<(), mcp_proto::json::ScanError>(())
+    /// ```
+    pub fn get_in(self, path: &[&str]) -> Option<Self> {
+        let Some((last, outer)) = path.split_last() else { return Some(self) };
         let mut members = self.members();
-        while let Some((key, escaped, value)) = members.next_raw() {
-            let found = if escaped {
-                unescape(key, true).is_some_and(|key| key == name)
-            } else {
-                key == name.as_bytes()
-            };
-            if found {
-                return Some(value);
-            }
+        for name in outer {
+            members.seek(name)?;
+            members = Members(members.0.enter()?);
         }
-        None
+        members.seek(last)?;
+        members.0.value()
     }
 
     /// The members of an object, in order; none for any other value.
@@ -202,10 +205,16 @@ pub struct Items<'a>(Cursor<'a>);
 impl<'a> Members<'a> {
     /// The next key as it stands, whether it has escapes, and its value.
     pub(crate) fn next_raw(&mut self) -> Option<(&'a [u8], bool, Raw<'a>)> {
+        let (key, escaped) = self.next_key()?;
+        Some((key, escaped, self.0.value()?))
+    }
+
+    /// Passes over the next key, up to its value: the key as it stands, and whether it has escapes.
+    fn next_key(&mut self) -> Option<(&'a [u8], bool)> {
         let cursor = &mut self.0;
         cursor.separator();
         if let Some(key) = cursor.short_key() {
-            return Some((key, false, cursor.value()?));
+            return Some((key, false));
         }
         if cursor.peek()? != b'"' {
             return None;
@@ -216,8 +225,23 @@ impl<'a> Members<'a> {
         cursor.whitespace();
         cursor.at += 1; // the colon
         cursor.whitespace();
-        let value = cursor.value()?;
-        Some((cursor.bytes.get(start..end)?, escaped, value))
+        Some((cursor.bytes.get(start..end)?, escaped))
+    }
+
+    /// Goes to the value of the first member of that name.
+    fn seek(&mut self, name: &str) -> Option<()> {
+        loop {
+            let (key, escaped) = self.next_key()?;
+            let found = if escaped {
+                unescape(key, true).is_some_and(|key| key == name)
+            } else {
+                key == name.as_bytes()
+            };
+            if found {
+                return Some(());
+            }
+            self.0.value()?;
+        }
     }
 }
 
@@ -253,6 +277,11 @@ impl<'a> Cursor<'a> {
     fn inside(raw: Raw<'a>, open: u8) -> Self {
         let is_open = raw.0.first() == Some(&open);
         Self { bytes: if is_open { raw.0 } else { &[] }, at: 1 }
+    }
+
+    /// Into the object that begins here.
+    fn enter(self) -> Option<Self> {
+        (self.peek()? == b'{').then_some(Self { at: self.at + 1, ..self })
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -378,6 +407,13 @@ mod tests {
         assert_eq!(items, [&b"true"[..], b"\"x]}\"", b"{\"c\":null}"]);
         assert_eq!(value.get("c").unwrap().as_f64(), Some(-1500.0));
         assert_eq!(value.get("d"), None);
+        assert_eq!(value.get_in(&[]), Some(value));
+        let nested = raw(r#"{"x":{"b":1},"a":{"b":{"\u0063":[1]},"b":2,"d":{}},"e":{"c":3}}"#);
+        assert_eq!(nested.get_in(&["a", "b", "c"]).unwrap().as_bytes(), b"[1]");
+        assert_eq!(nested.get_in(&["e", "c"]).unwrap().as_bytes(), b"3");
+        for nowhere in [&["a", "c"][..], &["a", "d", "c"], &["x", "b", "c"], &["a", "e"]] {
+            assert_eq!(nested.get_in(nowhere), None, "{nowhere:?}");
+        }
         assert_eq!(
             raw("[]").items().count() + raw("{}").members().count() + raw("1").items().count(),
             0
@@ -406,7 +442,7 @@ mod tests {
             let _ = (
                 raw.members().count(),
                 raw.items().count(),
-                raw.get("a"),
+                raw.get_in(&["a", "a"]),
                 raw.as_str(),
                 raw.as_f64(),
             );

@@ -5,7 +5,7 @@ use core::fmt;
 use super::foreign;
 use super::raw::Raw;
 use super::string::{
-    find_special, read_hex, read_unicode, simple_escape, special_in_word, unescape,
+    find_special, is_ascii, read_hex, read_unicode, simple_escape, special_in_word, unescape,
 };
 
 /// Why a text is refused, and where.
@@ -94,7 +94,7 @@ pub(crate) fn plain_string_at(text: &[u8]) -> Option<(Raw<'_>, &[u8])> {
 /// Whether it is UTF-8: seeing that it is ASCII, as most is, is much cheaper than the general check.
 #[inline]
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
-    bytes.is_ascii() || core::str::from_utf8(bytes).is_ok()
+    is_ascii(bytes) || core::str::from_utf8(bytes).is_ok()
 }
 
 /// Where the scan stands. It never recurses: what is open is a stack of bits. `None` is a syntax error at
@@ -113,7 +113,7 @@ pub(super) struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     pub(super) fn new(bytes: &'a [u8], max_depth: usize) -> Result<Self, ScanError> {
         // Most frames are ASCII, and seeing that is much cheaper than the general check.
-        if !bytes.is_ascii()
+        if !is_ascii(bytes)
             && let Err(error) = core::str::from_utf8(bytes)
         {
             return Err(ScanError { kind: ScanErrorKind::Utf8, offset: error.valid_up_to() });

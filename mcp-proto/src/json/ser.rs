@@ -46,6 +46,10 @@ pub(crate) fn write_value<T: Serialize + ?Sized>(
 /// It is told out of band: no data of a peer can imitate it.
 pub(super) const RAW: &str = "$mcp_proto::Raw";
 
+/// The name of the newtype in which an object is asked of a deserializer whose `type` says what it is:
+/// ours visits it as an enum of that name.
+pub(crate) const TAGGED: &str = "$mcp_proto::Tagged";
+
 /// Hands `raw` to any serializer: ours copies the text, a foreign one is walked through the value.
 pub(super) fn serialize_raw<S: ser::Serializer>(
     raw: Raw<'_>,

@@ -1,10 +1,12 @@
 //! What tools return: blocks of text, media and resources. `server/tools`, content.
 
 use alloc::string::String;
+use core::fmt;
 
+use serde::de::{EnumAccess, Error, VariantAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::json::{Captured, RawJson};
+use crate::json::{Captured, RawJson, TAGGED};
 
 /// One block of a tool's result. A `type` that the engine does not know keeps its JSON.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,21 +131,47 @@ impl Serialize for ContentBlock {
 
 impl<'de> Deserialize<'de> for ContentBlock {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let captured = Captured::deserialize(deserializer)?;
-        let raw = captured.as_raw();
-        let kind = raw.get("type");
-        let is = |name| kind.is_some_and(|kind| kind.is_string(name));
-        let block = if is("text") {
-            raw.decode().map(Self::Text)
-        } else if is("image") {
-            raw.decode().map(Self::Image)
-        } else if is("audio") {
-            raw.decode().map(Self::Audio)
-        } else if is("resource_link") {
-            raw.decode().map(Self::ResourceLink)
-        } else {
-            Ok(Self::Other(captured.to_raw_json()))
-        };
-        block.map_err(serde::de::Error::custom)
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Kind {
+            Text,
+            Image,
+            Audio,
+            ResourceLink,
+            #[serde(other)]
+            Other,
+        }
+
+        struct Block;
+
+        impl<'de> Visitor<'de> for Block {
+            type Value = ContentBlock;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a block of content")
+            }
+
+            fn visit_enum<A: EnumAccess<'de>>(self, block: A) -> Result<ContentBlock, A::Error> {
+                let (kind, content) = block.variant()?;
+                match kind {
+                    Kind::Text => content.newtype_variant().map(ContentBlock::Text),
+                    Kind::Image => content.newtype_variant().map(ContentBlock::Image),
+                    Kind::Audio => content.newtype_variant().map(ContentBlock::Audio),
+                    Kind::ResourceLink => content.newtype_variant().map(ContentBlock::ResourceLink),
+                    Kind::Other => content.newtype_variant().map(ContentBlock::Other),
+                }
+            }
+
+            /// Another format, in which the type cannot be looked up first.
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                foreign: D,
+            ) -> Result<ContentBlock, D::Error> {
+                let captured = Captured::deserialize(foreign)?;
+                captured.as_raw().decode_owned().map_err(D::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_newtype_struct(TAGGED, Block)
     }
 }
