@@ -30,6 +30,14 @@ use crate::wire::{
 /// now is better merged than queued. About 490 reports.
 const PROGRESS_ROOM: usize = 64 << 10;
 
+/// What must be known of a request to answer it.
+struct Owed {
+    era: Era,
+    /// Progress of it waits, and must leave before the answer.
+    has_waiting: bool,
+    batch: Option<BatchKey>,
+}
+
 impl Core {
     pub(crate) fn respond<T: Serialize + ?Sized>(
         &mut self,
@@ -53,9 +61,8 @@ impl Core {
         result: &T,
     ) -> Result<(), SendError> {
         let room = self.output_room();
-        let inbound = self.answerable(id)?;
-        let (era, has_waiting) = (inbound.speech.revision.era(), inbound.has_waiting());
-        let (batch, life) = (inbound.batch, &self.life);
+        let Owed { era, has_waiting, batch } = self.answerable(id)?;
+        let life = &self.life;
         if has_waiting {
             // The result is written first: if it cannot be, what waits must not leave early.
             let mut written = Vec::new();
@@ -78,13 +85,20 @@ impl Core {
     }
 
     /// A request that an answer is wanted for. One that was cancelled is let go of instead.
-    fn answerable(&mut self, id: &RequestId) -> Result<&Inbound, SendError> {
-        if self.requests.get(id).is_some_and(|inbound| inbound.cancelled) {
-            self.forget(id);
-            return Err(SendError::Cancelled);
+    fn answerable(&mut self, id: &RequestId) -> Result<Owed, SendError> {
+        match self.requests.get(id) {
+            Some(inbound) if !inbound.cancelled => Ok(Owed {
+                era: inbound.speech.revision.era(),
+                has_waiting: inbound.has_waiting(),
+                batch: inbound.batch,
+            }),
+            Some(_) => {
+                self.forget(id);
+                Err(SendError::Cancelled)
+            }
+            None if self.is_closed() => Err(SendError::Closed),
+            None => Err(SendError::UnknownRequest),
         }
-        let gone = if self.is_closed() { SendError::Closed } else { SendError::UnknownRequest };
-        self.requests.get(id).ok_or(gone)
     }
 
     pub(crate) fn fail(

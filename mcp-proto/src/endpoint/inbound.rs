@@ -104,7 +104,8 @@ impl Core {
         params: Option<Params<'_>>,
         at: Instant,
     ) {
-        if self.is_in_use(&id) {
+        let vacancy = self.requests.vacancy(&id).filter(|_| !self.batches.holds(&id));
+        let Some(vacancy) = vacancy else {
             // An answer with this id would end the first one at the peer, so none bears it.
             let violation = Violation::DuplicateId(id);
             self.handle_malformed(
@@ -112,7 +113,7 @@ impl Core {
                 at,
             );
             return;
-        }
+        };
         let verdict = match &mut self.life {
             Lifecycle::Server(serving) => serving.judge(method, params),
             Lifecycle::Client(negotiation) => match negotiation.revision() {
@@ -161,6 +162,7 @@ impl Core {
                     self.batches.join(batch);
                 }
                 self.requests.insert(
+                    vacancy,
                     id.clone(),
                     Inbound {
                         speech,

@@ -34,6 +34,10 @@ pub(crate) struct Reporter {
     pub(crate) sender: Sender,
 }
 
+/// A place in the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vacancy(usize);
+
 impl Inbound {
     /// Whether progress waits to leave.
     pub(crate) fn has_waiting(&self) -> bool {
@@ -71,6 +75,11 @@ impl Requests {
         self.find(id).is_ok()
     }
 
+    /// Where an id belongs that is not in the table.
+    pub(crate) fn vacancy(&self, id: &RequestId) -> Option<Vacancy> {
+        self.find(id).err().map(Vacancy)
+    }
+
     pub(crate) fn get(&self, id: &RequestId) -> Option<&Inbound> {
         self.entries.get(self.find(id).ok()?).map(|(_, inbound)| inbound)
     }
@@ -80,11 +89,9 @@ impl Requests {
         self.entries.get_mut(at).map(|(_, inbound)| inbound)
     }
 
-    /// Enters a request whose id is not in the table.
-    pub(crate) fn insert(&mut self, id: RequestId, inbound: Inbound) {
-        if let Err(at) = self.find(&id) {
-            self.entries.insert(at, (id, inbound));
-        }
+    /// Enters a request where it belongs; nothing may have been entered or taken since that was found.
+    pub(crate) fn insert(&mut self, vacancy: Vacancy, id: RequestId, inbound: Inbound) {
+        self.entries.insert(vacancy.0.min(self.entries.len()), (id, inbound));
     }
 
     pub(crate) fn remove(&mut self, id: &RequestId) -> Option<Inbound> {

@@ -297,14 +297,15 @@ impl Parts<'_, '_> {
     /// Whether another part comes; if so, the cursor is at its beginning.
     fn advance(&mut self) -> Result<bool, DecodeError> {
         self.decoder.cursor.separator();
-        Ok(!matches!(self.decoder.peek()?, b'}' | b']'))
+        let next = self.decoder.cursor.peek().ok_or_else(Decoder::broken)?;
+        Ok(!matches!(next, b'}' | b']'))
     }
 
     fn end(&mut self, close: u8) -> Result<(), DecodeError> {
         if self.advance()? {
             return Err(DecodeError::new("more parts than expected"));
         }
-        if self.decoder.peek()? != close {
+        if self.decoder.cursor.peek() != Some(close) {
             return Err(Decoder::broken());
         }
         self.decoder.cursor.at += 1;

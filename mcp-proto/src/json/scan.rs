@@ -5,7 +5,7 @@ use core::fmt;
 use super::foreign;
 use super::raw::Raw;
 use super::string::{
-    find_special, is_ascii, read_hex, read_unicode, simple_escape, special_in_word, unescape,
+    find_special, is_ascii, read_hex, read_unicode, simple_escape, special_in_two_words, unescape,
 };
 
 /// Why a text is refused, and where.
@@ -232,7 +232,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn key(&mut self) -> Option<&'a [u8]> {
         // What machines write: a short name, nothing to decode, no whitespace.
         if let Some((b'"', text)) = self.bytes.get(self.at..)?.split_first()
-            && let Some(length) = text.first_chunk().and_then(special_in_word)
+            && let Some(length) = special_in_two_words(text)
             && let Some((key, [b'"', b':', b'!'..=0xFF, ..])) = text.split_at_checked(length)
             && key.first() != Some(&b'$')
         {
@@ -274,9 +274,7 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn string(&mut self) -> Option<usize> {
         let start = self.at + 1;
-        // Most names are shorter than a word.
-        let word = self.bytes.get(start..).and_then(|rest| rest.first_chunk());
-        match word.and_then(special_in_word) {
+        match self.bytes.get(start..).and_then(special_in_two_words) {
             Some(run) if self.bytes.get(start + run) == Some(&b'"') => {
                 self.escaped = false;
                 self.at = start + run + 1;

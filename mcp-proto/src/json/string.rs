@@ -14,8 +14,27 @@ pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
             Some(run) => from + run,
             None => from + 8 + special_in_long(rest.get(8..).unwrap_or_default()),
         },
-        None => from + rest.iter().position(is_special).unwrap_or(rest.len()),
+        None => from + special_in_short(rest),
     }
+}
+
+/// As [`find_special`], for less than a word.
+fn special_in_short(text: &[u8]) -> usize {
+    if let (Some(head), Some(tail)) = (text.first_chunk(), text.last_chunk()) {
+        let word =
+            u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*tail)) << 32;
+        if specials(word) == 0 {
+            return text.len();
+        }
+    }
+    text.iter().position(is_special).unwrap_or(text.len())
+}
+
+/// As [`find_special`], if it is one of the first sixteen bytes.
+#[inline]
+pub(super) fn special_in_two_words(text: &[u8]) -> Option<usize> {
+    let (first, rest) = text.split_first_chunk()?;
+    special_in_word(first).or_else(|| Some(8 + special_in_word(rest.first_chunk()?)?))
 }
 
 /// So far one search looks ahead: what it finds there is found again if a control character comes first.
