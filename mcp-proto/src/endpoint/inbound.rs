@@ -14,7 +14,7 @@ use crate::era::{Answer, Lifecycle, Speech, Verdict};
 use crate::error::{CallError, CloseReason, ErrorObject, Violation};
 use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{Kind, Params, Raw, RawJson, text_of};
+use crate::json::{Kind, Params, Raw, RawJson, Text, text_of};
 use crate::progress::Sender;
 use crate::revision::{Era, Revision};
 use crate::time::Instant;
@@ -51,11 +51,11 @@ impl Core {
         at: Instant,
     ) {
         match read {
-            Ok(Message::Request { id, method, method_raw, params }) => {
-                self.handle_request(frame, id, &method, method_raw, params, at);
+            Ok(Message::Request { id, method, params }) => {
+                self.handle_request(frame, id, method, params, at);
             }
-            Ok(Message::Notification { method, method_raw, params }) => {
-                self.handle_notification(frame, &method, method_raw, params, at);
+            Ok(Message::Notification { method, params }) => {
+                self.handle_notification(frame, method, params, at);
             }
             Ok(Message::Response { id, outcome }) => self.handle_response(frame, &id, outcome, at),
             Ok(Message::AnonymousError(error)) => {
@@ -99,8 +99,7 @@ impl Core {
         &mut self,
         frame: &Bytes,
         id: RequestId,
-        method: &[u8],
-        method_raw: Raw<'_>,
+        method: Cow<'_, [u8]>,
         params: Option<Params<'_>>,
         at: Instant,
     ) {
@@ -115,7 +114,7 @@ impl Core {
             return;
         };
         let verdict = match &mut self.life {
-            Lifecycle::Server(serving) => serving.judge(method, params),
+            Lifecycle::Server(serving) => serving.judge(&method, params),
             Lifecycle::Client(negotiation) => match negotiation.revision() {
                 // A client never responds; 2026-07-28 basic/transports/stdio
                 Some(revision) if revision.era() == Era::Modern => {
@@ -125,7 +124,7 @@ impl Core {
                 revision => {
                     let revision = revision.unwrap_or(Revision::LATEST_LEGACY);
                     let speech = Speech { revision, log_level: None };
-                    if method == b"ping" {
+                    if *method == *b"ping" {
                         Verdict::Answer(Answer::Empty, speech)
                     } else {
                         Verdict::Pass(speech)
@@ -175,7 +174,7 @@ impl Core {
                 );
                 self.events.push_back(Event::Request {
                     id,
-                    method: text_of(frame, method_raw).unwrap_or_default(),
+                    method: Text::of(frame, method),
                     params: params.map(|params| RawJson::slice_of(frame, params.raw())),
                 });
             }
@@ -221,12 +220,11 @@ impl Core {
     fn handle_notification(
         &mut self,
         frame: &Bytes,
-        method: &[u8],
-        method_raw: Raw<'_>,
+        method: Cow<'_, [u8]>,
         params: Option<Params<'_>>,
         at: Instant,
     ) {
-        match method {
+        match &*method {
             b"notifications/progress" => {
                 let fields = ProgressFields::new(params.as_ref());
                 self.progress_layout.learn(frame, &fields);
@@ -243,7 +241,7 @@ impl Core {
                 self.violation(Violation::UnexpectedMethod("a method name beyond its limit"));
             }
             _ => self.events.push_back(Event::Notification {
-                method: text_of(frame, method_raw).unwrap_or_default(),
+                method: Text::of(frame, method),
                 params: params.map(|params| RawJson::slice_of(frame, params.raw())),
             }),
         }

@@ -10,7 +10,7 @@ use super::de::{DecodeError, decode};
 use super::owned::RawJson;
 use super::scan::{MAX_DEPTH, ScanError, scan_value};
 use super::ser::serialize_raw;
-use super::string::{find_end, find_structural, special_in_word, unescape};
+use super::string::{find_end, find_structural, special_in_two_words, unescape};
 
 /// One JSON value, validated and not yet read, borrowed from its buffer. `Copy`, two words.
 ///
@@ -303,7 +303,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn short_key(&mut self) -> Option<&'a [u8]> {
         let (b'"', text) = self.bytes.get(self.at..)?.split_first()? else { return None };
-        let length = special_in_word(text.first_chunk()?)?;
+        let length = special_in_two_words(text)?;
         let (key, [b'"', b':', b'!'..=0xFF, ..]) = text.split_at_checked(length)? else {
             return None;
         };

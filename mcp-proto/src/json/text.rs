@@ -67,6 +67,16 @@ pub(crate) fn text_of(frame: &Bytes, value: Raw<'_>) -> Option<Text> {
     }
 }
 
+impl Text {
+    /// Text of the frame that was read as `text`: a slice of it, unless it had escapes.
+    pub(crate) fn of(frame: &Bytes, text: Cow<'_, [u8]>) -> Self {
+        match text {
+            Cow::Borrowed(plain) => Self(frame.slice_ref(plain)),
+            Cow::Owned(decoded) => Self(decoded.into()),
+        }
+    }
+}
+
 impl From<&'static str> for Text {
     fn from(literal: &'static str) -> Self {
         Self(Bytes::from_static(literal.as_bytes()))

@@ -15,13 +15,11 @@ pub(crate) enum Message<'a> {
         id: RequestId,
         /// Its text as bytes.
         method: Cow<'a, [u8]>,
-        method_raw: Raw<'a>,
         params: Option<Params<'a>>,
     },
     Notification {
         /// Its text as bytes.
         method: Cow<'a, [u8]>,
-        method_raw: Raw<'a>,
         params: Option<Params<'a>>,
     },
     Response {
@@ -159,10 +157,10 @@ fn read_call<'a>(
         params => params,
     };
     let Some(id) = fields.id else {
-        return Ok(Message::Notification { method, method_raw, params });
+        return Ok(Message::Notification { method, params });
     };
     match RequestId::read(id, limits.max_id_len) {
-        Ok(id) => Ok(Message::Request { id, method, method_raw, params }),
+        Ok(id) => Ok(Message::Request { id, method, params }),
         Err(_) => fault("id is neither a string nor an integer"),
     }
 }
