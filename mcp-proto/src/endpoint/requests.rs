@@ -94,9 +94,10 @@ impl Requests {
         self.entries.insert(vacancy.0.min(self.entries.len()), (id, inbound));
     }
 
-    pub(crate) fn remove(&mut self, id: &RequestId) -> Option<Inbound> {
-        let at = self.find(id).ok()?;
-        self.entries.remove(at).map(|(_, inbound)| inbound)
+    pub(crate) fn remove(&mut self, id: &RequestId) {
+        if let Ok(at) = self.find(id) {
+            self.entries.remove(at);
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&RequestId, &Inbound)> {

@@ -111,19 +111,20 @@ struct Serializer<'a> {
 struct Open<'a> {
     out: &'a mut Vec<u8>,
     is_empty: bool,
-    close: &'static [u8],
+    close: u8,
+    in_variant: bool,
 }
 
 impl<'a> Open<'a> {
-    fn new(out: &'a mut Vec<u8>, open: u8, close: &'static [u8]) -> Self {
+    fn new(out: &'a mut Vec<u8>, open: u8, close: u8) -> Self {
         out.push(open);
-        Self { out, is_empty: true, close }
+        Self { out, is_empty: true, close, in_variant: false }
     }
 
     /// Of the variant `name`: `{"name":[…]}` or `{"name":{…}}`.
-    fn variant(out: &'a mut Vec<u8>, name: &str, open: u8, close: &'static [u8]) -> Self {
+    fn variant(out: &'a mut Vec<u8>, name: &str, open: u8, close: u8) -> Self {
         write_variant(out, name);
-        Self::new(out, open, close)
+        Self { in_variant: true, ..Self::new(out, open, close) }
     }
 
     fn comma(&mut self) {
@@ -144,7 +145,10 @@ impl<'a> Open<'a> {
     }
 
     fn end(self) {
-        self.out.extend_from_slice(self.close);
+        self.out.push(self.close);
+        if self.in_variant {
+            self.out.push(b'}');
+        }
     }
 }
 
@@ -243,7 +247,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
             write_raw(self.out, Raw::scanned(value));
             return Ok(());
         }
-        let mut open = Open::new(self.out, b'[', b"]");
+        let mut open = Open::new(self.out, b'[', b']');
         for byte in value {
             open.item(byte)?;
         }
@@ -299,7 +303,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Open<'a>, EncodeError> {
-        Ok(Open::new(self.out, b'[', b"]"))
+        Ok(Open::new(self.out, b'[', b']'))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Open<'a>, EncodeError> {
@@ -317,11 +321,11 @@ impl<'a> ser::Serializer for Serializer<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Open<'a>, EncodeError> {
-        Ok(Open::variant(self.out, variant, b'[', b"]}"))
+        Ok(Open::variant(self.out, variant, b'[', b']'))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Open<'a>, EncodeError> {
-        Ok(Open::new(self.out, b'{', b"}"))
+        Ok(Open::new(self.out, b'{', b'}'))
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Open<'a>, EncodeError> {
@@ -338,7 +342,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Open<'a>, EncodeError> {
-        Ok(Open::variant(self.out, variant, b'{', b"}}"))
+        Ok(Open::variant(self.out, variant, b'{', b'}'))
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), EncodeError> {

@@ -16,6 +16,9 @@ pub(crate) fn write_i64(out: &mut Vec<u8>, value: i64) {
 
 /// Writes an integer without sign.
 pub(crate) fn write_u64(out: &mut Vec<u8>, mut value: u64) {
+    if value < 10 {
+        return out.push(b'0' + value as u8);
+    }
     // Filled from the end; 20 digits hold any u64.
     let mut digits = [b'0'; 20];
     let mut used = 0;
