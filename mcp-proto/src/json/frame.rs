@@ -82,9 +82,12 @@ impl<'a> Scanner<'a> {
             let from = self.at;
             match (key, self.peek()) {
                 (b"params", Some(b'{')) if self.max_depth > 1 => {
-                    let params = self.params()?;
-                    frame.duplicate |= frame.params.is_some();
-                    frame.params.get_or_insert(params);
+                    if frame.params.is_some() {
+                        frame.duplicate = true;
+                        self.value(1)?;
+                    } else {
+                        self.params(frame.params.insert(Params::unnoted(Raw::default())))?;
+                    }
                 }
                 _ => {
                     self.value(1)?;
@@ -103,9 +106,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// The parameters, with a note of their first members.
-    fn params(&mut self) -> Option<Params<'a>> {
+    fn params(&mut self, params: &mut Params<'a>) -> Option<()> {
         let start = self.at;
-        let mut params = Params::unnoted(Raw::default());
         params.count = 0;
         let mut more = self.first_member()?;
         while more {
@@ -122,7 +124,7 @@ impl<'a> Scanner<'a> {
             more = self.next_member()?;
         }
         params.raw = self.raw_from(start);
-        Some(params)
+        Some(())
     }
 
     fn raw_from(&self, start: usize) -> Raw<'a> {
