@@ -274,7 +274,7 @@ impl Core {
 
     /// A request is over.
     pub(super) fn forget(&mut self, id: &RequestId) {
-        if let Some(batch) = self.requests.remove(id).and_then(|inbound| inbound.batch) {
+        if let Some(batch) = self.requests.remove(id) {
             self.batches.leave(batch, &mut self.outbox);
         }
         self.settle();

@@ -94,10 +94,10 @@ impl Requests {
         self.entries.insert(vacancy.0.min(self.entries.len()), (id, inbound));
     }
 
-    pub(crate) fn remove(&mut self, id: &RequestId) {
-        if let Ok(at) = self.find(id) {
-            self.entries.remove(at);
-        }
+    /// Takes a request out, and tells the batch that it belonged to.
+    pub(crate) fn remove(&mut self, id: &RequestId) -> Option<BatchKey> {
+        let at = self.find(id).ok()?;
+        self.entries.remove(at)?.1.batch
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&RequestId, &Inbound)> {

@@ -1,6 +1,7 @@
 //! The codec without an endpoint, for benchmarks and fuzz targets: what one message costs, and no table.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::{Limits, Tolerance};
@@ -8,7 +9,9 @@ use crate::id::{ProgressToken, RequestId};
 use crate::json::{EncodeError, Kind, Raw, write_value};
 use crate::method::Request;
 use crate::types::Progress;
-use crate::wire::{Head, Message, read_message, write_head, write_progress};
+use crate::wire::{
+    Head, Message, ProgressFields, ProgressLayout, read_message, write_head, write_progress,
+};
 
 /// One message that was read by itself, borrowed from its line.
 #[derive(Debug)]
@@ -31,8 +34,8 @@ pub enum Decoded<'a> {
     Request {
         /// Its id.
         id: RequestId,
-        /// Its method, a string.
-        method: Raw<'a>,
+        /// Its method.
+        method: Cow<'a, str>,
         /// Its parameters, an object.
         params: Option<Raw<'a>>,
     },
@@ -48,26 +51,63 @@ pub enum Decoded<'a> {
     Other,
 }
 
-/// Reads one line, without its newline, as an endpoint of the default configuration does: all of it is
-/// checked. `None`: it is no message, or no progress notification that an endpoint would take.
-pub fn decode<'a>(line: &'a [u8], limits: &Limits) -> Option<Decoded<'a>> {
-    Some(match read_message(line, limits, Tolerance::default()).ok()? {
-        Message::Notification { method, params, .. } if &*method == b"notifications/progress" => {
-            let get = |name| params.as_ref().and_then(|params| params.get(name));
-            let number =
-                |name| get(name).filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64);
-            Decoded::Progress {
-                token: ProgressToken::read(get("progressToken")?, limits.max_id_len).ok()?,
-                progress: number("progress")?,
-                total: number("total"),
-                message: get("message").and_then(Raw::as_str),
-            }
+/// Reads lines as an endpoint of the default configuration does, and knows as it does how the peer lays
+/// out its reports.
+#[derive(Clone, Debug)]
+pub struct Reader(ProgressLayout);
+
+impl Reader {
+    /// A reader that has read nothing yet.
+    #[allow(clippy::new_without_default)] // as an endpoint has none
+    pub fn new() -> Self {
+        Self(ProgressLayout::unknown())
+    }
+
+    /// Reads one line, without its newline: all of it is checked. `None`: it is no message, or no progress
+    /// notification that an endpoint would take.
+    pub fn read<'a>(&mut self, line: &'a [u8], limits: &Limits) -> Option<Decoded<'a>> {
+        if let Some(fields) = self.0.read(line) {
+            return progress(&fields, limits);
         }
-        Message::Request { id, method_raw, params, .. } => {
-            Decoded::Request { id, method: method_raw, params: params.map(|params| params.raw()) }
+        long_way(line, limits, |fields| self.0.learn(line, fields))
+    }
+}
+
+/// Reads one line by itself, the long way: nothing is known of the peer.
+pub fn decode<'a>(line: &'a [u8], limits: &Limits) -> Option<Decoded<'a>> {
+    long_way(line, limits, |_| ())
+}
+
+fn long_way<'a>(
+    line: &'a [u8],
+    limits: &Limits,
+    learn: impl FnOnce(&ProgressFields<'a>),
+) -> Option<Decoded<'a>> {
+    Some(match read_message(line, limits, Tolerance::default()).ok()? {
+        Message::Notification { method, params } if &*method == b"notifications/progress" => {
+            let fields = ProgressFields::new(params.as_ref());
+            learn(&fields);
+            return progress(&fields, limits);
+        }
+        Message::Request { id, method, params } => {
+            let method = match method {
+                Cow::Borrowed(plain) => Cow::Borrowed(core::str::from_utf8(plain).ok()?),
+                Cow::Owned(decoded) => Cow::Owned(String::from_utf8(decoded).ok()?),
+            };
+            Decoded::Request { id, method, params: params.map(|params| params.raw()) }
         }
         Message::Response { id, outcome: Ok(result) } => Decoded::Result { id, result },
         _ => Decoded::Other,
+    })
+}
+
+fn progress<'a>(fields: &ProgressFields<'a>, limits: &Limits) -> Option<Decoded<'a>> {
+    let number = |value: Raw<'_>| (value.kind() == Kind::Number).then(|| value.as_f64()).flatten();
+    Some(Decoded::Progress {
+        token: ProgressToken::read(fields.token?, limits.max_id_len).ok()?,
+        progress: number(fields.progress?)?,
+        total: fields.total.and_then(number),
+        message: fields.message.and_then(Raw::as_str),
     })
 }
 
@@ -113,7 +153,7 @@ mod tests {
         encode_request(&mut out, &1.into(), &CallTool::new("resize")).unwrap();
         let read = decode(&out, &Limits::default());
         let Some(Decoded::Request { id, method, params }) = read else { panic!("{read:?}") };
-        assert_eq!((id, method.as_str()), (1.into(), Some("tools/call".into())));
+        assert_eq!((id, &*method), (1.into(), "tools/call"));
         let name = params.and_then(|params| params.get("name")).and_then(Raw::as_str);
         assert_eq!(name, Some("resize".into()));
 

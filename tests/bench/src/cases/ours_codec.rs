@@ -15,9 +15,11 @@ use super::Case;
 use crate::messages::{self, STEP, TAG, TEXT, TOTAL, Values};
 use crate::meter::{Plan, Sample, each};
 
-pub const CASES: [(&str, Case); 7] = [
+pub const CASES: [(&str, Case); 9] = [
     ("ours/progress-ints/decode", |plan| decode_progress(plan, Values::Integers)),
     ("ours/progress-floats/decode", |plan| decode_progress(plan, Values::Floats)),
+    ("ours/progress-ints/decode-known", |plan| decode_known(plan, Values::Integers)),
+    ("ours/progress-floats/decode-known", |plan| decode_known(plan, Values::Floats)),
     ("ours/call/decode", decode_call),
     ("ours/progress/encode", encode_progress),
     ("ours/call/encode", encode_call),
@@ -30,6 +32,21 @@ fn decode_progress(plan: &Plan, values: Values) -> Sample {
     let lines = messages::progress("7", values, plan.warm_up + plan.messages);
     each(plan, &lines, |line| {
         let decoded = codec::decode(line.trim_ascii_end(), &limits);
+        assert!(matches!(
+            decoded,
+            Some(Decoded::Progress { total: Some(_), message: Some(_), .. })
+        ));
+        black_box(decoded);
+    })
+}
+
+/// As an endpoint reads the second report of a peer and those behind it.
+fn decode_known(plan: &Plan, values: Values) -> Sample {
+    let limits = Limits::default();
+    let lines = messages::progress("7", values, plan.warm_up + plan.messages);
+    let mut reader = codec::Reader::new();
+    each(plan, &lines, |line| {
+        let decoded = reader.read(line.trim_ascii_end(), &limits);
         assert!(matches!(
             decoded,
             Some(Decoded::Progress { total: Some(_), message: Some(_), .. })

@@ -8,7 +8,7 @@ use mcp_proto::progress::{Pacing, Weight};
 use mcp_proto::role::{Client, Role, Server};
 use mcp_proto::{
     CallOptions, CallTool, CallToolResult, ClientConfig, Connection, Event, Instant, Progress,
-    RequestId, Revision, ServerConfig, Ticket,
+    RawJson, RequestId, Revision, ServerConfig, Ticket,
 };
 
 use super::Case;
@@ -169,8 +169,7 @@ fn server(plan: &Plan) -> Sample {
 fn answer_call(server: &mut Connection<Server>, now: Instant) {
     let Some(Event::Request { id, params, .. }) = server.poll_event() else { panic!("no request") };
     let params = params.expect("parameters");
-    let text =
-        params.get("arguments").and_then(|arguments| arguments.get("text")).and_then(Raw::as_str);
+    let text = params.get_in(&["arguments", "text"]).and_then(Raw::as_str);
     let text = text.expect("a text").into_owned();
     server.respond(&id, &CallToolResult::text(text), now).expect("a request that waits");
 }
@@ -179,13 +178,13 @@ fn answer_call(server: &mut Connection<Server>, now: Instant) {
 fn echo(plan: &Plan) -> Sample {
     let now = Instant::ZERO;
     let (mut client, mut server) = pair(now);
+    // Made once, and shared by all calls as the other engines' cases share theirs.
+    let arguments = arguments();
     let mut run = |count: usize| {
         for step in 1..=count as u64 {
             let now = now + Duration::from_millis(step);
-            let call = CallTool::new("echo")
-                .argument("text", TEXT)
-                .argument("count", 3)
-                .argument("tag", TAG);
+            let mut call = CallTool::new("echo");
+            call.arguments = Some(arguments.clone());
             let ticket: Ticket<CallTool> =
                 client.request(&call, CallOptions::default(), now).expect("room");
             carry(&mut client, &mut server, now);
@@ -201,6 +200,11 @@ fn echo(plan: &Plan) -> Sample {
     };
     run(plan.warm_up);
     measured(plan.messages, || run(plan.messages))
+}
+
+pub(super) fn arguments() -> RawJson {
+    let arguments = serde_json::json!({ "text": TEXT, "count": 3, "tag": TAG });
+    RawJson::of(&arguments).expect("JSON")
 }
 
 /// Both sides, introduced to each other, with empty queues.

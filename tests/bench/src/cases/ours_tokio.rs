@@ -10,7 +10,8 @@ use mcp_tokio::{
 use tokio::runtime::Runtime;
 
 use super::Case;
-use crate::messages::{STEP, TAG, TEXT, TOTAL};
+use super::ours_sans_io::arguments;
+use crate::messages::{STEP, TEXT, TOTAL};
 use crate::meter::{Plan, Sample, measured};
 
 pub const CASES: [(&str, Case); 4] = [
@@ -29,13 +30,12 @@ fn echo(plan: &Plan) -> Sample {
             answer(incoming);
         }
     });
+    let arguments = arguments();
     let run = |count: usize| {
         runtime.block_on(async {
             for _ in 0..count {
-                let call = CallTool::new("echo")
-                    .argument("text", TEXT)
-                    .argument("count", 3)
-                    .argument("tag", TAG);
+                let mut call = CallTool::new("echo");
+                call.arguments = Some(arguments.clone());
                 let result = client.call(call).await.expect("a result");
                 assert_eq!(result.content[0].as_text(), Some(TEXT));
                 black_box(result);
@@ -48,8 +48,9 @@ fn echo(plan: &Plan) -> Sample {
 
 /// The echo tool: reads its arguments, returns the text.
 fn answer(incoming: Incoming) {
-    let arguments = incoming.raw_params().and_then(|params| params.get("arguments"));
-    let text = arguments.and_then(|arguments| arguments.get("text")).and_then(Raw::as_str);
+    let params = incoming.raw_params();
+    let text = params.and_then(|params| params.get_in(&["arguments", "text"]));
+    let text = text.and_then(Raw::as_str);
     let text = text.expect("a text").into_owned();
     incoming.respond(&CallToolResult::text(text)).expect("a request that waits");
 }
