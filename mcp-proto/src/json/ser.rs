@@ -111,14 +111,15 @@ struct Serializer<'a> {
 struct Open<'a> {
     out: &'a mut Vec<u8>,
     is_empty: bool,
-    close: u8,
+    /// Nothing for what stands for its one member.
+    close: Option<u8>,
     in_variant: bool,
 }
 
 impl<'a> Open<'a> {
     fn new(out: &'a mut Vec<u8>, open: u8, close: u8) -> Self {
         out.push(open);
-        Self { out, is_empty: true, close, in_variant: false }
+        Self { out, is_empty: true, close: Some(close), in_variant: false }
     }
 
     /// Of the variant `name`: `{"name":[…]}` or `{"name":{…}}`.
@@ -145,7 +146,9 @@ impl<'a> Open<'a> {
     }
 
     fn end(self) {
-        self.out.push(self.close);
+        if let Some(close) = self.close {
+            self.out.push(close);
+        }
         if self.in_variant {
             self.out.push(b'}');
         }
@@ -330,7 +333,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Open<'a>, EncodeError> {
         if foreign::is_token(name) {
-            return Ok(Open { out: self.out, is_empty: true, close: b"" });
+            return Ok(Open { out: self.out, is_empty: true, close: None, in_variant: false });
         }
         self.serialize_map(None)
     }
