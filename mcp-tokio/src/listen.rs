@@ -215,38 +215,49 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Fails always, with this.
-    struct Broken(io::ErrorKind, Arc<AtomicUsize>);
+    use tokio::sync::Notify;
+    use tokio::time::Instant;
+
+    /// Fails always, with this, and tells of the thousandth attempt.
+    struct Broken {
+        kind: io::ErrorKind,
+        attempts: Arc<AtomicUsize>,
+        enough: Arc<Notify>,
+    }
 
     impl Source for Broken {
-        fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
-            let attempts = self.1.fetch_add(1, Ordering::Relaxed) + 1;
-            if concerns_one(&self.0.into()) && attempts.is_multiple_of(100) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+        fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+            match self.attempts.fetch_add(1, Ordering::Relaxed) {
+                0..1000 => Poll::Ready(Err(self.kind.into())),
+                _ => {
+                    self.enough.notify_one();
+                    Poll::Pending
+                }
             }
-            Poll::Ready(Err(self.0.into()))
         }
     }
 
-    async fn attempts_in(time: Duration, kind: io::ErrorKind) -> usize {
-        let attempts = Arc::new(AtomicUsize::new(0));
-        let listener = Listener::new(Broken(kind, attempts.clone()), None);
-        listener.run(Router::new("test", "1.0"), tokio::time::sleep(time)).await;
-        attempts.load(Ordering::Relaxed)
+    /// Attempts until so many were made or so much time has passed, and the time.
+    async fn attempts(kind: io::ErrorKind, most: Duration) -> (usize, Duration) {
+        let (attempts, enough) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let source = Broken { kind, attempts: attempts.clone(), enough: enough.clone() };
+        let start = Instant::now();
+        let until = async { drop(tokio::time::timeout(most, enough.notified()).await) };
+        Listener::new(source, None).run(Router::new("test", "1.0"), until).await;
+        (attempts.load(Ordering::Relaxed), start.elapsed())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_listener_without_descriptors_rests_and_still_stops() {
-        let attempts = attempts_in(Duration::from_secs(60), io::ErrorKind::Other).await;
+        let (attempts, _) = attempts(io::ErrorKind::Other, Duration::from_secs(60)).await;
         assert!((60..80).contains(&attempts), "{attempts} attempts in a minute");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_connection_that_is_gone_before_it_is_accepted_delays_nobody() {
-        let attempts =
-            attempts_in(Duration::from_millis(50), io::ErrorKind::ConnectionAborted).await;
-        assert!(attempts > 100, "{attempts}");
+        let gone = io::ErrorKind::ConnectionAborted;
+        let (attempts, time) = attempts(gone, Duration::from_secs(60)).await;
+        assert_eq!((attempts, time), (1001, Duration::ZERO));
     }
 
     #[tokio::test]

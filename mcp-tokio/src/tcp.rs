@@ -10,10 +10,13 @@ use std::task::{Context, Poll, ready};
 
 use mcp_proto::ClientConfig;
 use mcp_proto::driver::Client;
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs};
 
 use crate::ConnectError;
 use crate::listen::{Listener, Source, Stream};
+
+/// Connections that the system keeps until they are accepted.
+const BACKLOG: u32 = 1024;
 
 /// Connects to a server that listens on a TCP address, and waits until it is ready. Small messages leave at
 /// once (`TCP_NODELAY`).
@@ -54,9 +57,27 @@ pub async fn listen(address: impl ToSocketAddrs) -> io::Result<Listener> {
 ///
 /// Why the system refuses it.
 pub async fn listen_exposed(address: impl ToSocketAddrs) -> io::Result<Listener> {
-    let listener = TcpListener::bind(address).await?;
-    let local = listener.local_addr()?;
-    Ok(Listener::new(listener, Some(local)))
+    let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no such address");
+    for address in tokio::net::lookup_host(address).await? {
+        match bind(address) {
+            Ok(listener) => {
+                let local = listener.local_addr()?;
+                return Ok(Listener::new(listener, Some(local)));
+            }
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    #[cfg(not(windows))] // there it would let another program take the port
+    socket.set_reuseaddr(true)?;
+    // Connections have it from here: one whose peer has vanished ends at last, and makes room.
+    socket.set_keepalive(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl Source for TcpListener {
@@ -66,5 +87,19 @@ impl Source for TcpListener {
         let _ = stream.set_nodelay(true);
         let (reader, writer) = stream.into_split();
         Poll::Ready(Ok((Box::new(reader), Box::new(writer))))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use rustix::net::sockopt::socket_keepalive;
+
+    #[tokio::test]
+    async fn what_is_accepted_notices_a_peer_that_vanished() {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let _near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (far, _) = listener.accept().await.unwrap();
+        assert!(socket_keepalive(&far).unwrap());
     }
 }
