@@ -148,6 +148,9 @@ pub struct Limits {
     /// Answers to malformed messages in the life of a connection. Default 1,024; then it is closed.
     /// Stops error storms, in which two broken peers answer each other for ever.
     pub max_error_answers: u32,
+    /// Violations that are reported in one second. Default 64; those beyond it are counted, and the count
+    /// is reported. Stops a storm of broken messages from flooding a log.
+    pub max_violation_reports_per_second: u32,
     /// Milestones of a request that wait to be sent. Default 256; beyond it they merge like others.
     pub max_milestones: usize,
     /// Events that wait to be polled, before input is decoded no further. Default 1,024. Stops lines of two
@@ -361,6 +364,7 @@ impl Default for Limits {
             stall_timeout: Duration::from_secs(30),
             max_error_answers_per_second: 16,
             max_error_answers: 1024,
+            max_violation_reports_per_second: 64,
             max_milestones: 256,
             max_events: 1024,
         }

@@ -324,10 +324,12 @@ pub enum Violation {
     UnexpectedMethod(&'static str),
     /// A notification whose parameters cannot be read.
     BadNotification(&'static str),
+    /// So many violations came too fast to be reported one by one.
+    More(u64),
 }
 
 impl Violation {
-    /// The JSON-RPC error that a server answers it with, where it is to be answered at all.
+    /// The JSON-RPC error that a server answers a malformed message with, where that is to be answered at all.
     pub(crate) fn answer(&self) -> Option<(i64, &'static str)> {
         Some(match self {
             Self::NotJson { .. } => (ErrorObject::PARSE_ERROR, "parse error"),
@@ -343,7 +345,6 @@ impl Violation {
             Self::DuplicateId(_) => {
                 (ErrorObject::INVALID_REQUEST, "a request with this id is in flight")
             }
-            Self::TooManyRequests => (ErrorObject::INTERNAL_ERROR, "too many requests"),
             _ => return None,
         })
     }
@@ -387,6 +388,7 @@ impl fmt::Display for Violation {
             }
             Self::UnexpectedMethod(why) => write!(f, "an unexpected message: {why}"),
             Self::BadNotification(method) => write!(f, "the parameters of {method} cannot be read"),
+            Self::More(count) => write!(f, "{count} more, too fast to be reported one by one"),
         }
     }
 }

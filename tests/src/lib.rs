@@ -1,5 +1,7 @@
 //! What the tests in `tests/tests` share: one engine fed by hand.
 
+pub mod bad_input;
+
 use std::time::Duration;
 
 use mcp_proto::role::{Client, Role, Server};

@@ -54,6 +54,16 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long a peer that no longer reads is still listened to: what it said last is on its way.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// What came of looking at the machine.
+struct Turn {
+    /// Why the connection has closed, if it has.
+    closed: Option<CloseReason>,
+    /// Whether more events may wait.
+    has_more: bool,
+    /// Whether it is the turn of those who handle requests.
+    is_burst: bool,
+}
+
 impl<R: Role, T: Transport> Driver<R, T> {
     pub(super) fn new(shared: Arc<Shared<R>>, io: T) -> Self {
         Self {
@@ -70,9 +80,8 @@ impl<R: Role, T: Transport> Driver<R, T> {
         }
     }
 
-    /// Lets time pass and sorts events. Says why the connection has closed, if it has, and whether more
-    /// events may wait.
-    fn turn(&mut self, cx: &mut Context<'_>) -> (Option<CloseReason>, bool) {
+    /// Lets time pass and sorts events.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let now = self.shared.now();
         let mut afterwards = Afterwards::default();
         let mut state = self.shared.lock();
@@ -88,11 +97,12 @@ impl<R: Role, T: Transport> Driver<R, T> {
         let closed = state.closed.clone();
         let listeners = (!afterwards.is_empty()).then(|| state.listeners.clone());
         drop(state);
-        let has_more = !afterwards.jobs.is_empty();
+        let is_burst = afterwards.is_burst();
+        let has_more = is_burst || !afterwards.jobs.is_empty();
         if let Some(listeners) = listeners {
             afterwards.run(&listeners);
         }
-        (closed, has_more)
+        Turn { closed, has_more, is_burst }
     }
 
     /// Writes what it can. Whether anything moved.
@@ -229,13 +239,16 @@ impl<R: Role, T: Transport> Future for Driver<R, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let this = self.get_mut();
         for _ in 0..BUDGET {
-            let (closed, has_more) = this.turn(cx);
+            let Turn { closed, has_more, is_burst } = this.turn(cx);
             let mut moved = this.write(cx) | has_more;
             if let Some(reason) = closed
                 && this.close(moved, cx)
             {
                 this.shared.abandon();
                 return Poll::Ready(reason);
+            }
+            if is_burst {
+                break;
             }
             moved |= this.read(cx);
             if !moved && !this.arm(cx) {

@@ -98,7 +98,12 @@ type OnNotification = dyn Fn(&str, Option<&RawJson>) + Send + Sync;
 pub(super) struct Afterwards {
     pub(super) wakers: Vec<Waker>,
     pub(super) jobs: Vec<Job>,
+    /// Requests that now wait to be accepted.
+    pub(super) handed_over: usize,
 }
+
+/// Requests after which those who accept and handle them get their turn.
+const BURST: usize = 32;
 
 /// One event for a listener of the connection.
 pub(super) enum Job {
@@ -249,7 +254,8 @@ impl<R: Role> State<R> {
     }
 
     /// Sorts what happened to the futures that wait for it. Stops at what a listener of the connection
-    /// shall hear: it runs before anything later is seen.
+    /// shall hear: it runs before anything later is seen. And stops behind many requests: a burst that came
+    /// in one read shall find its handlers, not the limit of those in flight.
     pub(super) fn pump(&mut self, now: Instant, afterwards: &mut Afterwards) {
         if !self.full.is_empty() {
             let mut full = core::mem::take(&mut self.full);
@@ -257,6 +263,7 @@ impl<R: Role> State<R> {
             self.full = full;
         }
         while afterwards.jobs.is_empty()
+            && !afterwards.is_burst()
             && let Some(event) = self.next_event()
         {
             self.sort(event, now, afterwards);
@@ -295,7 +302,10 @@ impl<R: Role> State<R> {
                     afterwards.wakers.extend(waiting.waker.take());
                 }
             }
-            Event::Request { id, method, params } => self.enqueue(id, method, params, now),
+            Event::Request { id, method, params } => {
+                self.enqueue(id, method, params, now);
+                afterwards.handed_over += usize::from(self.accepting.is_some());
+            }
             Event::Cancelled { id, .. } => self.cancelled(&id, now, afterwards),
             Event::Closed(reason) => self.closed = Some(reason),
             Event::Notification { method, params } if method == "notifications/message" => {
@@ -350,6 +360,11 @@ impl<R: Role> State<R> {
 }
 
 impl Afterwards {
+    /// Whether so many requests were handed over that it is the turn of others.
+    pub(super) fn is_burst(&self) -> bool {
+        self.handed_over >= BURST
+    }
+
     /// Does it, without the lock.
     pub(super) fn run(self, listeners: &Listeners) {
         for job in self.jobs {

@@ -1,4 +1,4 @@
-//! How many answers to malformed messages a peer may provoke.
+//! How many answers to malformed messages, and reports of them, a peer may provoke.
 
 use core::time::Duration;
 
@@ -22,11 +22,17 @@ pub(crate) enum Allowance {
     Exhausted,
 }
 
+/// The budget of reports: so many a second; the others are counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Reports {
+    bucket: Bucket,
+    left_out: u64,
+}
+
 impl Answers {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let per_second = limits.max_error_answers_per_second.max(1);
-        let pacing = Pacing::default().burst(per_second).every(Duration::from_secs(1) / per_second);
-        Self { bucket: Bucket::new(pacing), left: limits.max_error_answers }
+        let bucket = bucket(limits.max_error_answers_per_second);
+        Self { bucket, left: limits.max_error_answers }
     }
 
     pub(crate) fn take(&mut self, now: Instant) -> Allowance {
@@ -39,4 +45,27 @@ impl Answers {
         self.left -= 1;
         Allowance::Answer
     }
+}
+
+impl Reports {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { bucket: bucket(limits.max_violation_reports_per_second), left_out: 0 }
+    }
+
+    /// Whether to report one more. If not, it is counted.
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
+        let reports = self.bucket.try_take(now);
+        self.left_out += u64::from(!reports);
+        reports
+    }
+
+    /// How many were left out since this was asked last.
+    pub(crate) fn take_left_out(&mut self) -> Option<u64> {
+        Some(core::mem::take(&mut self.left_out)).filter(|count| *count > 0)
+    }
+}
+
+fn bucket(per_second: u32) -> Bucket {
+    let per_second = per_second.max(1);
+    Bucket::new(Pacing::default().burst(per_second).every(Duration::from_secs(1) / per_second))
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::answers::Answers;
+use super::answers::{Answers, Reports};
 use super::batches::Batches;
 use super::calls::{Calls, Purpose};
 use super::deadlines::{Deadlines, Timer};
@@ -43,6 +43,7 @@ pub(crate) struct Core {
     pub(super) events: VecDeque<Event>,
     pub(super) answers: Answers,
     pub(super) progress_layout: ProgressLayout,
+    pub(super) reports: Reports,
     pub(super) peer: Option<PeerInfo>,
     /// When the connection ends because the peer does not read.
     pub(super) stall_at: Option<Instant>,
@@ -179,6 +180,7 @@ impl Core {
             events: VecDeque::new(),
             answers: Answers::new(&limits),
             progress_layout: ProgressLayout::unknown(),
+            reports: Reports::new(&limits),
             peer: None,
             stall_at: None,
             holds_input: false,
@@ -214,6 +216,7 @@ impl Core {
             self.batches.clear();
             self.outbox.clear();
         }
+        self.report_left_out();
         self.events.push_back(Event::Closed(reason));
     }
 

@@ -148,11 +148,10 @@ impl Core {
                 self.refuse(ErrorId::Known(&id), &ErrorObject::method_not_found());
             }
             Verdict::Pass(_) if self.requests.len() >= self.limits.max_requests => {
-                let violation = Violation::TooManyRequests;
-                self.handle_malformed(
-                    Malformed { violation, id: Some(id), kind: MalformedKind::Request },
-                    at,
-                );
+                // It was read, so it is refused like any other, without a budget: one answer to each.
+                let error = ErrorObject::internal("too many requests");
+                self.refuse(ErrorId::Known(&id), &error);
+                self.violation(Violation::TooManyRequests);
             }
             Verdict::Pass(speech) => {
                 let reporter = self.reporter(params);
@@ -460,15 +459,8 @@ impl Core {
     /// Servers answer what they cannot read, within a budget; clients never do, or two broken peers
     /// would answer each other for ever.
     fn answer_malformed(&mut self, violation: &Violation, id: Option<RequestId>, at: Instant) {
-        let Lifecycle::Server(_) = self.life else {
-            // The one thing a legacy client refuses is a request that it did read.
-            if let (Violation::TooManyRequests, Some(id)) = (violation, &id)
-                && let Some((code, why)) = violation.answer()
-            {
-                self.refuse(ErrorId::Known(id), &ErrorObject::new(code, why));
-            }
-            return;
-        };
+        let Lifecycle::Server(serving) = &self.life else { return };
+        let null = serving.says_null_id();
         let Some((code, why)) = violation.answer() else { return };
         match self.answers.take(at) {
             Allowance::Silence => return,
@@ -478,7 +470,6 @@ impl Core {
         let error = ErrorObject::new(code, bounded(why, MAX_TEXT_LEN));
         // An id that is in use would end the request that owns it.
         let id = id.filter(|id| !self.is_in_use(id));
-        let null = self.life.revision().is_none_or(|revision| revision.rules().null_id);
         let id = match &id {
             Some(id) => ErrorId::Known(id),
             None if null => ErrorId::Null,
@@ -488,8 +479,16 @@ impl Core {
     }
 
     fn violation(&mut self, violation: Violation) {
-        if !self.is_closed() {
+        if !self.is_closed() && self.reports.take(self.clock) {
+            self.report_left_out();
             self.events.push_back(Event::Violation(violation));
+        }
+    }
+
+    /// Says how many violations were not reported.
+    pub(super) fn report_left_out(&mut self) {
+        if let Some(count) = self.reports.take_left_out() {
+            self.events.push_back(Event::Violation(Violation::More(count)));
         }
     }
 }

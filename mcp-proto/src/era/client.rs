@@ -163,6 +163,10 @@ impl Negotiation {
         let revision = Revision::parse(&version)
             .filter(|revision| revision.era() == Era::Legacy && self.revisions.contains(*revision));
         let Some(revision) = revision else { return Next::Close(CloseReason::NoCommonVersion) };
+        let has = |name| result.get(name).is_some_and(|value| value.kind() == Kind::Object);
+        if !has("capabilities") || !has("serverInfo") {
+            return Next::Close(CloseReason::HandshakeInvalid);
+        }
         self.revision = Some(revision);
         Next::Ready(alloc::boxed::Box::new(PeerInfo {
             revision,

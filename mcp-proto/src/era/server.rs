@@ -81,6 +81,14 @@ impl Serving {
         self.initialized
     }
 
+    /// Whether an error that names no request bears the id null, as JSON-RPC has it, or none.
+    pub(crate) fn says_null_id(&self) -> bool {
+        match self.session {
+            Some(revision) => revision.rules().null_id,
+            None => self.config.revisions.iter().any(|revision| revision.rules().null_id),
+        }
+    }
+
     /// The client says that it is ready.
     pub(crate) fn handle_initialized(&mut self) {
         self.initialized = self.session.is_some();

@@ -184,6 +184,19 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         visitor.visit_newtype_struct(self)
     }
 
+    /// An object. Other decoders take the fields in order from an array as well, which no schema means.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        if self.peek()? == b'[' {
+            return Err(de::Error::invalid_type(de::Unexpected::Seq, &visitor));
+        }
+        self.deserialize_any(visitor)
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -218,7 +231,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct identifier
+        unit_struct seq tuple tuple_struct map identifier
     }
 }
 
@@ -579,6 +592,7 @@ mod tests {
     fn parts_that_nobody_takes_are_an_error_not_a_shift() {
         assert!(read::<(u8, u8)>("[1,2,3]").is_err());
         assert!(read::<u8>("256").is_err());
+        assert!(read::<Plain<'_>>(r#"["x",[1]]"#).is_err(), "fields without names");
         assert!(read::<f64>("1e999").is_err());
         assert!(read::<Shape>(r#"{"New":1,"Unit":null}"#).is_err());
         assert!(read::<Shape>("{}").is_err());

@@ -18,8 +18,8 @@ pub(crate) struct LineDecoder {
     arrivals: VecDeque<(u64, Instant)>,
     /// Position in the stream of the first byte of `buffer`.
     consumed: u64,
-    /// The head of a line that is too long and whose end has not come yet.
-    skipping: Option<Bytes>,
+    /// The line is too long, which was said, and its end has not come yet.
+    skipping: bool,
     max_len: usize,
     tolerance: Tolerance,
     at_start: bool,
@@ -30,7 +30,8 @@ pub(crate) struct LineDecoder {
 pub(crate) enum Line {
     /// A line without its newline, not blank.
     Frame(Bytes, Instant),
-    /// A line that was longer than the limit and is gone, but for its first bytes.
+    /// A line that is longer than the limit and is skipped, but for its first bytes. Said as soon as it is
+    /// known: its end may never come.
     TooLong(Bytes, Instant),
 }
 
@@ -53,7 +54,7 @@ impl LineDecoder {
             searched: 0,
             arrivals: VecDeque::new(),
             consumed: 0,
-            skipping: None,
+            skipping: false,
             max_len,
             tolerance,
             at_start: true,
@@ -100,20 +101,14 @@ impl LineDecoder {
     /// The next complete line.
     pub(crate) fn next_line(&mut self) -> Option<Line> {
         loop {
-            let Some(length) = self.find_newline() else {
-                self.bound_unfinished();
-                return None;
-            };
+            let Some(length) = self.find_newline() else { return self.bound_unfinished() };
             let (mut line, at) = self.take(length + 1);
-            line.truncate(length);
-            if let Some(head) = self.skipping.take() {
-                self.at_start = false;
-                return Some(Line::TooLong(head, at));
+            if core::mem::replace(&mut self.skipping, false) {
+                continue;
             }
+            line.truncate(length);
             if line.len() > self.max_len {
-                self.at_start = false;
-                line.truncate(KEPT_HEAD);
-                return Some(Line::TooLong(Bytes::copy_from_slice(&line), at));
+                return Some(self.too_long(&line, at));
             }
             if let Some(frame) = self.trim(line) {
                 return Some(Line::Frame(frame, at));
@@ -125,8 +120,8 @@ impl LineDecoder {
     pub(crate) fn last_line(&mut self, now: Instant) -> Option<Line> {
         let length = self.buffer.len();
         let (line, _) = self.take(length);
-        if let Some(head) = self.skipping.take() {
-            return Some(Line::TooLong(head, now));
+        if core::mem::replace(&mut self.skipping, false) {
+            return None;
         }
         match self.tolerance {
             Tolerance::Lenient => self.trim(line).map(|frame| Line::Frame(frame, now)),
@@ -156,16 +151,19 @@ impl LineDecoder {
         Some(length)
     }
 
-    /// Drops an unfinished line that is already too long, keeping its head.
-    fn bound_unfinished(&mut self) {
-        if self.buffer.len() <= self.max_len && self.skipping.is_none() {
-            return;
+    /// Drops an unfinished line that is already too long.
+    fn bound_unfinished(&mut self) -> Option<Line> {
+        if self.buffer.len() <= self.max_len && !self.skipping {
+            return None;
         }
         let length = self.buffer.len();
-        let (line, _) = self.take(length);
-        if self.skipping.is_none() {
-            self.skipping = Some(Bytes::copy_from_slice(line.get(..KEPT_HEAD).unwrap_or(&line)));
-        }
+        let (line, at) = self.take(length);
+        (!core::mem::replace(&mut self.skipping, true)).then(|| self.too_long(&line, at))
+    }
+
+    fn too_long(&mut self, line: &[u8], at: Instant) -> Line {
+        self.at_start = false;
+        Line::TooLong(Bytes::copy_from_slice(line.get(..KEPT_HEAD).unwrap_or(line)), at)
     }
 
     fn take(&mut self, length: usize) -> (Bytes, Instant) {
@@ -278,6 +276,16 @@ mod tests {
         lines.handle_input(b"12345678\n123456789\n", at(1));
         let seen = drain(&mut lines);
         assert!(matches!(&seen[..], [Line::Frame(..), Line::TooLong(..)]), "{seen:?}");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_told_once_though_its_end_never_comes() {
+        let mut lines = decoder(16);
+        lines.handle_input(&[b'['; 17], at(1));
+        assert!(matches!(lines.next_line(), Some(Line::TooLong(_, told)) if told == at(1)));
+        lines.handle_input(&[b'['; 100], at(2));
+        assert_eq!(lines.next_line(), None);
+        assert_eq!((lines.last_line(at(3)), lines.len()), (None, 0));
     }
 
     #[test]

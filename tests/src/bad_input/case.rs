@@ -1,0 +1,284 @@
+//! One case of the catalogue, as it stands in the file.
+
+use std::collections::BTreeMap;
+
+use mcp_proto::Revision;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::names::Names;
+use super::reaction::Reaction;
+
+/// One input and every reaction to it that is acceptable.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Case {
+    /// A stable name, such as `RPC-s07`.
+    pub id: String,
+    /// Which part of the protocol it tries.
+    pub layer: String,
+    /// Which side is tried.
+    pub role: Side,
+    /// The revisions for which the expectation holds.
+    #[serde(rename = "revision")]
+    pub revisions: Vec<String>,
+    /// The state in which the input arrives.
+    pub setup: Setup,
+    #[serde(default)]
+    input: Option<String>,
+    #[serde(default)]
+    input_b64: Option<String>,
+    #[serde(default)]
+    input_gen: Option<Vec<Part>>,
+    /// Kept unread until the case is run: a layer that is not built yet may expect what nobody here knows.
+    expect: Value,
+    /// Whether the texts demand it, or this project.
+    pub basis: Basis,
+    /// Why it is in the catalogue.
+    pub why: String,
+}
+
+/// The side under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)] // the names say it
+pub enum Side {
+    Client,
+    Server,
+}
+
+/// Where an expectation comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// It is what the specification requires or permits.
+    Spec,
+    /// The specification is silent or permits more.
+    Policy,
+}
+
+/// The state in which the input arrives.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Setup {
+    /// The name of a starting state.
+    pub base: String,
+    /// Calls that are running: names at a client, requests at a server.
+    #[serde(default)]
+    pub pending: Vec<Pending>,
+    /// Whether the running calls of a client asked for progress.
+    #[serde(default)]
+    pub with_token: bool,
+    /// What a client can do.
+    #[serde(default)]
+    pub caps: Option<BTreeMap<String, Value>>,
+    /// Limits other than the default ones, by name.
+    #[serde(default)]
+    pub limits: BTreeMap<String, usize>,
+    /// The stream ends behind the input.
+    #[serde(default)]
+    pub eof: bool,
+    /// How the input arrives.
+    #[serde(default)]
+    pub feed: Feed,
+    /// What the peer does not do.
+    #[serde(default)]
+    pub peer: Option<String>,
+    /// A message that came before.
+    #[serde(default)]
+    pub pre: Option<String>,
+    /// A deadline that passes behind the input.
+    #[serde(default)]
+    pub advance_clock: Option<String>,
+    /// Which eras are spoken.
+    #[serde(default)]
+    pub era: Option<String>,
+    /// Whatever else refines the state; a state that does not know it refuses to start.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
+}
+
+/// A call that is running when the input arrives.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+#[allow(missing_docs)] // the names say it
+pub enum Pending {
+    Call(String),
+    Request {
+        id: Value,
+        tool: String,
+        #[serde(default)]
+        token: Option<Value>,
+    },
+}
+
+/// How the input arrives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feed {
+    /// As much at once as is taken.
+    #[default]
+    Greedy,
+    /// In single bytes.
+    Bytewise,
+    /// Whole, and in each way to cut it in two.
+    AllSplits,
+    /// Line by line, each behind the answer to the one before.
+    WaitForReplyBetweenLines,
+}
+
+/// What may happen, and what may not.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// One of these must be observed in full; the first is the preferred one.
+    pub any_of: Vec<Reaction>,
+    /// What becomes of the connection.
+    pub after: After,
+    /// What fails the case whatever else happened.
+    #[serde(default)]
+    pub never: Vec<String>,
+    /// For readers.
+    #[serde(default)]
+    #[allow(dead_code)]
+    note: Option<String>,
+}
+
+/// What becomes of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum After {
+    /// It can be used.
+    Usable,
+    /// It has ended.
+    Closed,
+    /// One or the other.
+    Either,
+}
+
+/// A part of a generated input.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Value")]
+pub enum Part {
+    /// A text.
+    Literal(String),
+    /// A text, so many times.
+    Repeat(String, usize),
+    /// A text, so many times; `{{n}}` in it counts from 0.
+    Count(String, usize),
+}
+
+impl From<Value> for Part {
+    fn from(part: Value) -> Self {
+        let text = |at: usize| part[at].as_str().expect("a text").to_owned();
+        let count = || part[2].as_u64().expect("a count") as usize;
+        match part[0].as_str() {
+            Some("lit") => Self::Literal(text(1)),
+            Some("repeat") => Self::Repeat(text(1), count()),
+            Some("count") => Self::Count(text(1), count()),
+            _ => panic!("an unknown part of an input: {part}"),
+        }
+    }
+}
+
+impl Case {
+    /// The catalogue.
+    pub fn all() -> Vec<Self> {
+        let text = include_str!("../../data/bad-input/cases.jsonl");
+        text.lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
+            .collect()
+    }
+
+    /// The revisions for which the case is run.
+    pub fn revisions(&self) -> impl Iterator<Item = Revision> {
+        self.revisions
+            .iter()
+            .map(|wire| Revision::parse(wire).unwrap_or_else(|| panic!("{}: {wire}", self.id)))
+    }
+
+    /// Whether its input is short enough to be tried in more ways than one.
+    pub fn is_small(&self) -> bool {
+        const SMALL: usize = 2 << 10;
+        self.input_gen.is_none() && self.input.as_ref().is_none_or(|text| text.len() <= SMALL)
+    }
+
+    /// What is expected, with what stands for the placeholders.
+    ///
+    /// # Panics
+    ///
+    /// If a reaction is not known here: it must be judged or not be run.
+    pub fn expect(&self, names: &Names) -> Expect {
+        let mut expect = self.expect.clone();
+        fill(&mut expect, names);
+        Expect::deserialize(expect).unwrap_or_else(|error| panic!("{}: {error}", self.id))
+    }
+
+    /// The acceptable reactions as they stand in the file.
+    pub fn expected_text(&self) -> String {
+        let reactions = self.expect["any_of"].as_array().into_iter().flatten();
+        let reactions: Vec<_> = reactions.map(Value::to_string).collect();
+        let mut text = format!("{} after {}", reactions.join(" or "), self.expect["after"]);
+        if let Some(never) = self.expect.get("never") {
+            text.push_str(&format!(" never {never}"));
+        }
+        text
+    }
+
+    /// The bytes of the input, with what stands for the placeholders.
+    ///
+    /// # Panics
+    ///
+    /// If it has no input, no readable one, or a placeholder that nothing stands for.
+    pub fn input(&self, names: &Names) -> Vec<u8> {
+        use base64::Engine;
+        use base64::engine::general_purpose::STANDARD;
+        match (&self.input, &self.input_b64, &self.input_gen) {
+            (Some(text), None, None) => names.fill(text.as_bytes()),
+            (None, Some(encoded), None) => names.fill(&STANDARD.decode(encoded).expect("base64")),
+            (None, None, Some(parts)) => parts.iter().flat_map(|part| part.bytes(names)).collect(),
+            _ => panic!("{}: not exactly one input", self.id),
+        }
+    }
+}
+
+/// Fills what is said of ids: in a list of acceptable ones they are JSON text, alone they are JSON.
+fn fill(expect: &mut Value, names: &Names) {
+    match expect {
+        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, names)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value.as_str() {
+                    Some(text) if name == "id" && text.contains("{{") => {
+                        let filled = names.fill(text.as_bytes());
+                        *value = serde_json::from_slice(&filled).expect("an id");
+                    }
+                    _ => fill(value, names),
+                }
+            }
+        }
+        Value::String(text) if text.contains("{{") => {
+            *text = String::from_utf8_lossy(&names.fill(text.as_bytes())).into_owned();
+        }
+        _ => {}
+    }
+}
+
+impl Part {
+    fn bytes(&self, names: &Names) -> Vec<u8> {
+        match self {
+            Self::Literal(text) => names.fill(text.as_bytes()),
+            Self::Repeat(text, count) => names.fill(text.as_bytes()).repeat(*count),
+            Self::Count(text, count) => {
+                const COUNTER: &str = "{{n}}";
+                let pieces: Vec<_> =
+                    text.split(COUNTER).map(|piece| names.fill(piece.as_bytes())).collect();
+                let mut bytes = Vec::with_capacity((text.len() + COUNTER.len()) * count);
+                for n in 0..*count {
+                    bytes.extend_from_slice(&pieces.join(n.to_string().as_bytes()));
+                }
+                bytes
+            }
+        }
+    }
+}

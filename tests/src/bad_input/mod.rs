@@ -1,0 +1,37 @@
+//! The catalogue of bad input, run against the engine.
+//!
+//! `tests/data/bad-input/` holds the cases. Each is put to an engine in its starting state ([`start`]), fed
+//! its input on simulated time ([`subject`]), and what was seen of it ([`observed`]) is judged ([`judge`],
+//! [`forbidden`]); then the connection must still work, or have ended ([`probe`]).
+//!
+//! A new layer takes its name in [`LAYERS`], its starting states in [`start`], and, if it has reactions that
+//! no layer before had, these in [`reaction`] and [`judge`].
+
+pub mod case;
+pub mod exceptions;
+pub mod forbidden;
+pub mod judge;
+pub mod message;
+pub mod names;
+pub mod observed;
+mod probe;
+pub mod reaction;
+pub mod reference;
+pub mod run;
+pub mod start;
+pub mod subject;
+pub mod suite;
+
+/// The layers that are run.
+pub const LAYERS: [&str; 10] = [
+    "framing",
+    "json",
+    "jsonrpc",
+    "batch",
+    "lifecycle",
+    "meta",
+    "params",
+    "progress",
+    "cancel",
+    "limits",
+];

@@ -1,0 +1,188 @@
+//! One case in one revision: start, feed, look, judge, and see whether the engine still works.
+
+use std::time::{Duration, Instant};
+
+use mcp_proto::role::Role;
+use mcp_proto::{Limits, Revision};
+
+use super::case::{Case, Feed, Side};
+use super::forbidden;
+use super::judge::Judge;
+use super::names::Names;
+use super::probe;
+use super::start::Started;
+use super::subject::Subject;
+
+/// Says how much memory is in use. Nothing else may allocate meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Meter {
+    /// Forgets the most that was in use.
+    pub reset: fn(),
+    /// Bytes in use.
+    pub current: fn() -> usize,
+    /// The most that was in use since the last reset.
+    pub peak: fn() -> usize,
+}
+
+/// What came of a case.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Why it failed; nothing if it did not.
+    pub failures: Vec<String>,
+    /// Which of the acceptable reactions was seen; 0 is the preferred one.
+    pub reaction: Option<usize>,
+    /// What was seen, line by line.
+    pub transcript: Vec<String>,
+    /// Memory in use at most, above what was in use before the input.
+    pub memory: usize,
+}
+
+/// Time in which everything must have been done.
+const PROMPT: Duration = Duration::from_secs(1);
+
+/// What all that is not counted by a limit may take.
+const SLACK: usize = 1 << 20;
+
+/// Runs a case in one revision, however its input is to arrive. A small one is fed in single bytes as well:
+/// the reaction must be the same.
+pub fn run(case: &Case, revision: Revision, meter: Meter) -> Outcome {
+    let mut ways = vec![case.setup.feed];
+    let whole = once(case, revision, meter, Way::whole(case.setup.feed));
+    if !whole.failures.is_empty() {
+        return whole;
+    }
+    if case.setup.feed == Feed::Greedy && case.is_small() {
+        ways.push(Feed::Bytewise);
+    }
+    let length = match case.role {
+        Side::Server => case.input(&Started::server(case, revision).names).len(),
+        Side::Client => case.input(&Started::client(case, revision).names).len(),
+    };
+    let splits = if case.setup.feed == Feed::AllSplits { 1..length } else { 0..0 };
+    let more = ways
+        .drain(1..)
+        .map(Way::whole)
+        .chain(splits.map(|at| Way { feed: Feed::Greedy, split: Some(at) }));
+    for way in more {
+        let mut outcome = once(case, revision, meter, way);
+        if !outcome.failures.is_empty() {
+            outcome.failures.insert(0, format!("{way:?}"));
+            return outcome;
+        }
+    }
+    whole
+}
+
+/// How an input arrives.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    feed: Feed,
+    split: Option<usize>,
+}
+
+impl Way {
+    fn whole(feed: Feed) -> Self {
+        Self { feed, split: None }
+    }
+}
+
+fn once(case: &Case, revision: Revision, meter: Meter, way: Way) -> Outcome {
+    match case.role {
+        Side::Server => play(case, revision, meter, way, Started::server(case, revision)),
+        Side::Client => play(case, revision, meter, way, Started::client(case, revision)),
+    }
+}
+
+fn play<R: Role>(
+    case: &Case,
+    revision: Revision,
+    meter: Meter,
+    way: Way,
+    started: Started<R>,
+) -> Outcome {
+    let Started { mut subject, names } = started;
+    let expect = case.expect(&names);
+    let input = case.input(&names);
+    let is_cut = !input.is_empty() && !input.ends_with(b"\n");
+
+    subject.start_watch(&input);
+    let began = Instant::now();
+    (meter.reset)();
+    let before = (meter.current)();
+    let (first, second) = input.split_at(way.split.unwrap_or(input.len()));
+    subject.feed(first, way.feed);
+    subject.feed(second, way.feed);
+    if case.setup.eof {
+        subject.eof();
+    }
+    match case.setup.advance_clock.as_deref() {
+        None => {}
+        Some("probe_timeout") => subject.pass(Duration::from_secs(10)),
+        Some(unknown) => panic!("{}: an unknown deadline: {unknown}", case.id),
+    }
+    subject.pass(PROMPT);
+    let memory = (meter.peak)().saturating_sub(before);
+    let elapsed = began.elapsed();
+
+    let mut seen = subject.look();
+    seen.memory = Some((memory, bound(case)));
+    seen.elapsed = elapsed;
+    let judge = Judge::new(&input, &seen);
+    let verdicts: Vec<_> = expect.any_of.iter().map(|reaction| judge.judge(reaction)).collect();
+    let reaction = verdicts.iter().position(Result::is_ok);
+    let mut failures = Vec::new();
+    if reaction.is_none() {
+        failures.extend(
+            verdicts
+                .into_iter()
+                .filter_map(Result::err)
+                .enumerate()
+                .map(|(n, why)| format!("not reaction {}: {why}", n + 1)),
+        );
+    }
+    failures.extend(forbidden::always(case, &judge, &names, revision));
+    let never = expect.never.iter().filter(|what| forbidden::happened(what, case, &judge, &names));
+    failures.extend(never.map(|what| format!("never: {what}")));
+    let mut transcript: Vec<_> = seen.transcript.lines().collect();
+    if failures.is_empty() {
+        failures.extend(probe::after(&mut subject, case, &names, revision, is_cut));
+        let lines = subject.look().transcript;
+        transcript.push("the probe:".to_owned());
+        transcript.extend(lines.lines());
+    }
+    Outcome { failures, reaction, transcript, memory }
+}
+
+/// Bytes that the limits of a case allow: one message that comes, what waits to be sent, what each request
+/// and call keeps. Buffers grow by doubling, and for a moment the old one is beside the new one.
+fn bound(case: &Case) -> usize {
+    let mut limits = Limits::default();
+    if case.role == Side::Client {
+        limits.max_message_len = 16 << 20;
+    }
+    let limit =
+        |name: &str, default: usize| case.setup.limits.get(name).copied().unwrap_or(default);
+    let message = limit("max_message_bytes", limits.max_message_len);
+    let outbox = limit("max_output_bytes", limits.max_outbox_len);
+    let requests = limit("max_inflight", limits.max_requests);
+    3 * message + 3 * outbox + requests * (limits.max_id_len + (1 << 10)) + SLACK
+}
+
+/// Ends a connection, and says what is left over.
+pub(super) fn end<R: Role>(subject: &mut Subject<R>) -> Vec<String> {
+    let mut faults = Vec::new();
+    subject.conn.close(subject.now);
+    subject.pump();
+    if subject.conn.calls_in_flight() + subject.conn.requests_in_flight() > 0 {
+        faults.push("calls or requests outlive the connection".to_owned());
+    }
+    if subject.conn.poll_timeout().is_some() {
+        faults.push("a deadline outlives the connection".to_owned());
+    }
+    faults
+}
+
+/// Names of calls that are used by the probe too.
+pub(super) fn id<'a>(names: &'a Names, call: &str) -> &'a str {
+    names.get(&format!("id.{call}")).unwrap_or_default()
+}

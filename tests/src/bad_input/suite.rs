@@ -1,0 +1,176 @@
+//! The whole catalogue, one case after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use mcp_proto::Revision;
+
+use super::LAYERS;
+use super::case::{Basis, Case};
+use super::exceptions::Exception;
+use super::run::{Meter, Outcome, run};
+
+/// What came of the catalogue.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Runs by layer: cases, runs, runs that showed the preferred reaction.
+    pub run: BTreeMap<String, Counts>,
+    /// Cases of layers that are not run, by layer.
+    pub left_out: BTreeMap<String, usize>,
+    /// A table of what failed; empty if nothing did.
+    pub failures: String,
+    /// Exceptions that were needed.
+    pub exceptions: usize,
+}
+
+/// The runs of a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Cases.
+    pub cases: usize,
+    /// Runs: once for each revision.
+    pub runs: usize,
+    /// Runs of the basis `spec`.
+    pub spec: usize,
+    /// Runs that showed the preferred reaction.
+    pub preferred: usize,
+    /// Most memory that a run took, in bytes.
+    pub memory: usize,
+}
+
+/// Stack of the thread that runs a case, in bytes: no input may need more.
+const STACK: usize = 256 << 10;
+
+/// Real time after which a case hangs. The slowest takes a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs every case of [`LAYERS`] whose id begins with `filter`.
+///
+/// # Panics
+///
+/// If a case hangs: its thread cannot be ended.
+pub fn run_all(filter: &str, meter: Meter) -> Summary {
+    let mut summary = Summary::default();
+    let exceptions = Exception::all();
+    let excused: BTreeSet<(&str, &str)> = exceptions
+        .iter()
+        .flat_map(|exception| {
+            exception.revisions.iter().map(|revision| (&*exception.id, &**revision))
+        })
+        .collect();
+    let mut met = BTreeSet::new();
+    let cases = Case::all();
+    for case in &cases {
+        if !LAYERS.contains(&case.layer.as_str()) {
+            *summary.left_out.entry(case.layer.clone()).or_default() += 1;
+            continue;
+        }
+        if !case.id.starts_with(filter) {
+            continue;
+        }
+        let counts = summary.run.entry(case.layer.clone()).or_default();
+        counts.cases += 1;
+        for revision in case.revisions() {
+            let outcome = apart(case, revision, meter);
+            counts.runs += 1;
+            counts.spec += usize::from(case.basis == Basis::Spec);
+            counts.preferred += usize::from(outcome.reaction == Some(0));
+            counts.memory = counts.memory.max(outcome.memory);
+            let key = excused.get(&(&*case.id, revision.as_str()));
+            match (key, outcome.failures.is_empty()) {
+                (None, true) => {}
+                (None, false) => row(&mut summary.failures, case, revision, &outcome),
+                (Some(key), is_met) => {
+                    met.insert(*key);
+                    summary.exceptions += usize::from(!is_met);
+                    if is_met {
+                        let _ = writeln!(
+                            summary.failures,
+                            "{} {revision}: met, so it is no exception\n",
+                            case.id
+                        );
+                    }
+                }
+            }
+        }
+    }
+    if filter.is_empty() {
+        for (id, revision) in excused.difference(&met) {
+            let _ = writeln!(
+                summary.failures,
+                "{id} {revision}: an exception for nothing that is run\n"
+            );
+        }
+    }
+    summary
+}
+
+/// Runs a case in a thread of its own, named after it: an overflow of its stack ends the process, and only
+/// that name tells where.
+fn apart(case: &Case, revision: Revision, meter: Meter) -> Outcome {
+    let name = format!("{} {revision}", case.id);
+    let (done, outcome) = mpsc::channel();
+    let own = case.clone();
+    let thread = thread::Builder::new().name(name.clone()).stack_size(STACK);
+    let thread = thread
+        .spawn(move || done.send(run(&own, revision, meter)).expect("somebody waits"))
+        .expect("a thread");
+    match outcome.recv_timeout(PATIENCE) {
+        Ok(outcome) => {
+            thread.join().expect("it has ended");
+            outcome
+        }
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{name}: hangs"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            let panic = thread.join().expect_err("it ended without a word");
+            let why = panic.downcast_ref::<String>().cloned();
+            let why = why.or_else(|| panic.downcast_ref::<&str>().map(|why| (*why).to_owned()));
+            let failures = vec![format!("panic: {}", why.unwrap_or_default())];
+            Outcome { failures, reaction: None, transcript: Vec::new(), memory: 0 }
+        }
+    }
+}
+
+fn row(table: &mut String, case: &Case, revision: Revision, outcome: &Outcome) {
+    let mut line = |name: &str, text: &str| {
+        let _ = writeln!(table, "{name:>10} | {text}");
+    };
+    line(&case.id, &format!("{revision} {:?} {}", case.basis, case.why));
+    line("expected", &super::message::cut(&case.expected_text()));
+    outcome.failures.iter().for_each(|why| line("failed", why));
+    outcome.transcript.iter().for_each(|what| line("observed", what));
+    table.push('\n');
+}
+
+impl Summary {
+    /// Counts by layer, for people.
+    pub fn table(&self) -> String {
+        let mut table =
+            String::from("layer      cases  runs  spec  policy  preferred  memory at most\n");
+        for (layer, counts) in &self.run {
+            let Counts { cases, runs, spec, preferred, memory } = counts;
+            let policy = runs - spec;
+            let _ = writeln!(
+                table,
+                "{layer:<10} {cases:>5} {runs:>5} {spec:>5} {policy:>7} {preferred:>10} {:>11} KiB",
+                memory >> 10
+            );
+        }
+        let (cases, runs) = self
+            .run
+            .values()
+            .fold((0, 0), |(cases, runs), counts| (cases + counts.cases, runs + counts.runs));
+        let _ = writeln!(
+            table,
+            "{:<10} {cases:>5} {runs:>5}; {} of them exceptions",
+            "all", self.exceptions
+        );
+        for (layer, cases) in &self.left_out {
+            let _ = writeln!(table, "{layer:<14} {cases:>3} cases: not built yet, so not run");
+        }
+        table
+    }
+}

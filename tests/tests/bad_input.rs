@@ -1,0 +1,40 @@
+//! Hostile and odd input: every case of the catalogue in `data/bad-input`, against the engine itself.
+//!
+//! `BAD_INPUT=RPC-s07` in the environment runs only the cases whose id begins so.
+
+use std::collections::BTreeMap;
+
+use mcp_tests::bad_input::run::Meter;
+use mcp_tests::bad_input::suite::run_all;
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Layers that are not built yet, with their cases. A layer that is built moves to `LAYERS`.
+const NOT_RUN: [(&str, usize); 7] = [
+    ("http-client", 23),
+    ("http-server", 54),
+    ("mrtr", 8),
+    ("oauth", 27),
+    ("sse", 11),
+    ("subscription", 12),
+    ("tasks", 7),
+];
+
+/// The only test here: what another one allocates at the same time would be counted too.
+#[test]
+fn every_bad_input_has_a_reaction_that_is_acceptable() {
+    let filter = std::env::var("BAD_INPUT").unwrap_or_default();
+    let meter = Meter {
+        reset: || MEMORY.reset_peak_usage(),
+        current: || MEMORY.current_usage(),
+        peak: || MEMORY.peak_usage(),
+    };
+    let summary = run_all(&filter, meter);
+    println!("{}", summary.table());
+    assert!(summary.failures.is_empty(), "\n{}", summary.failures);
+    let left_out: BTreeMap<_, _> = NOT_RUN.map(|(layer, cases)| (layer.to_owned(), cases)).into();
+    assert_eq!(summary.left_out, left_out, "layers that nobody runs");
+    assert!(!filter.is_empty() || summary.run.len() == mcp_tests::bad_input::LAYERS.len());
+}
