@@ -262,8 +262,9 @@ fn limit(limits: &mut Limits, setup: &Setup) {
             "max_message_bytes" => limits.max_message_len = *value,
             "max_inflight" => limits.max_requests = *value,
             "max_output_bytes" => limits.max_outbox_len = *value,
-            // Batches are bounded by the length of their message; subscriptions are the application's.
-            "max_batch" | "max_subscriptions" => {}
+            "max_batch" => limits.max_batch_len = *value,
+            // Those to single resources are the application's.
+            "max_subscriptions" => {}
             unknown => panic!("an unknown limit: {unknown}"),
         }
     }
