@@ -83,6 +83,8 @@ fn late_or_unknown_progress_closes_nothing() {
     client.told();
     for n in 0..1000 {
         client.feed(progress("2", &n.to_string()) + &progress("99999", "1"));
+        // Slow enough for each to be told.
+        client.pass(millis(40));
     }
     let told = client.told();
     assert_eq!(told.len(), 2000);

@@ -6,7 +6,9 @@ use mcp_proto::{
     CallOptions, CallToolResult, ClientConfig, Event, Progress, ProgressToken, RawJson, RequestId,
     Revision, SendError, Timeouts, Tolerance, Violation,
 };
-use mcp_tests::{Hand, endings, progress, result, secs, tool_call, values, violations, welcome};
+use mcp_tests::{
+    Hand, endings, millis, progress, result, secs, tool_call, values, violations, welcome,
+};
 use proptest::prelude::*;
 
 /// The token on the wire of a report for a request that carried `token`.
@@ -220,6 +222,8 @@ fn a_token_that_a_server_invented_is_counted_and_never_fatal() {
         client.feed(
             progress(&format!("\"invented-{n}\""), "1") + &progress(&(1000 + n).to_string(), "1"),
         );
+        // Slow enough for each to be told.
+        client.pass(millis(40));
     }
     let told = client.told();
     assert_eq!(violations(&told).len(), 314);

@@ -81,11 +81,12 @@ impl Serving {
         self.initialized
     }
 
-    /// Whether an error that names no request bears the id null, as JSON-RPC has it, or none.
+    /// Whether an error that names no request bears the id null, as JSON-RPC has it, or none. Before a
+    /// session it does, unless there can be none.
     pub(crate) fn says_null_id(&self) -> bool {
         match self.session {
             Some(revision) => revision.rules().null_id,
-            None => self.config.revisions.iter().any(|revision| revision.rules().null_id),
+            None => self.config.revisions.newest(Era::Legacy).is_some(),
         }
     }
 
