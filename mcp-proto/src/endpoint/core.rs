@@ -54,6 +54,8 @@ pub(crate) struct Core {
     pub(super) phase: Phase,
     /// The latest time that a caller named.
     pub(super) clock: Instant,
+    /// When the message that is being read was complete.
+    pub(super) read_at: Instant,
 }
 
 /// Why the machine wants to be woken.
@@ -187,6 +189,7 @@ impl Core {
             holds_progress: false,
             phase: Phase::Open,
             clock: Instant::ZERO,
+            read_at: Instant::ZERO,
         }
     }
 

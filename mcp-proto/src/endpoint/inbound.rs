@@ -28,7 +28,7 @@ impl Core {
     /// One whole message, complete at `at`. What was due before that has ended before it.
     pub(crate) fn handle_message(&mut self, frame: Bytes, at: Instant) {
         // What was due before it may have been the handshake, which ends everything.
-        self.expire_before(at);
+        self.begin_message(at);
         if self.is_closed() {
             return;
         }
@@ -70,7 +70,7 @@ impl Core {
     /// A line that was longer than the limit; `head` is how it began.
     pub(crate) fn handle_too_long(&mut self, head: &[u8], at: Instant) {
         // What was due before it may have been the handshake, which ends everything.
-        self.expire_before(at);
+        self.begin_message(at);
         if self.is_closed() {
             return;
         }
@@ -85,8 +85,10 @@ impl Core {
         self.settle();
     }
 
-    /// Ends what was due strictly before `at`: bytes that came at a deadline win over it.
-    fn expire_before(&mut self, at: Instant) {
+    /// A message is read that was complete at `at`. Ends what was due strictly before: bytes that came at a
+    /// deadline win over it.
+    fn begin_message(&mut self, at: Instant) {
+        self.read_at = at;
         match at.as_nanos().checked_sub(1) {
             Some(before) => self.expire(Instant::from_nanos(before)),
             None => self.observe(at),
@@ -479,7 +481,7 @@ impl Core {
     }
 
     fn violation(&mut self, violation: Violation) {
-        if !self.is_closed() && self.reports.take(self.clock) {
+        if !self.is_closed() && self.reports.take(self.read_at) {
             self.report_left_out();
             self.events.push_back(Event::Violation(violation));
         }

@@ -275,7 +275,11 @@ impl Part {
                     text.split(COUNTER).map(|piece| names.fill(piece.as_bytes())).collect();
                 let mut bytes = Vec::with_capacity((text.len() + COUNTER.len()) * count);
                 for n in 0..*count {
-                    bytes.extend_from_slice(&pieces.join(n.to_string().as_bytes()));
+                    let n = n.to_string();
+                    for (at, piece) in pieces.iter().enumerate() {
+                        bytes.extend_from_slice(if at > 0 { n.as_bytes() } else { b"" });
+                        bytes.extend_from_slice(piece);
+                    }
                 }
                 bytes
             }

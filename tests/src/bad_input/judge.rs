@@ -72,7 +72,7 @@ impl<'a> Judge<'a> {
                 |part: &&Reaction| matches!(part, Reaction::Reply(reply) if reply.extra.is_some());
             extra.is_anonymous()
                 && matches!(extra.code(), Some(-32700 | -32600))
-                && parts.iter().any(|part| reads(&part))
+                && parts.iter().any(|part| reads(part))
         };
         let unexpected = self.unclaimed(&claims).find(|(_, sent)| !allows(sent));
         check(unexpected.is_none(), || {

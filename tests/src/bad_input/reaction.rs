@@ -13,7 +13,7 @@ pub enum Reaction {
     All {
         of: Vec<Self>,
     },
-    Reply(Reply),
+    Reply(Box<Reply>),
     ReplyEach {
         count: usize,
         #[serde(default)]

@@ -46,31 +46,29 @@ const SLACK: usize = 1 << 20;
 /// Runs a case in one revision, however its input is to arrive. A small one is fed in single bytes as well:
 /// the reaction must be the same.
 pub fn run(case: &Case, revision: Revision, meter: Meter) -> Outcome {
-    let mut ways = vec![case.setup.feed];
-    let whole = once(case, revision, meter, Way::whole(case.setup.feed));
-    if !whole.failures.is_empty() {
-        return whole;
+    let first = once(case, revision, meter, Way { feed: case.setup.feed, split: None });
+    if !first.failures.is_empty() {
+        return first;
     }
-    if case.setup.feed == Feed::Greedy && case.is_small() {
-        ways.push(Feed::Bytewise);
-    }
-    let length = match case.role {
-        Side::Server => case.input(&Started::server(case, revision).names).len(),
-        Side::Client => case.input(&Started::client(case, revision).names).len(),
+    let others: Vec<Way> = match case.setup.feed {
+        Feed::Greedy if case.is_small() => vec![Way { feed: Feed::Bytewise, split: None }],
+        Feed::AllSplits => {
+            let length = match case.role {
+                Side::Server => case.input(&Started::server(case, revision).names).len(),
+                Side::Client => case.input(&Started::client(case, revision).names).len(),
+            };
+            (1..length).map(|at| Way { feed: Feed::Greedy, split: Some(at) }).collect()
+        }
+        _ => Vec::new(),
     };
-    let splits = if case.setup.feed == Feed::AllSplits { 1..length } else { 0..0 };
-    let more = ways
-        .drain(1..)
-        .map(Way::whole)
-        .chain(splits.map(|at| Way { feed: Feed::Greedy, split: Some(at) }));
-    for way in more {
+    for way in others {
         let mut outcome = once(case, revision, meter, way);
         if !outcome.failures.is_empty() {
             outcome.failures.insert(0, format!("{way:?}"));
             return outcome;
         }
     }
-    whole
+    first
 }
 
 /// How an input arrives.
@@ -78,12 +76,6 @@ pub fn run(case: &Case, revision: Revision, meter: Meter) -> Outcome {
 struct Way {
     feed: Feed,
     split: Option<usize>,
-}
-
-impl Way {
-    fn whole(feed: Feed) -> Self {
-        Self { feed, split: None }
-    }
 }
 
 fn once(case: &Case, revision: Revision, meter: Meter, way: Way) -> Outcome {

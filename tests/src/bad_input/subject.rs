@@ -78,7 +78,7 @@ impl<R: Role> Subject<R> {
     pub fn start_watch(&mut self, input: &[u8]) {
         let running = std::mem::take(&mut self.seen.handled);
         self.seen = Observed::default();
-        let lines = input.iter().filter(|byte| **byte == b'\n').count();
+        let lines = memchr::memchr_iter(b'\n', input).count();
         self.seen.handled = Vec::with_capacity(running.len() + lines + 1);
         self.seen.handled.extend(
             running.into_iter().filter(|handled| handled.is_slow && handled.cancelled == 0),
