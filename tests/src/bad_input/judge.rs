@@ -67,12 +67,11 @@ impl<'a> Judge<'a> {
         for part in &parts {
             self.part(part, &mut claims, is_alone)?;
         }
+        let has_extra =
+            |part: &&Reaction| matches!(part, Reaction::Reply(reply) if reply.extra.is_some());
+        let allows_extra = parts.iter().any(has_extra);
         let allows = |extra: &Sent| {
-            let reads =
-                |part: &&Reaction| matches!(part, Reaction::Reply(reply) if reply.extra.is_some());
-            extra.is_anonymous()
-                && matches!(extra.code(), Some(-32700 | -32600))
-                && parts.iter().any(|part| reads(part))
+            allows_extra && extra.is_anonymous() && matches!(extra.code(), Some(-32700 | -32600))
         };
         let unexpected = self.unclaimed(&claims).find(|(_, sent)| !allows(sent));
         check(unexpected.is_none(), || {
