@@ -4,7 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Programs whose cases no attribute marks: one without test harness, one without std.
-const UNMARKED: [&str; 2] = ["mcp-tokio/tests/stdio.rs", "tests/no-std/src/main.rs"];
+const UNMARKED: [&str; 4] = [
+    "mcp-tokio/tests/stdio.rs",
+    "tests/no-std/src/main.rs",
+    "bad_input_tokio/main.rs",
+    "bad_input_tokio/process.rs",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
