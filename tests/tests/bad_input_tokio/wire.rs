@@ -76,7 +76,7 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Wire<W> {
         let bytes = std::mem::take(&mut *self.read.lock().unwrap());
         let (mut sent, mut faults) = (Vec::new(), Vec::new());
         for (at, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let read = line.strip_suffix(b"\n").ok_or("a line without end".to_owned());
+            let read = line.strip_suffix(b"\n").ok_or_else(|| "a line without end".to_owned());
             match read.and_then(|line| Sent::of_line(at, line)) {
                 Ok(messages) => sent.extend(messages),
                 Err(fault) => faults.push(format!(
