@@ -97,7 +97,6 @@ fn run_all(filter: &str) -> String {
 
 fn feeds(case: &Case) -> Vec<Feed> {
     match case.setup.feed {
-        // Line by line and whole are the same to whoever reads a pipe.
         Feed::Greedy if case.is_small() => vec![Feed::Greedy, Feed::Bytewise],
         feed => vec![feed],
     }
@@ -190,7 +189,7 @@ where
     let mut seen = Observed::default();
     seen.revisions.0 = served.look().await.and_then(|(_, revision)| revision);
 
-    seen.refused_input = !wire.write(&input, feed).await;
+    seen.refused_input = !wire.feed(&input, feed).await;
     if case.setup.eof {
         wire.eof().await;
     }
@@ -256,7 +255,7 @@ where
     let before = started.client.peer().map(|peer| peer.revision);
     started.start_watch();
 
-    let refused = !wire.write(&input, feed).await;
+    let refused = !wire.feed(&input, feed).await;
     if case.setup.eof {
         wire.eof().await;
     }

@@ -37,6 +37,21 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Wire<W> {
         Self { read, writer: Some(writer) }
     }
 
+    /// Writes an input as its case says. Whether all was taken.
+    pub async fn feed(&mut self, input: &[u8], feed: Feed) -> bool {
+        match feed {
+            Feed::WaitForReplyBetweenLines => {
+                for line in input.split_inclusive(|byte| *byte == b'\n') {
+                    if !self.write(line, Feed::Greedy).await {
+                        return false;
+                    }
+                }
+                true
+            }
+            feed => self.write(input, feed).await,
+        }
+    }
+
     /// Writes it, and waits until nothing can go on. Whether all was taken.
     pub async fn write(&mut self, bytes: &[u8], feed: Feed) -> bool {
         let Some(mut writer) = self.writer.take() else { return false };
