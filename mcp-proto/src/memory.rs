@@ -89,6 +89,7 @@ mod tests {
         stall_timeout: Duration::from_secs(9),
         max_error_answers_per_second: 4,
         max_error_answers: 6,
+        max_violation_reports_per_second: 30,
         max_milestones: 2,
         max_events: 8,
     };
@@ -153,6 +154,7 @@ mod tests {
             stall_timeout,
             max_error_answers_per_second,
             max_error_answers,
+            max_violation_reports_per_second,
             max_milestones,
             max_events,
         } = LIMITS;
@@ -166,6 +168,7 @@ mod tests {
         outbox_len(max_outbox_len, stall_timeout);
         output_len(max_output_len);
         error_answers(max_error_answers_per_second as usize, max_error_answers as usize);
+        violation_reports(max_violation_reports_per_second as usize);
         milestones(max_milestones);
         events(max_events);
     }
@@ -299,6 +302,18 @@ mod tests {
         let told: Vec<_> = (0..in_all).flat_map(|_| tell(&mut server, "no")).collect();
         assert_eq!(told.last(), Some(&Event::Closed(CloseReason::TooManyViolations)));
         assert_eq!(told.len(), in_all - per_second + 1);
+    }
+
+    fn violation_reports(limit: usize) {
+        let mut server = server();
+        let told: usize = (0..limit + 2).map(|_| tell(&mut server, "no").len()).sum();
+        assert_eq!(told, limit);
+        server.handle_timeout(Instant::from(Duration::from_secs(10)));
+        let told = tell(&mut server, "no");
+        assert!(
+            matches!(&told[..], [Event::Violation(Violation::More(2)), Event::Violation(_)]),
+            "{told:?}"
+        );
     }
 
     fn milestones(limit: usize) {

@@ -142,8 +142,9 @@ impl Core {
         let forced_len = times(answers, sum([error, MAX_TEXT_LEN]));
         let forced =
             sum([times(limits.max_requests, sum([limits.max_milestones, 2])), times(2, answers)]);
-        // A message may be three events, and a line a batch of them.
-        let events = sum([limits.max_events, ends, line, 3]);
+        // A message may be three events, and a line a batch of them. Before a violation and before the end it
+        // is told how many were left out.
+        let events = sum([limits.max_events, ends, line, 3 + 2]);
         sum([
             Calls::bound(limits),
             Requests::bound(limits),

@@ -2,27 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use mcp_proto::Revision;
 use mcp_proto::role::Role;
-use mcp_proto::{Limits, Revision};
 
 use super::case::{Case, Feed, Side};
 use super::forbidden;
 use super::judge::Judge;
 use super::names::Names;
 use super::probe;
-use super::start::Started;
+use super::start::{Started, client_config, server_config};
 use super::subject::Subject;
 
-/// Says how much memory is in use. Nothing else may allocate meanwhile.
-#[derive(Clone, Copy, Debug)]
-pub struct Meter {
-    /// Forgets the most that was in use.
-    pub reset: fn(),
-    /// Bytes in use.
-    pub current: fn() -> usize,
-    /// The most that was in use since the last reset.
-    pub peak: fn() -> usize,
-}
+/// Runs something, and says how many bytes of memory were in use at most, beyond those before.
+pub type Measure = fn(&mut dyn FnMut()) -> usize;
 
 /// What came of a case.
 #[derive(Clone, Debug)]
@@ -45,8 +37,8 @@ const SLACK: usize = 1 << 20;
 
 /// Runs a case in one revision, however its input is to arrive. A small one is fed in single bytes as well:
 /// the reaction must be the same.
-pub fn run(case: &Case, revision: Revision, meter: Meter) -> Outcome {
-    let first = once(case, revision, meter, Way { feed: case.setup.feed, split: None });
+pub fn run(case: &Case, revision: Revision, measure: Measure) -> Outcome {
+    let first = once(case, revision, measure, Way { feed: case.setup.feed, split: None });
     if !first.failures.is_empty() {
         return first;
     }
@@ -62,7 +54,7 @@ pub fn run(case: &Case, revision: Revision, meter: Meter) -> Outcome {
         _ => Vec::new(),
     };
     for way in others {
-        let mut outcome = once(case, revision, meter, way);
+        let mut outcome = once(case, revision, measure, way);
         if !outcome.failures.is_empty() {
             outcome.failures.insert(0, format!("{way:?}"));
             return outcome;
@@ -78,17 +70,17 @@ struct Way {
     split: Option<usize>,
 }
 
-fn once(case: &Case, revision: Revision, meter: Meter, way: Way) -> Outcome {
+fn once(case: &Case, revision: Revision, measure: Measure, way: Way) -> Outcome {
     match case.role {
-        Side::Server => play(case, revision, meter, way, Started::server(case, revision)),
-        Side::Client => play(case, revision, meter, way, Started::client(case, revision)),
+        Side::Server => play(case, revision, measure, way, Started::server(case, revision)),
+        Side::Client => play(case, revision, measure, way, Started::client(case, revision)),
     }
 }
 
 fn play<R: Role>(
     case: &Case,
     revision: Revision,
-    meter: Meter,
+    measure: Measure,
     way: Way,
     started: Started<R>,
 ) -> Outcome {
@@ -99,25 +91,24 @@ fn play<R: Role>(
 
     subject.start_watch(&input);
     let began = Instant::now();
-    (meter.reset)();
-    let before = (meter.current)();
-    let (first, second) = input.split_at(way.split.unwrap_or(input.len()));
-    subject.feed(first, way.feed);
-    subject.feed(second, way.feed);
-    if case.setup.eof {
-        subject.eof();
-    }
-    match case.setup.advance_clock.as_deref() {
-        None => {}
-        Some("probe_timeout") => subject.pass(Duration::from_secs(10)),
-        Some(unknown) => panic!("{}: an unknown deadline: {unknown}", case.id),
-    }
-    subject.pass(PROMPT);
-    let memory = (meter.peak)().saturating_sub(before);
+    let memory = measure(&mut || {
+        let (first, second) = input.split_at(way.split.unwrap_or(input.len()));
+        subject.feed(first, way.feed);
+        subject.feed(second, way.feed);
+        if case.setup.eof {
+            subject.eof();
+        }
+        match case.setup.advance_clock.as_deref() {
+            None => {}
+            Some("probe_timeout") => subject.pass(Duration::from_secs(10)),
+            Some(unknown) => panic!("{}: an unknown deadline: {unknown}", case.id),
+        }
+        subject.pass(PROMPT);
+    });
     let elapsed = began.elapsed();
 
     let mut seen = subject.look();
-    seen.memory = Some((memory, bound(case)));
+    seen.memory = Some((memory, bound::<R>(case, revision)));
     seen.elapsed = elapsed;
     let judge = Judge::new(&input, &seen);
     let verdicts: Vec<_> = expect.any_of.iter().map(|reaction| judge.judge(reaction)).collect();
@@ -145,19 +136,18 @@ fn play<R: Role>(
     Outcome { failures, reaction, transcript, memory }
 }
 
-/// Bytes that the limits of a case allow: one message that comes, what waits to be sent, what each request
-/// and call keeps. Buffers grow by doubling, and for a moment the old one is beside the new one.
-fn bound(case: &Case) -> usize {
-    let mut limits = Limits::default();
-    if case.role == Side::Client {
-        limits.max_message_len = 16 << 20;
-    }
-    let limit =
-        |name: &str, default: usize| case.setup.limits.get(name).copied().unwrap_or(default);
-    let message = limit("max_message_bytes", limits.max_message_len);
-    let outbox = limit("max_output_bytes", limits.max_outbox_len);
-    let requests = limit("max_inflight", limits.max_requests);
-    3 * message + 3 * outbox + requests * (limits.max_id_len + (1 << 10)) + SLACK
+/// Bytes that the limits of a case allow. What is promised covers every table at once; no case fills all of
+/// them, so less must do: a message that comes, what waits to be sent, and what each request keeps. Buffers
+/// grow by doubling, and for a moment the old one is beside the new one.
+fn bound<R: Role>(case: &Case, revision: Revision) -> usize {
+    let limits = match case.role {
+        Side::Server => server_config(case, revision).limits,
+        Side::Client => client_config(case, revision).limits,
+    };
+    let request = limits.max_id_len + (1 << 10);
+    let filled =
+        3 * limits.max_message_len + 3 * limits.max_outbox_len + limits.max_requests * request;
+    limits.memory_bound::<R>().min(filled) + SLACK
 }
 
 /// Ends a connection, and says what is left over.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use mcp_proto::Revision;
 use super::LAYERS;
 use super::case::{Basis, Case};
 use super::exceptions::Exception;
-use super::run::{Meter, Outcome, run};
+use super::run::{Measure, Outcome, run};
 
 /// What came of the catalogue.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +53,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Panics
 ///
 /// If a case hangs: its thread cannot be ended.
-pub fn run_all(filter: &str, meter: Meter) -> Summary {
+pub fn run_all(filter: &str, measure: Measure) -> Summary {
     let mut summary = Summary::default();
     let exceptions = Exception::all();
     let excused: BTreeSet<(&str, &str)> = exceptions
@@ -63,36 +64,33 @@ pub fn run_all(filter: &str, meter: Meter) -> Summary {
         .collect();
     let mut met = BTreeSet::new();
     let cases = Case::all();
-    for case in &cases {
-        if !LAYERS.contains(&case.layer.as_str()) {
-            *summary.left_out.entry(case.layer.clone()).or_default() += 1;
-            continue;
-        }
-        if !case.id.starts_with(filter) {
-            continue;
-        }
+    let (built, others): (Vec<_>, Vec<_>) =
+        cases.iter().partition(|case| LAYERS.contains(&case.layer.as_str()));
+    others.iter().for_each(|case| *summary.left_out.entry(case.layer.clone()).or_default() += 1);
+    let chosen: Vec<_> = built.into_iter().filter(|case| case.id.starts_with(filter)).collect();
+    for case in &chosen {
+        summary.run.entry(case.layer.clone()).or_default().cases += 1;
+    }
+    let runs = chosen.iter().flat_map(|case| case.revisions().map(|revision| (*case, revision)));
+    for (case, revision, outcome) in side_by_side(&runs.collect::<Vec<_>>(), measure) {
         let counts = summary.run.entry(case.layer.clone()).or_default();
-        counts.cases += 1;
-        for revision in case.revisions() {
-            let outcome = apart(case, revision, meter);
-            counts.runs += 1;
-            counts.spec += usize::from(case.basis == Basis::Spec);
-            counts.preferred += usize::from(outcome.reaction == Some(0));
-            counts.memory = counts.memory.max(outcome.memory);
-            let key = excused.get(&(&*case.id, revision.as_str()));
-            match (key, outcome.failures.is_empty()) {
-                (None, true) => {}
-                (None, false) => row(&mut summary.failures, case, revision, &outcome),
-                (Some(key), is_met) => {
-                    met.insert(*key);
-                    summary.exceptions += usize::from(!is_met);
-                    if is_met {
-                        let _ = writeln!(
-                            summary.failures,
-                            "{} {revision}: met, so it is no exception\n",
-                            case.id
-                        );
-                    }
+        counts.runs += 1;
+        counts.spec += usize::from(case.basis == Basis::Spec);
+        counts.preferred += usize::from(outcome.reaction == Some(0));
+        counts.memory = counts.memory.max(outcome.memory);
+        let key = excused.get(&(&*case.id, revision.as_str()));
+        match (key, outcome.failures.is_empty()) {
+            (None, true) => {}
+            (None, false) => row(&mut summary.failures, case, revision, &outcome),
+            (Some(key), is_met) => {
+                met.insert(*key);
+                summary.exceptions += usize::from(!is_met);
+                if is_met {
+                    let _ = writeln!(
+                        summary.failures,
+                        "{} {revision}: met, so it is no exception\n",
+                        case.id
+                    );
                 }
             }
         }
@@ -108,15 +106,39 @@ pub fn run_all(filter: &str, meter: Meter) -> Summary {
     summary
 }
 
+/// Runs as many beside each other as there are processors; what came of each, in order.
+fn side_by_side<'a>(
+    runs: &[(&'a Case, Revision)],
+    measure: Measure,
+) -> Vec<(&'a Case, Revision, Outcome)> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((case, revision)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((*case, *revision, apart(case, *revision, measure)));
+        }
+        done
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("no case hangs")).collect()
+    });
+    let place =
+        |case: &Case, revision| runs.iter().position(|(c, r)| c.id == case.id && *r == revision);
+    done.sort_by_cached_key(|(case, revision, _)| place(case, *revision));
+    done
+}
+
 /// Runs a case in a thread of its own, named after it: an overflow of its stack ends the process, and only
 /// that name tells where.
-fn apart(case: &Case, revision: Revision, meter: Meter) -> Outcome {
+fn apart(case: &Case, revision: Revision, measure: Measure) -> Outcome {
     let name = format!("{} {revision}", case.id);
     let (done, outcome) = mpsc::channel();
     let own = case.clone();
     let thread = thread::Builder::new().name(name.clone()).stack_size(STACK);
     let thread = thread
-        .spawn(move || done.send(run(&own, revision, meter)).expect("somebody waits"))
+        .spawn(move || done.send(run(&own, revision, measure)).expect("somebody waits"))
         .expect("a thread");
     match outcome.recv_timeout(PATIENCE) {
         Ok(outcome) => {
