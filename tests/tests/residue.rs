@@ -6,6 +6,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use allocation_counter::measure;
 use mcp_proto::driver::Call;
@@ -25,6 +26,9 @@ const CALLS: usize = 100_000;
 
 /// Calls after which the tables have the size that they keep.
 const WARM_UP: usize = 100;
+
+/// Time in which what a step provokes may be told again.
+const PEACE: Duration = Duration::from_millis(100);
 
 /// As many bytes are live after so many more steps as before.
 #[track_caller]
@@ -151,6 +155,7 @@ fn an_error() {
 #[test]
 fn a_malformed_answer() {
     client("malformed", |end, n| {
+        end.now = end.now + PEACE;
         let id = end.call(n);
         end.feed(&format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":7}}\n"));
         assert!(matches!(end.outcome(), Err(CallError::Protocol(_))));
@@ -190,6 +195,7 @@ fn a_cancellation_before_the_request_leaves() {
 #[test]
 fn an_answer_that_comes_too_late() {
     client("too late", |end, n| {
+        end.now = end.now + PEACE;
         let id = end.call(n);
         end.conn.cancel(&id, None, end.now);
         assert_eq!(end.outcome(), Err(CallError::Cancelled));
