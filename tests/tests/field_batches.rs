@@ -151,6 +151,12 @@ fn batches_that_look_alike_are_read_whole_each_time() {
         client.feed(progress(&a, &format!("{value}.5")));
         assert_eq!(values(&client.told()), [value + 0.5]);
     }
+    for value in [4.0, 5.0, 6.0] {
+        // Behind the one report everything is the same each time.
+        client.feed(batch(&[progress(&a, &value.to_string()), NOTIFICATION.into()]));
+        let told = client.told();
+        assert_eq!((values(&told), told.len()), (vec![value], 2));
+    }
 }
 
 /// FIELD-BUGS 69; R-BATCH-01, R-BATCH-04. Servers ask too, and the client answers with an array.
@@ -267,7 +273,10 @@ fn depth_is_counted_from_the_member_and_only_that_member_is_refused() {
 /// FIELD-BUGS 69; R-BATCH-05, R-RPC-01. Where the text is broken nobody knows what is in it.
 #[test]
 fn a_batch_that_is_no_json_is_one_parse_error() {
+    // At the deepest level that a member may have.
+    let deepest = format!("{{\"params\":{{\"x\":{}1 2{}}}}}", "[".repeat(62), "]".repeat(62));
     for broken in [
+        format!("[{},{deepest}]\n", tool_call("1", None).trim_end()),
         format!("[{},{{\"jsonrpc\":\"2.0\",\"id\":]\n", tool_call("1", None).trim_end()),
         format!("[{},]\n", tool_call("1", None).trim_end()),
         format!("[{}\n", tool_call("1", None).trim_end()),
