@@ -70,6 +70,9 @@ fn check<T: Serialize + DeserializeOwned>(raw: &RawJson, json: &[u8]) {
         // JSON that is kept as text may hold numbers for which serde_json has no room.
         (Ok(_), Err(error)) if error.to_string().starts_with("number out of range") => return,
         (Ok(_), Err(error)) => panic!("read {raw}, but serde_json says {error}"),
+        // Fields in order, without their names: serde_json reads them, no schema has them.
+        (Err(error), Ok(_))
+            if error.to_string().contains("invalid type: sequence, expected struct") => {}
         (Err(error), Ok(_)) => panic!("serde_json reads {raw}, but we say {error}"),
     }
     let Ok(ours) = ours else { return };
