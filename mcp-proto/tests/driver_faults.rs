@@ -7,14 +7,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use mcp_proto::driver::{self, Call, Client, Delivery, Incoming, Outcome, Server};
 use mcp_proto::progress::Pacing;
 use mcp_proto::types::CallToolResult;
 use mcp_proto::{
-    CallError, CallTool, CloseReason, Progress, Request, ServerConfig, Timeouts, role,
+    CallError, CallTool, ClientConfig, CloseReason, Progress, Request, Revision, ServerConfig,
+    Timeouts, role,
 };
 use runtime::*;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -55,8 +56,34 @@ fn a_listener_that_owns_a_handle_can_be_replaced() {
     wait.recv_timeout(Duration::from_secs(60)).expect("it locks twice");
 }
 
+#[test]
+#[allow(clippy::disallowed_methods)] // a deadlock must fail the test, not hang it
+fn a_waker_that_owns_a_handle_can_be_replaced() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut world = World::new();
+        let (there, _here) = pipe(1 << 20);
+        let config = ClientConfig::new("test", "1").revisions(Revision::V2025_11_25);
+        let (client, mut driver) = driver::client(there, config, world.clock.clone());
+        let mut call = client.call(CallTool::new("x"));
+        for _ in 0..2 {
+            let waker = Waker::from(Arc::new(Curious(client.clone())));
+            let mut cx = Context::from_waker(&waker);
+            assert!(Pin::new(&mut driver).poll(&mut cx).is_pending());
+            assert!(Pin::new(&mut call).poll(&mut cx).is_pending());
+        }
+        assert!(world.poll(&mut driver).is_pending() && world.poll(&mut call).is_pending());
+        done.send(()).unwrap();
+    });
+    wait.recv_timeout(Duration::from_secs(60)).expect("it locks twice");
+}
+
 /// Uses its handle when it is dropped.
 struct Curious(Client);
+
+impl Wake for Curious {
+    fn wake(self: Arc<Self>) {}
+}
 
 impl Drop for Curious {
     fn drop(&mut self) {

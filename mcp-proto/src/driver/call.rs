@@ -9,7 +9,7 @@ use core::task::{Context, Poll};
 
 use super::listen::{AsyncClosure, Closure, Handled, Listen, ListenerError, Silent, caught};
 use super::queue::{Delivery, Queue};
-use super::shared::{Handle, Waiting};
+use super::shared::{Handle, Waiting, register};
 use crate::config::{CallOptions, Timeouts};
 use crate::error::{CallError, SendError};
 use crate::id::{ProgressToken, RequestId};
@@ -222,7 +222,9 @@ impl<T, L> Call<T, L> {
             Some(progress) => Taken::Report(progress),
             None if waiting.outcome.is_some() => Taken::Result,
             None => {
-                waiting.waker = Some(cx.waker().clone());
+                let former = register(&mut waiting.waker, cx);
+                drop(state);
+                drop(former);
                 return Poll::Pending;
             }
         };

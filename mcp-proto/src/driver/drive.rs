@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use super::shared::{Afterwards, Shared};
+use super::shared::{Afterwards, Shared, register};
 use super::sync::Arc;
 use super::transport::{Timer, Transport};
 use crate::error::CloseReason;
@@ -85,7 +85,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
         let now = self.shared.now();
         let mut afterwards = Afterwards::default();
         let mut state = self.shared.lock();
-        state.driver = Some(cx.waker().clone());
+        let former = register(&mut state.driver, cx);
         if state.conn.poll_timeout().is_some_and(|at| at <= now) {
             state.conn.handle_timeout(now);
         }
@@ -97,6 +97,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
         let closed = state.closed.clone();
         let listeners = (!afterwards.is_empty()).then(|| state.listeners.clone());
         drop(state);
+        drop(former);
         let is_burst = afterwards.is_burst();
         let has_more = is_burst || !afterwards.jobs.is_empty();
         if let Some(listeners) = listeners {

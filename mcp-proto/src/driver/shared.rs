@@ -237,6 +237,16 @@ impl<R: Role> Drop for Handle<R> {
     }
 }
 
+/// Lets `slot` wake the task of `cx`. Whom it woke before is returned, to be dropped without the lock: a waker may
+/// own its task, and the task a handle.
+#[must_use]
+pub(super) fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
+    match slot {
+        Some(waker) if waker.will_wake(cx.waker()) => None,
+        _ => slot.replace(cx.waker().clone()),
+    }
+}
+
 impl<R: Role> State<R> {
     pub(super) fn peer(&self) -> Option<PeerInfo> {
         self.conn.peer().cloned()

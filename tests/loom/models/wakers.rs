@@ -1,5 +1,12 @@
 //! Wake-ups themselves: those without reason, and those for a task that has changed.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+
+use mcp_proto::driver::Client;
+
 use crate::world::*;
 
 /// A driver that is woken for nothing looks once, moves nothing, and waits again.
@@ -19,6 +26,37 @@ fn wake_ups_without_reason_move_nothing() {
         assert!(polls <= 5, "two knocks, the end and loom's own make {polls} polls");
         assert_eq!(heard.lines().len(), before);
     });
+}
+
+/// A waker may own a handle, as that of an executor owns its task: it is dropped under no lock.
+#[test]
+fn a_waker_that_owns_a_handle_is_replaced() {
+    every_interleaving(|| {
+        let (client, mut driver) = client(Peer::new(silent));
+        let mut call = call(&client);
+        for _ in 0..2 {
+            let waker = Waker::from(Arc::new(Owner(client.clone())));
+            let mut cx = Context::from_waker(&waker);
+            assert!(Pin::new(&mut call).poll(&mut cx).is_pending());
+            assert!(Pin::new(&mut driver).poll(&mut cx).is_pending());
+        }
+        let driver = run(driver);
+        drop(client);
+        drop(call);
+        driver.join().unwrap();
+    });
+}
+
+struct Owner(Client);
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _seen = self.0.calls_in_flight();
+    }
 }
 
 /// A future that waits for the end and changes its task is woken where it is now.
