@@ -71,6 +71,8 @@ extern crate std;
 
 mod bound;
 mod config;
+#[cfg(feature = "testing")]
+mod digest;
 #[cfg(feature = "driver")]
 pub mod driver;
 mod endpoint;

@@ -7,13 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module of the engine, from the ground up.
-const FLOORS: [(&str, u8); 21] = [
+const FLOORS: [(&str, u8); 22] = [
     ("bound", 1),
     ("json", 1),
     ("id", 1),
     ("role", 1),
     ("revision", 1),
     ("time", 1),
+    ("digest", 1),
     ("method", 1),
     ("types", 2),
     ("error", 2),

@@ -3,6 +3,8 @@
 use core::time::Duration;
 
 use crate::config::Limits;
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::progress::{Bucket, Pacing};
 use crate::time::Instant;
 
@@ -44,6 +46,13 @@ impl Answers {
         }
         self.left -= 1;
         Allowance::Answer
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn digest(&self, digest: &mut Digest<'_>) {
+        let Self { bucket, left } = self;
+        bucket.digest(digest);
+        digest.put(left);
     }
 }
 

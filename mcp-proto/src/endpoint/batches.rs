@@ -18,11 +18,11 @@ use crate::time::Instant;
 use crate::wire::{Malformed, MalformedKind, Message, read_batch, read_message};
 
 /// Names one batch, never again another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct BatchKey(u64);
 
 /// Answers that wait for the other answers of their batch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Batches {
     /// Each has a request in flight, but for the one that is being read.
     open: BTreeMap<BatchKey, Gathering>,
@@ -37,7 +37,7 @@ pub(crate) struct Batches {
 }
 
 /// The answers of one batch.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Gathering {
     /// An array without its end.
     text: Vec<u8>,

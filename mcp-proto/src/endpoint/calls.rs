@@ -7,6 +7,8 @@ use core::time::Duration;
 use super::outbox::Place;
 use crate::bound::{PART, sum, times, tree};
 use crate::config::Limits;
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::error::{Expired, Limit};
 use crate::id::ProgressToken;
 use crate::progress::Receiver;
@@ -28,7 +30,7 @@ pub(crate) struct Call {
 }
 
 /// Who waits for the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Purpose {
     Application,
     Probe,
@@ -38,7 +40,7 @@ pub(crate) enum Purpose {
 }
 
 /// The token that a call went out with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Tracked {
     No,
     /// Its id.
@@ -208,6 +210,24 @@ impl Calls {
         let mut ids: Vec<i64> = self.slots.iter().flatten().map(|(id, _)| *id).collect();
         ids.sort_unstable();
         ids
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn digest(&self, front: Place, digest: &mut Digest<'_>) {
+        let Self { slots, last_id, live, tokens } = self;
+        digest.put((slots.len(), last_id, live, tokens));
+        for (at, slot) in slots.iter().enumerate() {
+            let Some((id, call)) = slot else { continue };
+            let Call { purpose, tracking, queued, receiver, idle, total, lenient, .. } = call;
+            // When it started is only told.
+            digest.put((at, id, purpose, tracking, lenient));
+            digest.put(queued.map(|place| place.behind(front)));
+            receiver.digest(digest);
+            for deadline in [idle, total] {
+                digest.put(deadline.map(|deadline| deadline.after));
+                digest.time(deadline.map_or(Instant::ZERO, |deadline| deadline.at));
+            }
+        }
     }
 
     fn must_grow(&self) -> bool {

@@ -14,6 +14,8 @@ use super::outbox::{Outbox, Route};
 use super::requests::Requests;
 use crate::bound::{queue, sum, times};
 use crate::config::{ClientConfig, Limits, ServerConfig, Timeouts, Tolerance};
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::era::{Lifecycle, MAX_REFUSAL_LEN, Negotiation, Serving};
 use crate::error::{CallError, CloseReason, Limit, SendError};
 use crate::event::{Event, PeerInfo};
@@ -488,6 +490,57 @@ impl Core {
                     DeadlineReason::Call { id: (*number).into(), limit }
                 }
             },
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
+        let Self {
+            life,
+            limits: _,
+            tolerance: _,
+            timeouts: _,
+            pacing: _,
+            drain_timeout: _,
+            calls,
+            requests,
+            batches,
+            deadlines,
+            outbox,
+            held,
+            held_len,
+            events,
+            answers,
+            progress_layout,
+            peer,
+            stall_at,
+            holds_input,
+            holds_progress,
+            phase,
+            clock,
+        } = self;
+        life.digest(digest);
+        calls.digest(outbox.front(), digest);
+        requests.digest(outbox.front(), digest);
+        digest.put(batches);
+        deadlines.digest(digest);
+        outbox.digest(digest);
+        digest.put((held.len(), held_len));
+        held.iter().for_each(|held| held.digest(digest));
+        digest.put(events.len());
+        events.iter().for_each(|event| digest.shown(event));
+        answers.digest(digest);
+        digest.put((peer.as_ref().map(|peer| peer.revision), progress_layout));
+        digest.put((stall_at.is_some(), holds_input, holds_progress));
+        digest.time(stall_at.unwrap_or_default());
+        digest.time(*clock);
+        match phase {
+            Phase::Open => digest.put(0),
+            Phase::Draining { until, unread } => {
+                digest.put((1, unread));
+                digest.time(*until);
+            }
+            Phase::Closed => digest.put(2),
         }
     }
 

@@ -5,11 +5,13 @@ use core::cmp::Reverse;
 
 use crate::bound::{PART, queue, sum, times};
 use crate::config::Limits;
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::id::RequestId;
 use crate::time::Instant;
 
 /// What a timer is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Timer {
     /// A call of ours ends.
     Call(i64),
@@ -83,6 +85,16 @@ impl Deadlines {
 
     pub(crate) fn clear(&mut self) {
         self.heap.clear();
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn digest(&self, digest: &mut Digest<'_>) {
+        let Self { heap } = self;
+        digest.put(heap.len());
+        for Reverse((at, timer)) in heap.clone().into_sorted_vec() {
+            digest.time(at);
+            digest.put(timer);
+        }
     }
 }
 

@@ -301,6 +301,18 @@ impl<R: Role> Endpoint<R> {
         self.core.is_closed()
     }
 
+    /// Hashes everything that decides what this machine will do, for a model checker that visits each
+    /// state once. Feature `testing`.
+    ///
+    /// Times count by their distance from `now`, queued messages by their distance from the front, and what
+    /// is only told (how long a call took, how many reports came) does not count: machines with the same
+    /// configuration and the same digest behave the same from now on. Of a
+    /// [`Connection`](crate::Connection) the bytes that it has not decoded yet are not part of it.
+    #[cfg(feature = "testing")]
+    pub fn digest(&self, now: Instant, hasher: &mut dyn ::core::hash::Hasher) {
+        self.core.digest(&mut crate::digest::Digest::new(now, hasher));
+    }
+
     pub(crate) fn core_mut(&mut self) -> &mut Core {
         &mut self.core
     }

@@ -10,6 +10,8 @@ use super::calls::{Purpose, Tracked};
 use super::core::{Core, Phase};
 use super::outbox::Route;
 use crate::config::Timeouts;
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::era::{Lifecycle, Next, Opening};
 use crate::error::{CallError, SendError};
 use crate::event::{Event, PeerInfo};
@@ -191,6 +193,12 @@ impl Core {
 }
 
 impl Held {
+    #[cfg(feature = "testing")]
+    pub(super) fn digest(&self, digest: &mut Digest<'_>) {
+        let Self { call, method, params, meta } = self;
+        digest.put((call, method, params, meta));
+    }
+
     /// Bytes, those of the entry included: small notifications must not cost more than they count.
     pub(super) fn len(&self) -> usize {
         size_of::<Self>()

@@ -7,10 +7,12 @@ use bytes::Bytes;
 
 use crate::bound::{PART, queue, sum, times, tree};
 use crate::config::Limits;
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::id::RequestId;
 
 /// What an outgoing message relates to, so that a transport can place it. stdio ignores it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Route {
     /// A request of ours.
@@ -28,6 +30,14 @@ pub enum Route {
 /// Where a message stands among all that were ever queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(u64);
+
+#[cfg(feature = "testing")]
+impl Place {
+    /// How far behind the front it is; nothing for what has left.
+    pub(super) fn behind(self, front: Self) -> Option<u64> {
+        self.0.checked_sub(front.0)
+    }
+}
 
 /// The queue. Everything lies in one buffer with a newline behind each message, so that many small
 /// messages become one write.
@@ -204,6 +214,24 @@ impl Outbox {
             gone: self.gone + self.len() as u64,
             ..Self::default()
         };
+    }
+
+    /// The place of the first message.
+    #[cfg(feature = "testing")]
+    pub(super) fn front(&self) -> Place {
+        Place(self.first)
+    }
+
+    /// What waits, and how it may still be revoked; how much has left before does not matter.
+    #[cfg(feature = "testing")]
+    pub(super) fn digest(&self, digest: &mut Digest<'_>) {
+        let front = self.front();
+        digest.put((self.bytes.get(self.start..), self.begun, self.lent));
+        digest.put(self.messages.len());
+        for (at, Queued { route, len, at: _, previous }) in (self.first..).zip(&self.messages) {
+            digest.put((route, len, self.revoked.contains(&Place(at))));
+            digest.put(previous.map(|place| place.behind(front)));
+        }
     }
 
     fn get(&self, place: Place) -> Option<&Queued> {

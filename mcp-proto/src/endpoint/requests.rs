@@ -6,6 +6,8 @@ use super::batches::BatchKey;
 use super::outbox::Place;
 use crate::bound::{PART, queue, sum, times};
 use crate::config::Limits;
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::era::Speech;
 use crate::id::{MAX_NUMBER_LEN, ProgressToken, RequestId};
 use crate::progress::Sender;
@@ -107,6 +109,24 @@ impl Requests {
     /// Takes every entry.
     pub(crate) fn take(&mut self) -> VecDeque<(RequestId, Inbound)> {
         core::mem::take(&mut self.entries)
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn digest(&self, front: Place, digest: &mut Digest<'_>) {
+        let Self { entries } = self;
+        digest.put(entries.len());
+        for (id, inbound) in entries {
+            let Inbound { speech, reporter, cancelled, queued, flush_at, batch } = inbound;
+            digest.put((id, speech, cancelled, batch));
+            digest.put(queued.map(|place| place.behind(front)));
+            digest.put(flush_at.is_some());
+            digest.time(flush_at.unwrap_or_default());
+            digest.put(reporter.is_some());
+            if let Some(Reporter { token, sender }) = reporter {
+                digest.put(token);
+                sender.digest(digest);
+            }
+        }
     }
 
     fn find(&self, id: &RequestId) -> Result<usize, usize> {

@@ -7,6 +7,8 @@ use core::time::Duration;
 
 use super::stamp::ClientStamp;
 use crate::config::{ClientConfig, Tolerance};
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::error::{CloseReason, ErrorObject};
 use crate::event::PeerInfo;
 use crate::json::{Kind, Raw, RawJson};
@@ -192,6 +194,13 @@ impl Negotiation {
     fn mutual(&self, versions: Raw<'_>) -> Option<Revision> {
         let offered = versions.items().filter_map(|version| Revision::parse(&version.as_str()?));
         offered.filter(|revision| self.revisions.contains(*revision)).max()
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
+        // The stamp follows from the revision; the rest is configuration.
+        let Self { revisions: _, revision, retried, config: _, stamp: _ } = self;
+        digest.put((revision, retried));
     }
 }
 

@@ -8,11 +8,13 @@ pub(crate) use client::{MAX_REFUSAL_LEN, Negotiation, Next, Opening};
 pub(crate) use server::{Answer, Serving, Verdict};
 pub(crate) use stamp::{ClientStamp, ServerStamp};
 
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::revision::Revision;
 use crate::types::LogLevel;
 
 /// How one request of the peer is spoken, kept until it is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Speech {
     pub(crate) revision: Revision,
     /// The least serious log message wanted for it; modern era.
@@ -32,6 +34,14 @@ impl Lifecycle {
         match self {
             Self::Client(negotiation) => negotiation.revision(),
             Self::Server(serving) => serving.session(),
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
+        match self {
+            Self::Client(negotiation) => negotiation.digest(digest),
+            Self::Server(serving) => serving.digest(digest),
         }
     }
 }

@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 use super::Speech;
 use super::stamp::ServerStamp;
 use crate::config::ServerConfig;
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::error::ErrorObject;
 use crate::event::PeerInfo;
 use crate::json::{Kind, Params, Raw, RawJson};
@@ -235,6 +237,12 @@ impl Serving {
         };
         let speech = Speech { revision, log_level: None };
         Verdict::Answer(Answer::Initialize(Box::new(result), Box::new(peer)), speech)
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
+        let Self { config: _, stamp: _, session, initialized, log_level } = self;
+        digest.put((session, initialized, log_level));
     }
 
     fn description(&self) -> DiscoverResult {

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::time::Instant;
 
 /// How often progress of one request leaves: a burst at once, then one report every so often.
@@ -68,6 +70,12 @@ impl Bucket {
         let rest = self.pacing.every.saturating_mul(self.pacing.burst.max(1) - 1);
         let rest = u64::try_from(rest.as_nanos()).unwrap_or(u64::MAX);
         Instant::from_nanos(self.full_at.as_nanos().saturating_sub(rest))
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
+        let Self { pacing: _, full_at } = self; // the pacing is configuration
+        digest.time_ahead(*full_at);
     }
 }
 

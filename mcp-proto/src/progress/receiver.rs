@@ -1,5 +1,8 @@
 //! The side that asked: which reports of a call count.
 
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
+
 /// The reports of one call. Constant state, whatever the peer sends.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Receiver {
@@ -32,6 +35,12 @@ impl Receiver {
     /// The value of the last one.
     pub(crate) fn last(&self) -> Option<f64> {
         self.last
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
+        let Self { count: _, last } = self; // how many there were is only told
+        digest.real(*last);
     }
 }
 

@@ -5,6 +5,8 @@ use alloc::collections::VecDeque;
 use super::pacing::{Bucket, Pacing};
 use crate::bound::{PART, queue, sum, times};
 use crate::json::Text;
+#[cfg(feature = "testing")]
+use crate::digest::Digest;
 use crate::time::Instant;
 use crate::types::Progress;
 
@@ -180,6 +182,20 @@ impl Sender {
     /// Reports that were replaced by newer ones before they could leave.
     pub(crate) fn merged(&self) -> u64 {
         self.merged
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
+        let Self { bucket, last, reported, waiting, max_milestones: _, merged: _ } = self;
+        bucket.digest(digest);
+        digest.real(last.map(|(last, _)| last));
+        digest.real(last.and_then(|(_, total)| total));
+        digest.real(*reported);
+        digest.put(waiting.len());
+        for Waiting { progress, is_kept } in waiting {
+            digest.shown(progress);
+            digest.put(is_kept);
+        }
     }
 }
 

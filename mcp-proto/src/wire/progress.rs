@@ -16,7 +16,7 @@ pub(crate) struct ProgressFields<'a> {
 }
 
 /// How the peer lays out its reports: the text around the values. Constant size, whatever the peer sends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct ProgressLayout {
     /// The text before each value and behind the last, one after the other.
     text: [u8; TEXT],
@@ -28,7 +28,7 @@ pub(crate) struct ProgressLayout {
 }
 
 /// Text, and the value behind it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Piece {
     /// Length of the text.
     length: usize,
@@ -36,7 +36,7 @@ struct Piece {
     is_string: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Field {
     #[default]
     Token,
