@@ -1,6 +1,9 @@
 //! What the tests in `tests/tests` share: one engine fed by hand.
 
 pub mod bad_input;
+pub mod model;
+pub mod promises;
+pub mod simulation;
 
 use std::time::Duration;
 

@@ -4,9 +4,9 @@ use alloc::collections::VecDeque;
 
 use super::pacing::{Bucket, Pacing};
 use crate::bound::{PART, queue, sum, times};
-use crate::json::Text;
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
+use crate::json::Text;
 use crate::time::Instant;
 use crate::types::Progress;
 
@@ -186,12 +186,13 @@ impl Sender {
 
     #[cfg(feature = "testing")]
     pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
-        let Self { bucket, last, reported, waiting, max_milestones: _, merged: _ } = self;
+        let Self { bucket, last, reported, waiting, waiting_len, max_milestones: _, merged: _ } =
+            self;
         bucket.digest(digest);
         digest.real(last.map(|(last, _)| last));
         digest.real(last.and_then(|(_, total)| total));
         digest.real(*reported);
-        digest.put(waiting.len());
+        digest.put((waiting.len(), waiting_len));
         for Waiting { progress, is_kept } in waiting {
             digest.shown(progress);
             digest.put(is_kept);

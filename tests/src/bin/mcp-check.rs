@@ -1,0 +1,166 @@
+//! The exhaustive model and the simulation, by hand: `docs/model.md`.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use mcp_proto::Revision;
+use mcp_tests::model::{Faults, Scenario, explore};
+use mcp_tests::promises::PROMISES;
+use mcp_tests::simulation::{Failed, Happened, replay, walk};
+
+const HELP: &str = "\
+Checks mcp-proto against its promises.
+
+  mcp-check model [--deep] [NAME]...         every interleaving of the scenarios whose names begin so
+  mcp-check search [--revision R] [--calls N] [--reports N] [--server-calls N] [--faults N] [--wire N]
+                   [--handshake yes] [--errors yes]
+                                             one scenario of these bounds
+  mcp-check simulate [--steps N] [--seed S] [--resume FILE]
+                                             random sessions from a seed on; with FILE from where it ends
+  mcp-check replay SEED                      the session of one seed, step by step
+  mcp-check promises                         what is checked";
+
+/// Seeds between two lines in the file of `--resume`.
+const REST_EVERY: u64 = 10_000_000;
+
+fn main() -> ExitCode {
+    let mut arguments: VecDeque<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.pop_front().as_deref() {
+        Some("model") => model(arguments),
+        Some("search") => search(arguments),
+        Some("simulate") => simulate(arguments),
+        Some("replay") => again(arguments),
+        Some("promises") => {
+            PROMISES.iter().for_each(|(name, promise)| println!("{name:<24}{promise}"));
+            Ok(())
+        }
+        _ => Err(HELP.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn model(mut arguments: VecDeque<String>) -> Result<(), String> {
+    let is_deep = arguments.front().is_some_and(|first| first == "--deep");
+    if is_deep {
+        arguments.pop_front();
+    }
+    let scenarios = if is_deep { Scenario::deep() } else { Scenario::usual() };
+    let is_named = |scenario: &&Scenario| {
+        arguments.is_empty() || arguments.iter().any(|name| scenario.name.starts_with(name))
+    };
+    run(scenarios.iter().filter(is_named))
+}
+
+fn search(mut arguments: VecDeque<String>) -> Result<(), String> {
+    let mut scenario = Scenario::new("search", Revision::LATEST_LEGACY, 1, 2);
+    while let Some(name) = arguments.pop_front() {
+        let value = arguments.pop_front().ok_or(HELP)?;
+        let small = || number(&value).map(|number| u8::try_from(number).unwrap_or(u8::MAX));
+        match &*name {
+            "--revision" => {
+                let revision = Revision::parse(&value).ok_or("no such revision")?;
+                (scenario.client, scenario.server) = (revision.into(), revision.into());
+            }
+            "--calls" => scenario.client_calls = small()?,
+            "--reports" => scenario.reports = small()?,
+            "--server-calls" => scenario.server_calls = small()?,
+            "--faults" => scenario.faults = Faults::any(small()?),
+            "--wire" => scenario.wire = small()?.into(),
+            "--handshake" => scenario.handshake = true,
+            "--errors" => scenario.errors = true,
+            _ => return Err(HELP.to_owned()),
+        }
+    }
+    run([&scenario].into_iter())
+}
+
+fn run<'a>(scenarios: impl Iterator<Item = &'a Scenario>) -> Result<(), String> {
+    println!(
+        "{:<46} {:>10} {:>12} {:>6} {:>9} {:>8}",
+        "scenario", "states", "transitions", "depth", "widest", "seconds"
+    );
+    let (mut states, mut transitions) = (0, 0);
+    for scenario in scenarios {
+        let began = Instant::now();
+        let tally = explore(scenario, usize::MAX).map_err(|found| {
+            format!("{}:\n{}\n{}", scenario.name, found.way.join("\n"), found.broken)
+        })?;
+        println!(
+            "{:<46} {:>10} {:>12} {:>6} {:>9} {:>8.1}",
+            scenario.name,
+            tally.states,
+            tally.transitions,
+            tally.depth,
+            tally.widest,
+            began.elapsed().as_secs_f64()
+        );
+        states += tally.states;
+        transitions += tally.transitions;
+    }
+    println!("{:<46} {states:>10} {transitions:>12}", "all closed, nothing broken");
+    Ok(())
+}
+
+fn simulate(mut arguments: VecDeque<String>) -> Result<(), String> {
+    let (mut steps, mut seed, mut resume) = (1_000_000, 1, None);
+    while let Some(name) = arguments.pop_front() {
+        let value = arguments.pop_front().ok_or(HELP)?;
+        match &*name {
+            "--steps" => steps = number(&value)?,
+            "--seed" => seed = number(&value)?,
+            "--resume" => resume = Some(value),
+            _ => return Err(HELP.to_owned()),
+        }
+    }
+    let mut all = Happened::default();
+    if let Some(file) = &resume
+        && let Ok(text) = fs::read_to_string(file)
+    {
+        (seed, all.sessions, all.steps) = read_rest(&text)?;
+    }
+    let began = Instant::now();
+    let first = seed;
+    while all.steps < steps {
+        let (more, next) = walk(seed, REST_EVERY.min(steps - all.steps), None).map_err(told)?;
+        all += more;
+        seed = next;
+        if let Some(file) = &resume {
+            let text =
+                format!("next seed {seed}, sessions {}, steps {}\n", all.sessions, all.steps);
+            fs::write(file, text).map_err(|error| format!("{file}: {error}"))?;
+        }
+    }
+    println!("seeds {first} to {}: {all:?}, {:.1} s", seed - 1, began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn again(mut arguments: VecDeque<String>) -> Result<(), String> {
+    let seed = number(&arguments.pop_front().ok_or(HELP)?)?;
+    let happened = replay(seed, None).map_err(told)?;
+    println!("{happened:?}");
+    Ok(())
+}
+
+/// What a file of `--resume` says: the next seed, sessions, steps.
+fn read_rest(text: &str) -> Result<(u64, u64, u64), String> {
+    let mut numbers = text.split([' ', ',', '\n']).filter_map(|word| word.parse().ok());
+    let mut next = || numbers.next().ok_or_else(|| format!("this is no file of mine: {text:?}"));
+    Ok((next()?, next()?, next()?))
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.replace('_', "").parse().map_err(|_| format!("{text} is no number"))
+}
+
+fn told(failed: Failed) -> String {
+    let Failed { seed, broken, trace } = failed;
+    format!("{}\nseed {seed}, after {} steps: {broken}", trace.join("\n"), trace.len())
+}

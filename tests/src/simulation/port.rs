@@ -1,0 +1,263 @@
+//! One end at its place on the network: what a transport would do for it, in steps of any size.
+
+use std::collections::VecDeque;
+
+use mcp_proto::role::Role;
+use mcp_proto::testing::{Arrival, End, SimNet};
+use mcp_proto::{Connection, Event, Instant};
+
+use crate::promises::{Actor, Broken, Kept, Ledger, Machine, Planted};
+
+/// A connection of either role.
+pub(super) trait Stream {
+    fn handle_input(&mut self, input: &[u8], now: Instant);
+    fn handle_eof(&mut self, now: Instant);
+    fn handle_timeout(&mut self, now: Instant);
+    fn handle_transport_error(&mut self, now: Instant);
+    fn poll_event(&mut self) -> Option<Event>;
+    fn poll_transmit(&mut self) -> Option<&[u8]>;
+    fn lend_transmit(&mut self, max: usize);
+    fn advance_transmit(&mut self, written: usize);
+    fn wants_input(&self) -> bool;
+    /// Bytes that it would still write.
+    fn left(&self) -> usize;
+    fn machine(&self) -> &dyn Machine;
+    fn machine_mut(&mut self) -> &mut dyn Machine;
+}
+
+/// A connection and the transport around it.
+pub(super) struct Port {
+    pub(super) connection: Box<dyn Stream>,
+    pub(super) end: End,
+    pub(super) reading: Reading,
+    /// Bytes that have arrived and that the reader has not taken yet.
+    unread: VecDeque<u8>,
+    /// The stream has ended behind them.
+    ended: bool,
+    /// Bytes of the line that is being written which are still to come.
+    rest: usize,
+    /// Bytes that were lent and written, of which the engine has not been told.
+    lent: Option<usize>,
+    /// Bytes written since the books were compared.
+    since: usize,
+    /// It has written everything, and its stream has ended.
+    shut: bool,
+    planted: Option<Planted>,
+}
+
+/// How fast an end reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    Freely,
+    /// One byte at a time.
+    Slowly,
+    Stopped,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    Nothing,
+    Bytes,
+    End,
+}
+
+impl<R: Role> Stream for Connection<R> {
+    fn handle_input(&mut self, input: &[u8], now: Instant) {
+        Self::handle_input(self, input, now);
+    }
+    fn handle_eof(&mut self, now: Instant) {
+        Self::handle_eof(self, now);
+    }
+    fn handle_timeout(&mut self, now: Instant) {
+        Self::handle_timeout(self, now);
+    }
+    fn handle_transport_error(&mut self, now: Instant) {
+        Self::handle_transport_error(self, now);
+    }
+    fn poll_event(&mut self) -> Option<Event> {
+        Self::poll_event(self)
+    }
+    fn poll_transmit(&mut self) -> Option<&[u8]> {
+        Self::poll_transmit(self)
+    }
+    fn lend_transmit(&mut self, max: usize) {
+        Self::lend_transmit(self, max);
+    }
+    fn advance_transmit(&mut self, written: usize) {
+        Self::advance_transmit(self, written);
+    }
+    fn wants_input(&self) -> bool {
+        Self::wants_input(self)
+    }
+    fn left(&self) -> usize {
+        let (mut copy, mut left) = (self.clone(), 0);
+        while let Some(length) = Self::poll_transmit(&mut copy).map(<[u8]>::len) {
+            Self::advance_transmit(&mut copy, length);
+            left += length;
+        }
+        left
+    }
+    fn machine(&self) -> &dyn Machine {
+        &**self
+    }
+    fn machine_mut(&mut self) -> &mut dyn Machine {
+        &mut **self
+    }
+}
+
+impl Port {
+    pub(super) fn new(connection: impl Stream + 'static, end: End) -> Self {
+        Self {
+            connection: Box::new(connection),
+            end,
+            reading: Reading::Freely,
+            unread: VecDeque::new(),
+            ended: false,
+            rest: 0,
+            lent: None,
+            since: 0,
+            shut: false,
+            planted: None,
+        }
+    }
+
+    pub(super) fn plant(&mut self, planted: Option<Planted>) {
+        self.planted = planted;
+    }
+
+    pub(super) fn actor<'a>(&'a mut self, ledger: &'a mut Ledger, now: Instant) -> Actor<'a> {
+        let machine = self.connection.machine_mut();
+        Actor { end: self.end, machine, ledger, now, planted: self.planted }
+    }
+
+    /// When it wants to be woken.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.connection.machine().poll_timeout()
+    }
+
+    /// Time has passed. Whether that was due.
+    pub(super) fn wake(&mut self, now: Instant) -> bool {
+        let is_due = self.poll_timeout().is_some_and(|at| at <= now);
+        if is_due && !Planted::misses_deadlines(self.planted, self.end) {
+            self.connection.handle_timeout(now);
+            return true;
+        }
+        false
+    }
+
+    /// Takes every event, and compares the engine with the books. How many there were.
+    pub(super) fn look(&mut self, ledger: &mut Ledger, now: Instant) -> Result<usize, Broken> {
+        let mut events = 0;
+        while let Some(event) = self.connection.poll_event() {
+            self.actor(ledger, now).told(&event)?;
+            events += 1;
+        }
+        if ledger.is_closed(self.end) {
+            ledger.left(self.end, self.connection.left(), self.since)?;
+        }
+        self.since = 0;
+        ledger.tables(self.end, self.connection.machine().tables())?;
+        Ok(events)
+    }
+
+    /// Reads once, if there is something and it is wanted. Bytes stay undecoded; an end of the stream does not.
+    pub(super) fn read(&mut self, net: &mut SimNet, now: Instant) -> Read {
+        let is_closed = self.connection.machine().is_closed();
+        if self.reading == Reading::Stopped || !(is_closed || self.connection.wants_input()) {
+            return Read::Nothing;
+        }
+        if self.unread.is_empty() && !self.ended {
+            match net.poll(self.end, now) {
+                Some(Arrival::Bytes(bytes)) => self.unread.extend(bytes),
+                Some(Arrival::Eof) => self.ended = true,
+                None => return Read::Nothing,
+            }
+        }
+        let most = if self.reading == Reading::Slowly { 1 } else { usize::MAX };
+        let bytes: Vec<u8> = self.unread.drain(..most.min(self.unread.len())).collect();
+        if !bytes.is_empty() {
+            self.connection.handle_input(&bytes, now);
+            Read::Bytes
+        } else if std::mem::take(&mut self.ended) {
+            if !Planted::misses_eof(self.planted, self.end) {
+                self.connection.handle_eof(now);
+            }
+            Read::End
+        } else {
+            Read::Nothing
+        }
+    }
+
+    /// Writes up to `most` bytes. With `lend` the engine is told only at the next write how many they were,
+    /// as by a driver that lets go of it meanwhile.
+    pub(super) fn write(
+        &mut self,
+        most: usize,
+        lend: bool,
+        net: &mut SimNet,
+        ledger: &mut Ledger,
+        now: Instant,
+    ) -> Result<bool, Broken> {
+        if self.give_back() {
+            return Ok(true);
+        }
+        let Some(chunk) = self.connection.poll_transmit() else {
+            let ends = self.connection.machine().is_closed() && !self.shut;
+            if ends {
+                net.shut(self.end, now);
+                self.shut = true;
+            }
+            return Ok(ends);
+        };
+        let chunk = chunk.to_vec();
+        let taken = net.send(self.end, &chunk[..most.min(chunk.len())], now);
+        if taken == 0 {
+            return Ok(false);
+        }
+        self.announce(&chunk, taken, ledger)?;
+        if lend {
+            self.connection.lend_transmit(taken);
+            self.lent = Some(taken);
+        } else {
+            let told = match self.planted {
+                Some(Planted::ShortWrite) if taken > 1 => taken - 1,
+                _ => taken,
+            };
+            self.connection.advance_transmit(told);
+            self.since += taken;
+        }
+        Ok(true)
+    }
+
+    /// Tells the engine how much of what it lent was written.
+    pub(super) fn give_back(&mut self) -> bool {
+        let Some(taken) = self.lent.take() else { return false };
+        // An end that is not orderly throws away what is left, also what is being written.
+        let counts =
+            if self.connection.machine().is_closed() { self.connection.left() } else { taken };
+        self.connection.advance_transmit(taken);
+        self.since += taken.min(counts);
+        true
+    }
+
+    /// Books the lines that begin among the first `taken` bytes.
+    fn announce(&mut self, chunk: &[u8], taken: usize, ledger: &mut Ledger) -> Kept {
+        let mut at = self.rest.min(taken);
+        self.rest -= at;
+        while at < taken {
+            let length = chunk[at..].iter().position(|byte| *byte == b'\n');
+            let length = length.unwrap_or(chunk.len() - at);
+            ledger.written(self.end, &chunk[at..at + length])?;
+            let end = at + length + 1;
+            self.rest = end.saturating_sub(taken);
+            at = end.min(taken);
+        }
+        Ok(())
+    }
+
+    /// Whether something of what arrived has not been read, or not been given back.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.unread.is_empty() || self.ended || self.lent.is_some()
+    }
+}

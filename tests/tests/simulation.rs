@@ -1,0 +1,67 @@
+//! Random sessions of two real connections over a bad network; `.ci/run` takes more steps.
+
+use mcp_tests::promises::Planted;
+use mcp_tests::simulation::{Session, replay, walk};
+
+/// D7, G1 to G5: whatever the network, the clock and the applications do, everything ends once and
+/// nothing is left.
+#[test]
+fn random_sessions_keep_every_promise_and_leave_nothing() {
+    match walk(1, 60_000, None) {
+        Ok((happened, next)) => {
+            assert_eq!(next, 1 + happened.sessions);
+            let ended = happened.results
+                + happened.errors
+                + happened.cancelled
+                + happened.timed_out
+                + happened.closed;
+            assert_eq!(ended, happened.calls, "{happened:?}");
+            let least = [
+                happened.results,
+                happened.errors,
+                happened.cancelled,
+                happened.timed_out,
+                happened.closed,
+                happened.reports,
+                happened.refused,
+            ];
+            assert!(least.iter().all(|count| *count > 50), "too little happened: {happened:?}");
+        }
+        Err(failed) => {
+            panic!("{}\nseed {}: {}", failed.trace.join("\n"), failed.seed, failed.broken)
+        }
+    }
+}
+
+#[test]
+fn a_seed_is_a_session() {
+    let run = |seed| {
+        let mut session = Session::new(seed).traced();
+        (session.run().unwrap(), session.trace().to_vec())
+    };
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7), run(8));
+}
+
+/// The sessions find what they look for, and the seed that found it finds it again.
+#[test]
+fn planted_faults_are_found_and_their_seeds_find_them_again() {
+    for (planted, promise) in [
+        (Planted::ShortWrite, None),
+        (Planted::LeakedRequest, Some("tables_as_booked")),
+        (Planted::ForgottenDeadline, None),
+        (Planted::ForgottenEof, Some("everything_ends")),
+        (Planted::SecondEnding, Some("one_ending")),
+        (Planted::LateEvent, Some("silence_after_close")),
+        (Planted::ForgottenCall, Some("one_ending")),
+    ] {
+        let Err(failed) = walk(1, 200_000, Some(planted)) else {
+            panic!("{planted:?} was not found")
+        };
+        if let Some(promise) = promise {
+            assert_eq!(failed.broken.promise, promise, "{planted:?}: {}", failed.broken);
+        }
+        let again = replay(failed.seed, Some(planted)).unwrap_err();
+        assert_eq!((again.broken, again.trace), (failed.broken, failed.trace));
+    }
+}
