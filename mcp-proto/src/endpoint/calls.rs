@@ -218,8 +218,9 @@ impl Calls {
         digest.put((slots.len(), last_id, live, tokens));
         for (at, slot) in slots.iter().enumerate() {
             let Some((id, call)) = slot else { continue };
-            let Call { purpose, tracking, queued, receiver, idle, total, lenient, .. } = call;
             // When it started is only told.
+            let Call { purpose, tracking, queued, receiver, started: _, idle, total, lenient } =
+                call;
             digest.put((at, id, purpose, tracking, lenient));
             digest.put(queued.map(|place| place.behind(front)));
             receiver.digest(digest);

@@ -195,8 +195,8 @@ impl Core {
 impl Held {
     #[cfg(feature = "testing")]
     pub(super) fn digest(&self, digest: &mut Digest<'_>) {
-        let Self { call, method, params, meta } = self;
-        digest.put((call, method, params, meta));
+        let Self { call, method, params, meta, newest } = self;
+        digest.put((call, method, params, meta, newest));
     }
 
     /// Bytes, those of the entry included: small notifications must not cost more than they count.

@@ -226,10 +226,22 @@ impl Outbox {
     #[cfg(feature = "testing")]
     pub(super) fn digest(&self, digest: &mut Digest<'_>) {
         let front = self.front();
-        digest.put((self.bytes.get(self.start..), self.begun, self.lent));
-        digest.put(self.messages.len());
-        for (at, Queued { route, len, at: _, previous }) in (self.first..).zip(&self.messages) {
-            digest.put((route, len, self.revoked.contains(&Place(at))));
+        let Self {
+            bytes,
+            start,
+            messages,
+            first,
+            gone: _,
+            begun,
+            lent,
+            revoked,
+            #[cfg(test)]
+                steps: _,
+        } = self;
+        digest.put((bytes.get(*start..), begun, lent));
+        digest.put(messages.len());
+        for (at, Queued { route, len, at: _, previous }) in (*first..).zip(messages) {
+            digest.put((route, len, revoked.contains(&Place(at))));
             digest.put(previous.map(|place| place.behind(front)));
         }
     }
