@@ -72,6 +72,13 @@ impl Reports {
     pub(crate) fn take_left_out(&mut self) -> Option<u64> {
         Some(core::mem::take(&mut self.left_out)).filter(|count| *count > 0)
     }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn digest(&self, digest: &mut Digest<'_>) {
+        let Self { bucket, left_out } = self;
+        bucket.digest(digest);
+        digest.put(left_out);
+    }
 }
 
 fn bucket(per_second: u32) -> Bucket {

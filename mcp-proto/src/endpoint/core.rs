@@ -512,12 +512,14 @@ impl Core {
             events,
             answers,
             progress_layout,
+            reports,
             peer,
             stall_at,
             holds_input,
             holds_progress,
             phase,
             clock,
+            read_at: _, // set anew by each message
         } = self;
         life.digest(digest);
         calls.digest(outbox.front(), digest);
@@ -530,6 +532,7 @@ impl Core {
         digest.put(events.len());
         events.iter().for_each(|event| digest.shown(event));
         answers.digest(digest);
+        reports.digest(digest);
         digest.put((peer.as_ref().map(|peer| peer.revision), progress_layout));
         digest.put((stall_at.is_some(), holds_input, holds_progress));
         digest.time(stall_at.unwrap_or_default());

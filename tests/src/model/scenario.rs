@@ -202,23 +202,28 @@ impl Scenario {
     }
 
     pub(super) fn client_config(&self) -> ClientConfig {
-        ClientConfig::new("c", "1")
+        let mut config = ClientConfig::new("c", "1")
             .revisions(self.client)
             .probe_timeout(Duration::from_secs(5))
-            .handshake_timeout(Duration::from_secs(20))
+            .handshake_timeout(Duration::from_secs(20));
+        config.limits = Self::limits(config.limits);
+        config
     }
 
     pub(super) fn server_config(&self) -> ServerConfig {
-        let limits = {
-            let mut limits = Limits::default();
-            limits.max_requests = self.max_requests;
-            limits
-        };
-        ServerConfig::new("s", "1")
+        let mut config = ServerConfig::new("s", "1")
             .revisions(self.server)
-            .limits(limits)
             .drain_timeout(Duration::from_secs(3))
-            .pacing(Pacing::default().burst(1).every(Duration::from_secs(1)))
+            .pacing(Pacing::default().burst(1).every(Duration::from_secs(1)));
+        config.limits = Self::limits(config.limits);
+        config.limits.max_requests = self.max_requests;
+        config
+    }
+
+    fn limits(mut limits: Limits) -> Limits {
+        // How fast violations are told is nothing that the rest depends on, but would make states differ.
+        limits.max_violation_reports_per_second = u32::MAX;
+        limits
     }
 
     /// Each call has deadlines of its own: reports move one of them, nothing the other.

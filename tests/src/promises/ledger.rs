@@ -218,6 +218,8 @@ impl Ledger {
             Violation::LateResponse(id) => is_late(id.as_i64()),
             Violation::LateProgress(token) => is_late(token.as_i64()),
             Violation::TooManyRequests => is_full,
+            // That some were left out is told instead of them.
+            Violation::More(_) => true,
             _ => false,
         };
         holds(fits, "fitting_events", || {
