@@ -167,9 +167,14 @@ impl<'a> Params<'a> {
         self.raw
     }
 
+    /// All members, if there are few enough that each was noted.
+    pub(crate) fn all(&self) -> Option<&[(&'a [u8], Raw<'a>)]> {
+        self.noted.get(..self.count)
+    }
+
     /// The first member of that name.
     pub(crate) fn get(&self, name: &str) -> Option<Raw<'a>> {
-        match self.noted.get(..self.count) {
+        match self.all() {
             Some(noted) => {
                 noted.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| *value)
             }

@@ -54,13 +54,27 @@ const FIELDS: usize = 4;
 
 impl<'a> ProgressFields<'a> {
     pub(crate) fn new(params: Option<&Params<'a>>) -> Self {
-        let get = |name| params.and_then(|params| params.get(name));
-        Self {
-            token: get("progressToken"),
-            progress: get("progress"),
-            total: get("total"),
-            message: get("message"),
+        let Some(params) = params else { return Self::default() };
+        let Some(members) = params.all() else {
+            return Self {
+                token: params.get("progressToken"),
+                progress: params.get("progress"),
+                total: params.get("total"),
+                message: params.get("message"),
+            };
+        };
+        let mut fields = Self::default();
+        for (name, value) in members {
+            let field = match *name {
+                b"progressToken" => &mut fields.token,
+                b"progress" => &mut fields.progress,
+                b"total" => &mut fields.total,
+                b"message" => &mut fields.message,
+                _ => continue,
+            };
+            field.get_or_insert(*value);
         }
+        fields
     }
 
     fn slot(&mut self, field: Field) -> &mut Option<Raw<'a>> {
@@ -169,7 +183,7 @@ mod tests {
     }
 
     /// A report in a peer's own way, with `<T>`, `<P>`, `<O>` and `<M>` for its values.
-    const LAYOUTS: [&str; 7] = [
+    const LAYOUTS: [&str; 8] = [
         r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":<T>,"progress":<P>,"total":<O>,"message":<M>}}"#,
         r#"{"method":"notifications/progress","params":{"progressToken":<T>,"progress":<P>,"total":<O>,"message":<M>},"jsonrpc":"2.0"}"#,
         r#"{"method": "notifications/progress", "params": {"progress": <P>, "total": <O>, "progressToken": <T>}, "jsonrpc": "2.0"}"#,
@@ -177,6 +191,7 @@ mod tests {
         r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"_meta":{"a":[1,{}]},"progressToken":<T>,"progress":<P>}}"#,
         r#" { "params" : { "progress" : <P> , "progressToken" : <T> } , "x" : null , "method":"notifications\/progress","jsonrpc":"2.0" } "#,
         r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":<P>}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":<P>,"progress":5,"progressToken":<T>}}"#,
     ];
 
     const VALUES: [&str; 26] = [
