@@ -166,12 +166,8 @@ impl Scenario {
             let one = Self::new("1 call, 2 reports, 3 faults", revision, 1, 2);
             all.push(one.errors().wire(3).faults(Faults::any(3)).named(name));
             all.push(Self::new("2 calls, 1 report, 1 fault", revision, 2, 1).named(name));
-            all.push(
-                Self::new("2 calls, 2 reports", revision, 2, 2)
-                    .faults(Faults::NONE)
-                    .wire(1)
-                    .named(name),
-            );
+            let two = Self::new("2 calls, 2 reports", revision, 2, 2).wire(1);
+            all.push(two.faults(Faults::NONE).named(name));
         }
         let each_way = Self::new("a call each way, 1 report, 1 fault", LEGACY, 1, 1);
         all.push(each_way.server_calls(1).named("legacy"));
@@ -193,7 +189,9 @@ impl Scenario {
     pub fn deep() -> Vec<Self> {
         let mut all = Vec::new();
         for (revision, name) in [(LEGACY, "legacy"), (MODERN, "modern")] {
-            all.push(Self::new("2 calls, 2 reports, 1 fault", revision, 2, 2).wire(1).named(name));
+            let two = Self::new("2 calls, 2 reports, close or drop", revision, 2, 2).wire(1);
+            let ended = Faults { close: true, disconnect: true, at_most: 1, ..Faults::NONE };
+            all.push(two.faults(ended).named(name));
             all.push(Self::new("3 calls", revision, 3, 0).faults(Faults::NONE).wire(1).named(name));
         }
         let each_way = Self::new("a call each way, 2 reports, 1 fault", LEGACY, 1, 2);
