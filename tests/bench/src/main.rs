@@ -5,8 +5,9 @@
 
 mod allocations;
 mod cases;
-mod messages;
+mod memory;
 mod meter;
+mod process;
 mod report;
 
 use std::fs;
@@ -23,7 +24,8 @@ usage: tests/bench/run [OPTION …] [CASE-PREFIX …]
   --no-time     counts only
   --check       counts our own cases; fails if one has risen by more than 5 % over the baseline
   --accept      counts our own cases; writes the baseline
-  --list        names the cases";
+  --list        names the cases
+A prefix is that of a case, or `memory`, or `stdio`; without one everything is measured.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +34,10 @@ fn main() -> ExitCode {
         let plan = Plan { warm_up: number(warm_up), messages: number(messages) };
         let sample = cases::find(case)(&plan);
         println!("{} {} {}", sample.messages, sample.allocations, sample.bytes);
+        return ExitCode::SUCCESS;
+    }
+    if let ["memory", name] = words[..] {
+        memory::measure(name);
         return ExitCode::SUCCESS;
     }
     match Options::parse(&words) {
@@ -101,6 +107,12 @@ impl<'a> Options<'a> {
         report::count_all(&self.prefixes, &mut figures);
         if self.prefixes.is_empty() && !self.no_time {
             report::time_all(&mut figures);
+        }
+        if self.prefixes.is_empty() || self.prefixes.contains(&"memory") {
+            memory::measure_all(&mut figures);
+        }
+        if self.prefixes.is_empty() || self.prefixes.contains(&"stdio") {
+            process::measure_all(&mut figures);
         }
         let verdicts = report::verdicts(&figures);
         report::print_figures(&figures);

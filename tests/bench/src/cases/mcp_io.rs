@@ -4,51 +4,17 @@ use std::hint::black_box;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use mcp_io::{Connection, Implementation, Server, Tier, Tool, ToolError, ToolResult};
-use rpc_io::jsonx::json;
+use mcp_bench::messages::{self, INITIALIZE, INITIALIZED, TEXT};
+use mcp_bench::tools::mcp_io::tools;
+use mcp_io::Connection;
 use rpc_io::{Config, Endpoint, Router, Sink};
 
 use super::Case;
 use super::rpc_io::Last;
-use crate::messages::{self, INITIALIZE, INITIALIZED, STEP, TEXT, TOTAL};
 use crate::meter::{Plan, Sample, each, measured};
 
 pub const CASES: [(&str, Case); 2] =
     [("mcp-io/call/server", server), ("mcp-io/progress/trip", trip)];
-
-/// Two tools, as rmcp has them in the other cases; they run where the message is handled.
-fn tools() -> Server {
-    Server::new(Implementation::new("bench", "1"))
-        .with_workers(0)
-        .tool(
-            Tool::new("echo", Tier::ReadOnly).input_schema(json!({
-                "type": "object",
-                "properties": { "text": { "type": "string" } },
-                "required": ["text"]
-            })),
-            |call| {
-                let text = call.arguments()["text"].as_str();
-                Ok(ToolResult::text(text.ok_or_else(|| ToolError::new("text is missing"))?))
-            },
-        )
-        .expect("a tool")
-        .tool(
-            Tool::new("report", Tier::ReadOnly).input_schema(json!({
-                "type": "object",
-                "properties": { "count": { "type": "integer" } },
-                "required": ["count"]
-            })),
-            |call| {
-                let count = call.arguments()["count"].as_i64().unwrap_or_default();
-                for step in 1..=count {
-                    call.progress(step as f64, Some(TOTAL), Some(STEP))
-                        .map_err(|error| ToolError::new(error.to_string()))?;
-                }
-                Ok(ToolResult::text(""))
-            },
-        )
-        .expect("a tool")
-}
 
 fn greet<K: Sink>(connection: &mut Connection<K>) {
     for line in [INITIALIZE, INITIALIZED] {

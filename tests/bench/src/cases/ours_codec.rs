@@ -12,8 +12,8 @@ use mcp_proto::{
 };
 
 use super::Case;
-use crate::messages::{self, STEP, TAG, TEXT, TOTAL, Values};
 use crate::meter::{Plan, Sample, each};
+use mcp_bench::messages::{self, STEP, TAG, TEXT, TOTAL, Values};
 
 pub const CASES: [(&str, Case); 9] = [
     ("ours/progress-ints/decode", |plan| decode_progress(plan, Values::Integers)),

@@ -12,8 +12,8 @@ use mcp_proto::{
 };
 
 use super::Case;
-use crate::messages::{self, STEP, TAG, TEXT, TOTAL, Values};
 use crate::meter::{Plan, Sample, each, measured};
+use mcp_bench::messages::{self, STEP, TAG, TEXT, TOTAL, Values};
 
 pub const CASES: [(&str, Case); 8] = [
     ("ours/progress-ints/receive", |plan| receive(plan, Values::Integers)),

@@ -11,8 +11,8 @@ use rmcp::{RoleClient, RoleServer};
 use serde::de::DeserializeOwned;
 
 use super::Case;
-use crate::messages::{self, STEP, TAG, TEXT, TOTAL, Values};
 use crate::meter::{Plan, Sample, each};
+use mcp_bench::messages::{self, STEP, TAG, TEXT, TOTAL, Values};
 
 pub const CASES: [(&str, Case); 7] = [
     ("rmcp/progress-ints/decode", |plan| decode_progress(plan, Values::Integers)),

@@ -4,53 +4,18 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
-    ProgressNotificationParam, ServerCapabilities, ServerConfig,
-};
-use rmcp::service::{NotificationContext, RequestContext, RunningService};
-use rmcp::{ClientHandler, ErrorData, RoleClient, RoleServer, ServerHandler, ServiceExt};
+use mcp_bench::messages::{self, INITIALIZE, INITIALIZED, TAG, TEXT};
+use mcp_bench::tools::rmcp::Tools;
+use rmcp::model::{CallToolRequestParams, ProgressNotificationParam};
+use rmcp::service::{NotificationContext, RunningService};
+use rmcp::{ClientHandler, RoleClient, ServiceExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::Case;
-use crate::messages::{self, INITIALIZE, INITIALIZED, STEP, TAG, TEXT, TOTAL};
 use crate::meter::{Plan, Sample, measured};
 
 pub const CASES: [(&str, Case); 3] =
     [("rmcp/call/server", server), ("rmcp/call/echo", echo), ("rmcp/progress/trip", trip)];
-
-/// Two tools: `echo` returns the text that it was given, `report` reports as often as it is told.
-#[derive(Clone)]
-struct Tools;
-
-impl ServerHandler for Tools {
-    fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-    }
-
-    async fn call_tool(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let argument = |name| request.arguments.as_ref().and_then(|arguments| arguments.get(name));
-        if request.name == "report" {
-            let count = argument("count").and_then(|count| count.as_u64()).unwrap_or_default();
-            let token = context.meta.get_progress_token();
-            let token = token.ok_or_else(|| ErrorData::invalid_params("no token", None))?;
-            for step in 1..=count {
-                let params = ProgressNotificationParam::new(token.clone(), step as f64)
-                    .with_total(TOTAL)
-                    .with_message(STEP);
-                context.peer.notify_progress(params).await.expect("an open stream");
-            }
-            return Ok(CallToolResult::success(vec![ContentBlock::text("")]).into());
-        }
-        let text = argument("text").and_then(|text| text.as_str());
-        let text = text.ok_or_else(|| ErrorData::invalid_params("text is missing", None))?;
-        Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
-    }
-}
 
 /// Counts the reports that it hears.
 #[derive(Clone, Default)]

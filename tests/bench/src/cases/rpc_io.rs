@@ -12,8 +12,8 @@ use rpc_io::{
 };
 
 use super::Case;
-use crate::messages::{self, STEP, TAG, TEXT, TOTAL, Values};
 use crate::meter::{Plan, Sample, each, measured};
+use mcp_bench::messages::{self, STEP, TAG, TEXT, TOTAL, Values};
 
 pub const CASES: [(&str, Case); 6] = [
     ("rpc-io/progress-ints/decode", |plan| decode_progress(plan, Values::Integers)),

@@ -3,8 +3,11 @@
 use serde::Serialize;
 
 use super::{Figures, Metric};
-use Bound::{AtMost, Fewer};
-use Metric::{Allocations, Instructions};
+use Bound::{AtLeast, AtMost, Fewer};
+use Metric::{
+    AllocatedBytes, Allocations, Count, CpuMicroseconds, CpuRatio, HeapBytes, Instructions,
+    LatencyRatio, ResidentBytes, SlowDown, SystemCalls,
+};
 
 /// One bound. A goal may have several.
 struct Goal {
@@ -19,6 +22,8 @@ struct Goal {
 enum Bound {
     /// It is that much, or less.
     AtMost(f64),
+    /// It is that much, or more: a ratio.
+    AtLeast(f64),
     /// The other's figure is so many times ours, or more.
     Fewer(f64, &'static str),
 }
@@ -87,7 +92,34 @@ const GOALS: &[Goal] = &[
     goal("9", "the same, each awaited", "ours/progress/tokio-trip", Instructions, AtMost(5_400.0)),
     goal("9", "the same, each awaited", "ours/progress/tokio-trip", Allocations, AtMost(0.0)),
     goal("9b", "report to listener over Tokio", "ours/progress/tokio-burst", Instructions, AtMost(3_000.0)),
+    goal("10", "stuck listener, order breaks", "stuck/ours/order-breaks", Count, AtMost(0.0)),
+    goal("10", "stuck listener, reports lost", "stuck/ours/lost", Count, AtMost(0.0)),
+    goal("10", "stuck listener, peak of 100,000", "stuck/ours", HeapBytes, AtMost(1_500_000.0)),
+    goal("10", "the same, a tool that never waits", "stuck/ours-never-waits", HeapBytes, AtMost(1_500_000.0)),
+    goal("11", "stdio server, sequential", "stdio/sequential/rmcp ÷ ours", CpuRatio, AtLeast(10.0)),
+    goal("11", "stdio server, 64 in flight", "stdio/in-flight/rmcp ÷ ours", CpuRatio, AtLeast(50.0)),
+    goal("11", "stdio server to raw, sequential", "stdio/sequential/ours ÷ raw", CpuRatio, AtMost(1.5)),
+    goal("11", "stdio server to raw, 64 in flight", "stdio/in-flight/ours ÷ raw", CpuRatio, AtMost(2.0)),
+    goal("12", "stdio server, sequential", "stdio/sequential/ours", SystemCalls, AtMost(2.1)),
+    goal("12", "the same without a runtime", "stdio/sequential/ours-blocking", SystemCalls, AtMost(2.1)),
+    goal("12", "stdio server, 64 in flight", "stdio/in-flight/ours", SystemCalls, AtMost(0.05)),
+    goal("12", "the same without a runtime", "stdio/in-flight/ours-blocking", SystemCalls, AtMost(0.05)),
+    goal("13", "stdio progress server", "stdio/progress/ours", CpuMicroseconds, AtMost(0.25)),
+    goal("13", "stdio progress server", "stdio/progress/rmcp ÷ ours", CpuRatio, AtLeast(130.0)),
+    goal("13", "the same, paced", "stdio/progress/ours-paced", CpuMicroseconds, AtMost(0.25)),
+    goal("16", "idle pair", "idle/ours", ResidentBytes, AtMost(8_000.0)),
+    goal("16", "idle pair", "idle/ours", HeapBytes, AtMost(8_000.0)),
+    goal("16", "idle pair", "idle/ours", ResidentBytes, Fewer(8.0, "idle/rmcp")),
+    goal("17", "pending request", "pending/ours", HeapBytes, AtMost(512.0)),
+    goal("17", "pending request", "pending/ours", HeapBytes, Fewer(18.0, "pending/rmcp")),
+    goal("17", "call while 100,000 wait", "pending/ours", SlowDown, AtMost(1.2)),
+    goal("18", "decode a text of 1 MiB", "ours/large-plain/decode", AllocatedBytes, AtMost(1.05 * LARGE)),
+    goal("18", "decode a text of 1 MiB, escapes", "ours/large-escaped/decode", AllocatedBytes, AtMost(1.05 * LARGE)),
+    goal("22", "report over a pipe to raw, p50", "stdio/latency-p50/ours ÷ raw", LatencyRatio, AtMost(2.0)),
+    goal("22", "report over a pipe to raw, p99", "stdio/latency-p99/ours ÷ raw", LatencyRatio, AtMost(2.0)),
 ];
+
+const LARGE: f64 = mcp_bench::messages::LARGE_LEN as f64;
 
 /// Every goal whose figures were measured in this run.
 pub fn verdicts(figures: &Figures) -> Vec<Verdict> {
@@ -98,6 +130,7 @@ fn verdict(goal: &Goal, figures: &Figures) -> Option<Verdict> {
     let ours = figures.get(goal.case, goal.metric)?;
     let (theirs, target, reached_value, reached) = match goal.bound {
         AtMost(most) => (None, format!("≤ {}", thousands(most)), thousands(ours), ours <= most),
+        AtLeast(least) => (None, format!("≥ {least} ×"), format!("{ours:.1} ×"), ours >= least),
         Fewer(times, case) => {
             let theirs = figures.get(case, goal.metric)?;
             let ratio = theirs / ours;

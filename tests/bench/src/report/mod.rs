@@ -8,7 +8,7 @@ mod page;
 mod svg;
 mod table;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use count::{count_all, time_all};
 pub use goals::{Verdict, verdicts};
@@ -17,18 +17,18 @@ pub use svg::draw;
 pub use table::{print_figures, print_verdicts};
 
 /// One figure: what was measured, in which unit, and how far the middle half of its rounds was spread.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figure {
     /// engine/message/what is done with it.
     pub case: String,
     pub metric: Metric,
     pub value: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quartiles: Option<(f64, f64)>,
 }
 
 /// What a figure counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// A message.
@@ -39,6 +39,24 @@ pub enum Metric {
     AllocatedBytes,
     /// Of another engine to ours, in interleaved rounds.
     TimeRatio,
+    /// Microseconds of CPU of the server, a call or a report.
+    CpuMicroseconds,
+    /// Microseconds.
+    Microseconds,
+    /// CPU of one server to that of another, in interleaved rounds.
+    CpuRatio,
+    /// A call.
+    SystemCalls,
+    /// Bytes of the heap.
+    HeapBytes,
+    /// Bytes of resident memory.
+    ResidentBytes,
+    /// Things that went wrong.
+    Count,
+    /// Time with much pending to that with nothing, in interleaved rounds.
+    SlowDown,
+    /// Latency to that of a raw pipe.
+    LatencyRatio,
 }
 
 /// All figures of a run.

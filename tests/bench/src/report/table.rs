@@ -83,5 +83,14 @@ fn name(metric: Metric) -> &'static str {
         Metric::Allocations => "allocations",
         Metric::AllocatedBytes => "bytes allocated",
         Metric::TimeRatio => "time, theirs ÷ ours",
+        Metric::CpuMicroseconds => "CPU, µs",
+        Metric::Microseconds => "µs",
+        Metric::SlowDown => "time, ratio",
+        Metric::CpuRatio => "CPU, ratio",
+        Metric::SystemCalls => "system calls",
+        Metric::HeapBytes => "heap, bytes",
+        Metric::ResidentBytes => "resident, bytes",
+        Metric::Count => "count",
+        Metric::LatencyRatio => "latency ÷ raw pipe",
     }
 }

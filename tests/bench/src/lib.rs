@@ -1,0 +1,4 @@
+//! What the benchmark and its servers share: the messages, and the same tools for every engine.
+
+pub mod messages;
+pub mod tools;
