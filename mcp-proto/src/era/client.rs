@@ -127,22 +127,15 @@ impl Negotiation {
     /// client modern; any other one, whatever its code, means legacy.
     pub(crate) fn handle_probe_error(&mut self, error: &ErrorObject) -> Next {
         match error.code {
-            ErrorObject::UNSUPPORTED_VERSION => {
-                let supported = error.data.as_ref().and_then(|data| data.get("supported"));
-                let Some(supported) = supported.filter(|supported| supported.kind() == Kind::Array)
-                else {
-                    return Next::Close(CloseReason::NoCommonVersion);
-                };
-                match self.mutual(supported) {
-                    Some(revision) if revision.era() == Era::Legacy => {
-                        Next::Say(Opening::Initialize(revision))
-                    }
-                    Some(revision) if !core::mem::replace(&mut self.retried, true) => {
-                        Next::Say(Opening::Probe(revision))
-                    }
-                    _ => Next::Close(CloseReason::NoCommonVersion),
+            ErrorObject::UNSUPPORTED_VERSION => match self.offered(error) {
+                Some(revision) if revision.era() == Era::Legacy => {
+                    Next::Say(Opening::Initialize(revision))
                 }
-            }
+                Some(revision) if !core::mem::replace(&mut self.retried, true) => {
+                    Next::Say(Opening::Probe(revision))
+                }
+                _ => Next::Close(CloseReason::NoCommonVersion),
+            },
             ErrorObject::MISSING_CLIENT_CAPABILITY | ErrorObject::HEADER_MISMATCH => {
                 Next::Close(refused(error))
             }
@@ -178,9 +171,19 @@ impl Negotiation {
         }))
     }
 
-    /// `initialize` was answered with an error.
-    pub(crate) fn handle_refused(&self, error: ErrorObject) -> Next {
-        Next::Close(refused(&error))
+    /// `initialize` was answered with an error. A modern server that starts slowly is taken for a legacy one;
+    /// it says so by naming what it speaks, and gets one more try.
+    pub(crate) fn handle_refused(&mut self, error: ErrorObject) -> Next {
+        let offered = match error.code {
+            ErrorObject::UNSUPPORTED_VERSION => self.offered(&error),
+            _ => None,
+        };
+        match offered.filter(|revision| revision.era() == Era::Modern) {
+            Some(revision) if !core::mem::replace(&mut self.retried, true) => {
+                Next::Say(Opening::Probe(revision))
+            }
+            _ => Next::Close(refused(&error)),
+        }
     }
 
     fn fall_back(&self, otherwise: CloseReason) -> Next {
@@ -188,6 +191,12 @@ impl Negotiation {
             Some(legacy) => Next::Say(Opening::Initialize(legacy)),
             None => Next::Close(otherwise),
         }
+    }
+
+    /// The newest revision that both sides speak, of those that an error names.
+    fn offered(&self, error: &ErrorObject) -> Option<Revision> {
+        let supported = error.data.as_ref()?.get("supported")?;
+        (supported.kind() == Kind::Array).then(|| self.mutual(supported)).flatten()
     }
 
     /// The newest revision that both sides speak.
