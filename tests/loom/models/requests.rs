@@ -125,6 +125,33 @@ fn reports_meet_the_answer() {
     });
 }
 
+/// A client may use an id again: a report for the first request is refused then, and not sent for the second.
+#[test]
+fn a_report_never_reaches_a_later_request_of_the_same_id() {
+    interruptions(3, || {
+        let wire = Wire::new();
+        let peer = Peer::new(silent);
+        let heard = peer.heard();
+        let (mut server, incoming, mut driver) = asked(peer, &wire);
+        let reporter = incoming.reporter();
+        let worker = spawn(move || {
+            let reported = reporter.report(Progress::new(1.0));
+            assert!(matches!(reported, Ok(()) | Err(ReportError::Finished)));
+        });
+        incoming.respond(&answer()).unwrap();
+        wire.send(request(2));
+        assert!(poll_once(&mut driver).is_pending());
+        let second = block_on(server.accept()).unwrap();
+        worker.join().unwrap();
+        second.respond(&answer()).unwrap();
+        drop(server);
+        block_on(driver);
+        let lines: Vec<_> = heard.lines().into_iter().skip(1).collect();
+        let reports = lines.len() - 2;
+        assert!(reports <= 1 && lines[reports..].iter().all(|line| line.contains("done")));
+    });
+}
+
 /// Reports while the connection closes are taken or refused; nothing hangs and nothing leaks.
 #[test]
 fn reports_meet_the_end_of_the_connection() {
