@@ -384,6 +384,21 @@ mod tests {
         assert_eq!((server.poll_event(), server.poll_timeout()), (None, None));
     }
 
+    #[test]
+    fn a_peer_that_reads_a_little_and_then_nothing_is_given_up() {
+        let mut server = flooded();
+        assert_eq!(server.poll_event(), None);
+        assert!(server.poll_transmit().is_some());
+        server.advance_transmit(1);
+        let due = server.poll_timeout().unwrap();
+        server.handle_timeout(due);
+        assert!(!server.is_closed(), "it has read something");
+        let due = server.poll_timeout().unwrap();
+        server.handle_timeout(due);
+        assert_eq!(server.poll_event(), Some(Event::Closed(CloseReason::Stalled)));
+        assert_eq!((server.poll_event(), server.poll_timeout()), (None, None));
+    }
+
     /// A client with a call in flight whose server floods it, answers the call, and does not read.
     fn flooded_client() -> Connection<Client> {
         let config = ClientConfig::new("c", "1").revisions(Revision::V2025_11_25);

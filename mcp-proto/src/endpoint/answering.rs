@@ -256,7 +256,11 @@ impl Core {
 
     /// The transport took something: progress that had no room may leave, and a drain may be over.
     pub(super) fn made_room(&mut self) {
-        self.stall_at = None;
+        // Otherwise the wait begins anew with the next moment that is named, which the timer is at the latest.
+        self.reads_slowly = !self.has_room();
+        if !self.reads_slowly {
+            self.stall_at = None;
+        }
         let now = self.clock;
         if self.holds_progress && self.has_progress_room() {
             self.holds_progress = false;

@@ -49,6 +49,8 @@ pub(crate) struct Core {
     pub(super) peer: Option<PeerInfo>,
     /// When the connection ends because the peer does not read.
     pub(super) stall_at: Option<Instant>,
+    /// It has read something since that was set, but not enough.
+    pub(super) reads_slowly: bool,
     /// Input that has been read waits until there is room for what it may have answered.
     holds_input: bool,
     /// Progress waits that has no timer, because the peer does not read.
@@ -188,6 +190,7 @@ impl Core {
             reports: Reports::new(&limits),
             peer: None,
             stall_at: None,
+            reads_slowly: false,
             holds_input: false,
             holds_progress: false,
             phase: Phase::Open,
@@ -462,7 +465,10 @@ impl Core {
     /// Every operation that names a time passes here.
     pub(crate) fn observe(&mut self, now: Instant) {
         self.clock = self.clock.max(now);
-        if !self.has_room() && self.stall_at.is_none() && !self.is_closed() {
+        if self.has_room() || self.is_closed() {
+            return;
+        }
+        if core::mem::take(&mut self.reads_slowly) || self.stall_at.is_none() {
             self.stall_at = Some(self.clock + self.limits.stall_timeout);
         }
     }
@@ -515,6 +521,7 @@ impl Core {
             reports,
             peer,
             stall_at,
+            reads_slowly,
             holds_input,
             holds_progress,
             phase,
@@ -534,7 +541,7 @@ impl Core {
         answers.digest(digest);
         reports.digest(digest);
         digest.put((peer.as_ref().map(|peer| peer.revision), progress_layout));
-        digest.put((stall_at.is_some(), holds_input, holds_progress));
+        digest.put((stall_at.is_some(), reads_slowly, holds_input, holds_progress));
         digest.time(stall_at.unwrap_or_default());
         digest.time(*clock);
         match phase {
