@@ -256,7 +256,7 @@ impl Core {
 
     /// The transport took something: progress that had no room may leave, and a drain may be over.
     pub(super) fn made_room(&mut self) {
-        // Otherwise the wait begins anew with the next moment that is named, which the timer is at the latest.
+        // Otherwise the wait goes on, and begins anew when it would be over.
         self.reads_slowly = !self.has_room();
         if !self.reads_slowly {
             self.stall_at = None;

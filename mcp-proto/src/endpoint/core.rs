@@ -263,7 +263,11 @@ impl Core {
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.expire(now);
         if self.stall_at.is_some_and(|at| at <= now) {
-            self.close(CloseReason::Stalled, now);
+            if core::mem::take(&mut self.reads_slowly) {
+                self.stall_at = Some(now + self.limits.stall_timeout);
+            } else {
+                self.close(CloseReason::Stalled, now);
+            }
         }
         if let Phase::Draining { until, unread } = self.phase
             && until <= now
@@ -465,10 +469,7 @@ impl Core {
     /// Every operation that names a time passes here.
     pub(crate) fn observe(&mut self, now: Instant) {
         self.clock = self.clock.max(now);
-        if self.has_room() || self.is_closed() {
-            return;
-        }
-        if core::mem::take(&mut self.reads_slowly) || self.stall_at.is_none() {
+        if !self.has_room() && self.stall_at.is_none() && !self.is_closed() {
             self.stall_at = Some(self.clock + self.limits.stall_timeout);
         }
     }
