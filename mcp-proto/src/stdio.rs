@@ -399,6 +399,23 @@ mod tests {
         assert_eq!((server.poll_event(), server.poll_timeout()), (None, None));
     }
 
+    #[test]
+    fn a_full_outbox_has_a_deadline_whatever_filled_it() {
+        let limits = Limits { max_outbox_len: 1, ..Limits::default() };
+        let config = ClientConfig::new("c", "1").limits(limits).revisions(Revision::V2025_11_25);
+        let mut client = Connection::client(config, Instant::ZERO);
+        assert!(
+            waiting(&mut client) > 1,
+            "the handshake fills it before anybody names a time again"
+        );
+        let reason = |client: &Connection<Client>| client.deadline_reason();
+        assert_eq!(reason(&client), Some(DeadlineReason::Stall));
+        let late = Instant::from(Duration::from_secs(3));
+        client.handle_timeout(late);
+        assert!(!client.is_closed(), "it is given its time from now on");
+        assert_eq!(client.poll_timeout(), Some(late + Duration::from_secs(30)));
+    }
+
     /// A client with a call in flight whose server floods it, answers the call, and does not read.
     fn flooded_client() -> Connection<Client> {
         let config = ClientConfig::new("c", "1").revisions(Revision::V2025_11_25);

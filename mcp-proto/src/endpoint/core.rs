@@ -346,7 +346,8 @@ impl Core {
 
     pub(crate) fn poll_timeout(&self) -> Option<(Instant, DeadlineReason)> {
         let timer = self.deadlines.next().map(|(at, timer)| (at, self.reason(timer, at)));
-        let stall = self.stall_at.map(|at| (at, DeadlineReason::Stall));
+        let stall = self.stall_at.or_else(|| self.is_full_unwatched().then_some(self.clock));
+        let stall = stall.map(|at| (at, DeadlineReason::Stall));
         let drain = match self.phase {
             Phase::Draining { until, .. } => Some((until, DeadlineReason::Drain)),
             _ => None,
@@ -469,9 +470,15 @@ impl Core {
     /// Every operation that names a time passes here.
     pub(crate) fn observe(&mut self, now: Instant) {
         self.clock = self.clock.max(now);
-        if !self.has_room() && self.stall_at.is_none() && !self.is_closed() {
+        if self.is_full_unwatched() {
             self.stall_at = Some(self.clock + self.limits.stall_timeout);
         }
+    }
+
+    /// Whether the outbox is above its limit and nobody has named a time since: what queued the last
+    /// message did so after it had, or named none.
+    fn is_full_unwatched(&self) -> bool {
+        !self.has_room() && self.stall_at.is_none() && !self.is_closed()
     }
 
     pub(super) fn settle(&mut self) {
