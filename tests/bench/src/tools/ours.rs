@@ -35,7 +35,8 @@ pub async fn serve(mut server: Server) {
 
 /// Returns the text that it was given.
 pub fn echo(params: Option<&RawJson>) -> CallToolResult {
-    let text = params.and_then(|params| params.get_in(&["arguments", "text"])).and_then(Raw::as_str);
+    let text =
+        params.and_then(|params| params.get_in(&["arguments", "text"])).and_then(Raw::as_str);
     CallToolResult::text(text.expect("a text").into_owned())
 }
 
