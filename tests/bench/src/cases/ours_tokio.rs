@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use mcp_bench::messages::{TAG, TEXT};
+use mcp_bench::messages::TEXT;
 use mcp_bench::tools::{BURST, ours};
 use mcp_tokio::{CallTool, Client, ClientConfig, Delivery, Pacing, Revision};
 use tokio::runtime::Runtime;

@@ -11,7 +11,10 @@ use std::process::Command;
 use crate::report::{Figures, Metric};
 
 /// The measurements, by name.
-const MEASUREMENTS: [(&str, fn(&mut Figures)); 6] = [
+/// Adds what it measures.
+type Measure = fn(&mut Figures);
+
+const MEASUREMENTS: [(&str, Measure); 6] = [
     ("idle-ours", idle::ours),
     ("idle-rmcp", idle::rmcp),
     ("pending-ours", pending::ours),
