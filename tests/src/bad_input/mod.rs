@@ -2,7 +2,7 @@
 //!
 //! `tests/data/bad-input/` holds the cases. Each is put to an engine in its starting state ([`start`]), fed
 //! its input on simulated time ([`subject`]), and what was seen of it ([`observed`]) is judged ([`judge`],
-//! [`forbidden`]); then the connection must still work, or have ended ([`probe`]).
+//! `forbidden`); then the connection must still work, or have ended (`probe`).
 //!
 //! A new layer takes its name in [`LAYERS`], its starting states in [`start`], and, if it has reactions that
 //! no layer before had, these in [`reaction`] and [`judge`].

@@ -185,7 +185,7 @@ impl Actor<'_> {
         }
     }
 
-    /// Answers a request with the result that [`answer_to`] names.
+    /// Answers a request with the result that `answer_to` names.
     ///
     /// # Errors
     ///
