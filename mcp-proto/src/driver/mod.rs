@@ -9,7 +9,6 @@ mod drive;
 mod listen;
 mod queue;
 mod reporter;
-mod scratch;
 mod server;
 mod shared;
 mod start;

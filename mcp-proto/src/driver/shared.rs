@@ -105,9 +105,6 @@ pub(super) struct Afterwards {
 /// Requests after which those who accept and handle them get their turn.
 const BURST: usize = 32;
 
-/// Room for wakers that is kept.
-const KEPT_WAKERS: usize = 16;
-
 /// One event for a listener of the connection.
 pub(super) enum Job {
     Log(LogMessage),
@@ -379,8 +376,8 @@ impl Afterwards {
     }
 
     /// Does it, without the lock.
-    pub(super) fn run(&mut self, listeners: &Listeners) {
-        for job in self.jobs.drain(..) {
+    pub(super) fn run(self, listeners: &Listeners) {
+        for job in self.jobs {
             // A listener that panics must not end the connection for everybody else.
             let _ = super::listen::caught(|| match job {
                 Job::Log(message) => {
@@ -397,14 +394,13 @@ impl Afterwards {
                 }
             });
         }
-        self.wake();
+        for waker in self.wakers {
+            waker.wake();
+        }
     }
 
-    /// Wakes who waits, without the lock.
-    pub(super) fn wake(&mut self) {
-        self.handed_over = 0;
-        self.wakers.drain(..).for_each(Waker::wake);
-        self.wakers.shrink_to(KEPT_WAKERS);
+    pub(super) fn is_empty(&self) -> bool {
+        self.wakers.is_empty() && self.jobs.is_empty()
     }
 }
 
