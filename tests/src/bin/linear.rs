@@ -243,12 +243,16 @@ fn flood_before_a_timeout(n: usize) {
     let lines = "0\n".repeat(n);
     measured(|| {
         feed(&mut server, &lines);
+        // Only so many violations are told at one time; all lines are read.
         let mut told = 0;
-        while told < n {
+        loop {
             server.handle_timeout(Instant::ZERO);
-            told += events(&mut server);
+            match events(&mut server) {
+                0 => break,
+                more => told += more,
+            }
         }
-        assert_eq!(told, n);
+        assert!((1..=n).contains(&told) && server.wants_input());
     });
 }
 
