@@ -1,11 +1,12 @@
 //! However a stream is cut, the same events come out, and the same bytes go back.
 
 use mcp_proto::role::Role;
+use mcp_proto::testing::{take_events, take_output};
 use mcp_proto::{
     CallOptions, CallTool, ClientConfig, Connection, Instant, ListTools, Revision, ServerConfig,
 };
 
-use crate::wire::{LATER, client, events, server, take};
+use crate::wire::{LATER, client, server};
 
 /// The first byte chooses the side and the revision, the second how the rest is cut: below 128, into
 /// pieces of that many bytes and one; from 128, into pieces of growing and shrinking length.
@@ -21,7 +22,7 @@ pub fn chunking(input: &[u8]) {
         let _tracked = client.request(&call, CallOptions::default().tracked(), now).expect("room");
         let _plain = client.request(&ListTools::new(), CallOptions::default(), now).expect("room");
         let _mine = client.request(&call, mine, now).expect("room");
-        take(&mut client);
+        take_output(&mut client);
         compare(client, stream, *cut, now);
     } else {
         compare(server(ServerConfig::new("chunking", "1"), revision, now), stream, *cut, now);
@@ -33,19 +34,19 @@ fn compare<R: Role + Clone>(whole: Connection<R>, stream: &[u8], cut: u8, now: I
     let mut seen = Vec::new();
     for piece in cut_up(stream, cut) {
         pieces.handle_input(piece, now);
-        seen.extend(events(&mut pieces));
+        seen.extend(take_events(&mut pieces));
     }
     let mut whole = whole;
     whole.handle_input(stream, now);
-    let expected = events(&mut whole);
+    let expected = take_events(&mut whole);
     assert_eq!(seen, expected, "the events depend on the cuts");
     assert_eq!(pieces.poll_timeout(), whole.poll_timeout(), "the deadlines depend on the cuts");
     for connection in [&mut pieces, &mut whole] {
         connection.handle_eof(now);
         connection.handle_timeout(LATER);
     }
-    assert_eq!(events(&mut pieces), events(&mut whole), "the end depends on the cuts");
-    assert_eq!(take(&mut pieces), take(&mut whole), "the answers depend on the cuts");
+    assert_eq!(take_events(&mut pieces), take_events(&mut whole), "the end depends on the cuts");
+    assert_eq!(take_output(&mut pieces), take_output(&mut whole), "the answers depend on the cuts");
 }
 
 fn cut_up(mut stream: &[u8], cut: u8) -> impl Iterator<Item = &[u8]> {

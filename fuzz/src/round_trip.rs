@@ -2,6 +2,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use mcp_proto::progress::{Pacing, Weight};
+use mcp_proto::testing::{take_events, take_output};
 use mcp_proto::types::MediaContent;
 use mcp_proto::{
     CallError, CallOptions, CallTool, CallToolResult, ClientConfig, Connection, ContentBlock,
@@ -12,7 +13,6 @@ use mcp_proto::{role::Client, role::Server};
 use serde_json::Value;
 
 use crate::scanner::alike;
-use crate::wire::take;
 
 /// A first byte that is even: the rest is JSON, or something else. Odd: `arbitrary` reads values from it.
 pub fn round_trip(input: &[u8]) {
@@ -224,8 +224,8 @@ fn carry<A: mcp_proto::role::Role, B: mcp_proto::role::Role>(
     to: &mut Connection<B>,
     now: Instant,
 ) -> Vec<Event> {
-    to.handle_input(&take(from), now);
-    crate::wire::events(to)
+    to.handle_input(&take_output(from), now);
+    take_events(to)
 }
 
 impl Block {

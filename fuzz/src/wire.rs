@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mcp_proto::role::{Client, Role, Server};
+use mcp_proto::testing::take_output;
 use mcp_proto::{ClientConfig, Connection, Event, Instant, Revision, ServerConfig};
 
 /// Later than every deadline.
@@ -37,26 +38,10 @@ pub(crate) fn server(config: ServerConfig, revision: Revision, now: Instant) -> 
 }
 
 fn carry<A: Role, B: Role>(from: &mut Connection<A>, to: &mut Connection<B>, now: Instant) {
-    to.handle_input(&take(from), now);
+    to.handle_input(&take_output(from), now);
     while from.poll_timeout().is_some_and(|at| at <= now) {
         from.handle_timeout(now);
     }
-}
-
-/// Everything that waits to be written.
-pub(crate) fn take<R: Role>(connection: &mut Connection<R>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = connection.poll_transmit() {
-        let sent = chunk.len();
-        bytes.extend_from_slice(chunk);
-        connection.advance_transmit(sent);
-    }
-    bytes
-}
-
-/// Everything that happened.
-pub(crate) fn events<R: Role>(connection: &mut Connection<R>) -> Vec<Event> {
-    std::iter::from_fn(|| connection.poll_event()).collect()
 }
 
 /// A moment so many milliseconds after `now`.

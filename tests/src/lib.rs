@@ -8,6 +8,7 @@ pub mod simulation;
 use std::time::Duration;
 
 use mcp_proto::role::{Client, Role, Server};
+use mcp_proto::testing::take_output;
 use mcp_proto::{
     CallOptions, CallTool, ClientConfig, Connection, Event, Instant, RequestId, Revision,
     ServerConfig, Violation,
@@ -220,12 +221,7 @@ impl<R: Role> Hand<R> {
     /// What the engine has said since, message by message. It first reads what it was fed.
     pub fn said(&mut self) -> Vec<String> {
         self.pull();
-        let mut said = Vec::new();
-        while let Some(chunk) = self.conn.poll_transmit() {
-            said.extend_from_slice(chunk);
-            let length = chunk.len();
-            self.conn.advance_transmit(length);
-        }
+        let said = take_output(&mut self.conn);
         self.pull();
         String::from_utf8(said).unwrap().lines().map(str::to_owned).collect()
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use mcp_proto::json::{Raw, ScanErrorKind};
+use mcp_proto::testing::take_output;
 use mcp_proto::{
     ClientConfig, Connection, Event, Instant, RawJson, Revision, ServerConfig, Violation,
 };
@@ -224,13 +225,7 @@ fn server() -> Connection<mcp_proto::role::Server> {
 }
 
 fn sent<R: mcp_proto::role::Role>(connection: &mut Connection<R>) -> String {
-    let mut sent = Vec::new();
-    while let Some(chunk) = connection.poll_transmit() {
-        let length = chunk.len();
-        sent.extend_from_slice(chunk);
-        connection.advance_transmit(length);
-    }
-    String::from_utf8(sent).unwrap()
+    String::from_utf8(take_output(connection)).unwrap()
 }
 
 fn suite() -> Vec<File> {

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use mcp_proto::role::Client;
+use mcp_proto::testing::take_output;
 use mcp_proto::{
     CallError, CallOptions, CallTool, ClientConfig, Connection, Event, Expired, Instant, Limit,
     RequestId, Revision, Timeouts,
 };
 
-use crate::wire::{after, client, take};
+use crate::wire::{after, client};
 
 #[derive(Arbitrary, Debug, Clone, Copy)]
 pub(super) enum Step {
@@ -49,7 +50,7 @@ pub(super) fn run(steps: &[Step]) {
     let mut model = Model { now, ..Model::default() };
     for step in steps {
         play(*step, &mut machine, &mut model);
-        take(&mut machine);
+        take_output(&mut machine);
         assert_eq!(machine.poll_timeout(), model.next_due(), "after {step:?} at {:?}", model.now);
         assert_eq!(machine.calls_in_flight(), model.calls.len(), "after {step:?}");
     }

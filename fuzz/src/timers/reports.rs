@@ -5,11 +5,12 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use mcp_proto::progress::{Pacing, Weight};
 use mcp_proto::role::Server;
+use mcp_proto::testing::take_output;
 use mcp_proto::{
     CallToolResult, Connection, Event, Instant, Progress, RequestId, Revision, ServerConfig,
 };
 
-use crate::wire::{after, server, take};
+use crate::wire::{after, server};
 
 #[derive(Arbitrary, Debug, Clone, Copy)]
 pub(super) enum Step {
@@ -76,7 +77,7 @@ pub(super) fn run(burst: u8, every: u8, steps: &[Step]) {
                 let done = machine.respond(&work.id, &CallToolResult::text("done"), now);
                 assert_eq!(done.is_ok(), !work.is_answered);
                 work.is_answered = true;
-                take(&mut machine);
+                take_output(&mut machine);
             }
         }
         written(&mut machine, &mut works, now);
@@ -104,7 +105,7 @@ fn report(machine: &mut Connection<Server>, work: &mut Work, weight: Weight, now
 
 /// Takes what the machine has written, and enters whose it is.
 fn written(machine: &mut Connection<Server>, works: &mut [Work], now: Instant) {
-    let bytes = take(machine);
+    let bytes = take_output(machine);
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let message: serde_json::Value = serde_json::from_slice(line).expect("JSON");
         let params = &message["params"];

@@ -2,6 +2,7 @@
 //!
 //! - [`Pair`]: a client and a server joined in memory, on a clock that jumps to the next deadline.
 //! - [`SimNet`]: what is between them: seeded chunking, delay, truncation, disconnect.
+//! - [`take_output`], [`take_events`]: everything that one side has ready.
 //! - [`ops`]: schedules of operations for fuzzers, and the oracles that judge them.
 //! - [`transcript`]: conversations written as text, played to one side.
 //! - [`recording`]: what `mcpcli --record` has written, played to the engine again.
@@ -10,6 +11,7 @@
 
 mod clock;
 pub mod codec;
+mod drain;
 mod memory;
 mod net;
 pub mod ops;
@@ -20,6 +22,7 @@ pub mod recording;
 pub mod transcript;
 
 pub use clock::Clock;
+pub use drain::{take_events, take_output};
 pub use memory::{Memory, connect};
 pub use net::{Arrival, End, SimNet};
 pub use pair::Pair;

@@ -17,7 +17,7 @@ use crate::json::{Raw, RawJson};
 use crate::progress::Weight;
 use crate::role::{Client, Role, Server};
 use crate::stdio::Connection;
-use crate::testing::End;
+use crate::testing::{End, take_events, take_output};
 use crate::time::Instant;
 use crate::types::{CallToolResult, LogLevel, LogMessage, Progress};
 
@@ -484,7 +484,7 @@ impl<R: Role> Watched<R> {
     /// What waits to be written, with what is begun of it.
     fn waiting_output(&self) -> Vec<u8> {
         let mut waiting = self.spoken.unfinished().to_vec();
-        waiting.extend(take(&mut self.connection.clone()));
+        waiting.extend(take_output(&mut self.connection.clone()));
         waiting
     }
 
@@ -526,9 +526,9 @@ impl<R: Role> Watched<R> {
         let mut again = self.connection.clone();
         again.handle_timeout(now);
         assert_eq!(again.poll_timeout(), once.poll_timeout(), "waking twice moves a deadline");
-        let (first, second) = (events(&mut once), events(&mut again));
+        let (first, second) = (take_events(&mut once), take_events(&mut again));
         assert_eq!(format!("{first:?}"), format!("{second:?}"), "waking twice makes events");
-        assert_eq!(take(&mut once), take(&mut again), "waking twice writes");
+        assert_eq!(take_output(&mut once), take_output(&mut again), "waking twice writes");
         let has_ended = |id: &RequestId| {
             let is_end =
                 |event: &Event| matches!(event, Event::Response { id: ended, .. } if ended == id);
@@ -553,7 +553,7 @@ impl<R: Role> Watched<R> {
         }
         assert_eq!(calls + requests, 0, "calls or requests after the end");
         assert_eq!(self.connection.poll_timeout(), None, "a deadline after the end");
-        let left = take(&mut self.connection.clone()).len();
+        let left = take_output(&mut self.connection.clone()).len();
         let before = *self.left.get_or_insert(left);
         assert_eq!(left, before, "bytes were added after the end");
     }
@@ -641,20 +641,4 @@ fn number_of(params: Option<&RawJson>) -> Option<u64> {
         None => params.get("n")?,
     };
     number.number_text()?.parse().ok()
-}
-
-/// Everything that waits to be written.
-fn take<R: Role>(connection: &mut Connection<R>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = connection.poll_transmit() {
-        let sent = chunk.len();
-        bytes.extend_from_slice(chunk);
-        connection.advance_transmit(sent);
-    }
-    bytes
-}
-
-/// Everything that happened.
-fn events<R: Role>(connection: &mut Connection<R>) -> Vec<Event> {
-    core::iter::from_fn(|| connection.poll_event()).collect()
 }

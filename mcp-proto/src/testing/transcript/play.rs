@@ -16,7 +16,7 @@ use crate::json::{Kind, Raw};
 use crate::progress::Weight;
 use crate::role::{Client, Role, Server};
 use crate::stdio::Connection;
-use crate::testing::End;
+use crate::testing::{End, take_output};
 use crate::time::Instant;
 use crate::types::LogMessage;
 
@@ -100,11 +100,7 @@ impl<R: Logs> Play<R> {
     /// Takes what the engine says and tells now.
     fn collect(&mut self) {
         self.told.extend(core::iter::from_fn(|| self.connection.poll_event()));
-        while let Some(chunk) = self.connection.poll_transmit() {
-            self.said.extend_from_slice(chunk);
-            let length = chunk.len();
-            self.connection.advance_transmit(length);
-        }
+        self.said.extend(take_output(&mut self.connection));
         self.told.extend(core::iter::from_fn(|| self.connection.poll_event()));
     }
 
