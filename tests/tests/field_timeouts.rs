@@ -72,6 +72,21 @@ fn both_deadlines_fire_on_the_tick() {
     assert_eq!(client.conn().poll_timeout(), Some(at(millis(300))));
 }
 
+/// R-TIME-01. Reports that guess a token arrive before the call is made and wait to be read: they must not move
+/// its deadline to a time before it was made, which no timer stands for. Found by fuzzing.
+#[test]
+fn a_guessed_report_does_not_disarm_a_deadline() {
+    let mut client = Hand::client();
+    client.feed(progress("2", "1"));
+    client.pass(secs(20));
+    let id = client.call(CallOptions::default().timeouts(Timeouts::default().idle(secs(10))));
+    assert_eq!(values(&client.told()), [1.0]);
+    assert_eq!(client.conn().poll_timeout(), Some(at(secs(30))));
+    client.pass(secs(10));
+    let told = client.told();
+    assert_eq!((endings(&told), expired(&told).limit), (vec![(id, false)], Limit::Idle));
+}
+
 /// FIELD-BUGS 43; R-CANC-11. What came before the deadline was in time, however late it is looked at.
 #[test]
 fn a_late_caller_does_not_lose_what_was_in_time() {

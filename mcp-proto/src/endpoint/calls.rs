@@ -110,10 +110,11 @@ impl Call {
         })
     }
 
-    /// Something was heard of it.
+    /// Something was heard of it. That may have arrived before the call was made and have waited to be read,
+    /// from a peer that guesses tokens; a deadline only moves later, or its timer would be lost.
     pub(crate) fn rearm(&mut self, now: Instant) {
         if let Some(idle) = &mut self.idle {
-            idle.at = now + idle.after;
+            idle.at = idle.at.max(now + idle.after);
         }
     }
 }

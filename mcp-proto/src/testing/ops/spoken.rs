@@ -37,6 +37,8 @@ pub(super) struct Spoken {
 struct Silenced {
     /// From this position on; what had begun before is finished.
     from: usize,
+    /// Answers to earlier requests with the same id, which may still leave.
+    earlier: usize,
     token: Option<String>,
 }
 
@@ -82,17 +84,20 @@ impl Spoken {
                 self.tokens.insert(token.clone(), Reports::default());
                 // If an answer to an earlier request with the same id waits, the next one on the wire says
                 // nothing about this one.
-                if !has_answer(waiting, id) {
+                if answers_to(waiting, id) == 0 {
                     self.owners.insert(id.clone(), token);
                 }
             }
         }
     }
 
-    /// A request that waits for an answer was cancelled, while so many bytes were being written.
-    pub(super) fn note_cancelled(&mut self, id: &RequestId, lent: usize) {
+    /// A request that waits for an answer was cancelled, while so many bytes were being written; `waiting` is
+    /// what is still to be written.
+    pub(super) fn note_cancelled(&mut self, id: &RequestId, lent: usize, waiting: &[u8]) {
         let token = self.owners.get(id).cloned();
-        self.silenced.insert(id.to_string(), Silenced { from: self.position + lent, token });
+        let earlier = answers_to(waiting, id);
+        let silenced = Silenced { from: self.position + lent, earlier, token };
+        self.silenced.insert(id.to_string(), silenced);
     }
 
     /// The application has let go of a request.
@@ -194,9 +199,13 @@ impl Spoken {
             assert!(error.is_some(), "a result without id: {shown}");
             return;
         };
-        let silenced = self.silenced.get(&id);
-        let is_late = silenced.is_some_and(|silenced| silenced.from <= self.line_start);
-        assert!(!is_late, "an answer to a request that was cancelled: {shown}");
+        if let Some(silenced) = self.silenced.get_mut(&id) {
+            let earlier = silenced.earlier.checked_sub(1);
+            let Some(earlier) = earlier else {
+                panic!("an answer to a request that was cancelled: {shown}")
+            };
+            silenced.earlier = earlier;
+        }
         if let Some(answers) = &mut self.answers {
             let left = answers.get_mut(&id).filter(|left| **left > 0);
             let Some(left) = left else { panic!("an answer that nobody waits for: {shown}") };
@@ -221,14 +230,17 @@ fn key(value: Raw<'_>) -> String {
     }
 }
 
-/// Whether an answer to a request with this id is among these lines.
-fn has_answer(lines: &[u8], id: &RequestId) -> bool {
+/// How many answers to requests with this id are among these lines.
+fn answers_to(lines: &[u8], id: &RequestId) -> usize {
     let id = id.to_string();
-    lines.split(|byte| *byte == b'\n').any(|line| {
-        let answers = |message: Raw<'_>| {
-            message.get("method").is_none() && message.get("id").is_some_and(|own| key(own) == id)
-        };
-        // One answer, or those to a batch.
-        Raw::parse(line, usize::MAX).is_ok_and(|line| answers(line) || line.items().any(answers))
-    })
+    let answers = |message: &Raw<'_>| {
+        message.get("method").is_none() && message.get("id").is_some_and(|own| key(own) == id)
+    };
+    let count = |line: &[u8]| match Raw::parse(line, usize::MAX) {
+        // Those to a batch.
+        Ok(line) if line.kind() == Kind::Array => line.items().filter(answers).count(),
+        Ok(line) => usize::from(answers(&line)),
+        Err(_) => 0,
+    };
+    lines.split(|byte| *byte == b'\n').map(count).sum()
 }

@@ -439,7 +439,8 @@ impl<R: Role> Watched<R> {
                 assert_eq!(before, Some(false), "{id} was cancelled twice");
                 if self.asked.iter().any(|asked| asked.id == *id) {
                     let lent = self.lent.as_ref().map_or(0, Vec::len);
-                    self.spoken.note_cancelled(id, lent);
+                    let waiting = self.waiting_output();
+                    self.spoken.note_cancelled(id, lent, &waiting);
                 }
             }
             Event::Progress { id, progress } => {
