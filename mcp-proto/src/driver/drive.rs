@@ -1,12 +1,12 @@
 //! The future that moves bytes and time.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use core::time::Duration;
 
+use super::scratch::{SCRATCH_LEN, scratch};
 use super::shared::{Afterwards, Shared, register};
 use super::sync::Arc;
 use super::transport::{Timer, Transport};
@@ -24,12 +24,11 @@ use crate::time::Instant;
 pub struct Driver<R: Role, T> {
     shared: Arc<Shared<R>>,
     io: Pin<Box<T>>,
-    /// A copy of what is being written; between polls it means nothing.
-    out: Vec<u8>,
+    /// What is left to do after a look at the state; empty between polls, and kept for its room.
+    afterwards: Afterwards,
     /// How much is offered to the transport: twice what it took last.
     offer: usize,
     needs_flush: bool,
-    read_buffer: Box<[u8]>,
     input_ended: bool,
     timer: Option<(Instant, Pin<Box<dyn Timer>>)>,
     /// Writing has failed; until then what the peer had said before is still read.
@@ -37,9 +36,6 @@ pub struct Driver<R: Role, T> {
     /// When what is left to write is given up.
     give_up_at: Option<Instant>,
 }
-
-/// What may be read or copied out in one step.
-const CHUNK: usize = 16 << 10;
 
 /// What is offered to a transport at least, however little it takes.
 const LEAST_OFFER: usize = 512;
@@ -69,10 +65,9 @@ impl<R: Role, T: Transport> Driver<R, T> {
         Self {
             shared,
             io: Box::pin(io),
-            out: Vec::new(),
-            offer: CHUNK,
+            afterwards: Afterwards::default(),
+            offer: SCRATCH_LEN,
             needs_flush: false,
-            read_buffer: alloc::vec![0; CHUNK].into(),
             input_ended: false,
             timer: None,
             hear_until: None,
@@ -83,7 +78,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
     /// Lets time pass and sorts events.
     fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let now = self.shared.now();
-        let mut afterwards = Afterwards::default();
+        let afterwards = &mut self.afterwards;
         let mut state = self.shared.lock();
         let former = register(&mut state.driver, cx);
         if state.conn.poll_timeout().is_some_and(|at| at <= now) {
@@ -93,65 +88,79 @@ impl<R: Role, T: Transport> Driver<R, T> {
             self.input_ended = true;
             state.conn.handle_transport_error(now);
         }
-        state.pump(now, &mut afterwards);
+        state.pump(now, afterwards);
         let closed = state.closed.clone();
-        let listeners = (!afterwards.is_empty()).then(|| state.listeners.clone());
+        let is_burst = afterwards.is_burst();
+        let has_jobs = !afterwards.jobs.is_empty();
+        let listeners = has_jobs.then(|| state.listeners.clone());
         drop(state);
         drop(former);
-        let is_burst = afterwards.is_burst();
-        let has_more = is_burst || !afterwards.jobs.is_empty();
-        if let Some(listeners) = listeners {
-            afterwards.run(&listeners);
+        let has_more = is_burst || has_jobs;
+        match listeners {
+            Some(listeners) => afterwards.run(&listeners),
+            None => afterwards.wake(),
         }
         Turn { closed, has_more, is_burst }
     }
 
-    /// Writes what it can. Whether anything moved.
+    /// Writes what it can.
     ///
     /// Nothing is set aside between polls: what is revoked until the transport takes it never leaves.
-    fn write(&mut self, cx: &mut Context<'_>) -> bool {
-        self.out.clear();
+    fn write(&mut self, cx: &mut Context<'_>) -> Wrote {
         let mut state = self.shared.lock();
         if self.hear_until.is_some() {
             // Nobody reads it, but input is not taken while it waits.
             while let Some(lost) = state.conn.poll_transmit().map(<[u8]>::len) {
                 state.conn.advance_transmit(lost);
             }
-            return false;
+            return Wrote::Nothing;
         }
-        self.out.extend(state.conn.lend_transmit(self.offer).unwrap_or_default());
-        drop(state);
-        if self.out.is_empty() {
-            return self.flush(cx);
+        let (io, max) = (self.io.as_mut(), self.offer);
+        let (offered, wrote) = scratch(|scratch| {
+            let lent = state.conn.lend_transmit(max).unwrap_or_default();
+            let Some(out) = scratch.get_mut(..lent.len()).filter(|out| !out.is_empty()) else {
+                return (0, Poll::Pending);
+            };
+            out.copy_from_slice(lent);
+            // The transport is not called under the lock, which is why it gets a copy.
+            drop(state);
+            (out.len(), io.poll_write(cx, out))
+        });
+        if offered == 0 {
+            self.flush(cx);
+            return Wrote::Nothing;
         }
-        let wrote = self.io.as_mut().poll_write(cx, &self.out);
         let written = match wrote {
-            Poll::Ready(Ok(written)) => written.min(self.out.len()),
+            Poll::Ready(Ok(written)) => written.min(offered),
             _ => 0,
         };
-        let mut afterwards = Afterwards::default();
         let mut state = self.shared.lock();
         state.conn.advance_transmit(written);
         if written > 0 {
-            state.wake_watchers(&mut afterwards);
+            state.wake_watchers(&mut self.afterwards);
         }
+        let is_all = state.conn.poll_transmit().is_none();
         drop(state);
-        afterwards.wakers.into_iter().for_each(Waker::wake);
+        self.afterwards.wake();
         match wrote {
             Poll::Ready(Ok(1..)) => {
-                self.offer = (2 * written).clamp(LEAST_OFFER, CHUNK);
+                self.offer = (2 * written).clamp(LEAST_OFFER, SCRATCH_LEN);
                 self.needs_flush = true;
-                true
+                if is_all {
+                    self.flush(cx);
+                    return Wrote::All;
+                }
+                Wrote::Some
             }
             Poll::Ready(_) => {
                 self.fail();
-                true
+                Wrote::Some
             }
-            Poll::Pending => false,
+            Poll::Pending => Wrote::Blocked,
         }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>) -> bool {
+    fn flush(&mut self, cx: &mut Context<'_>) {
         if self.needs_flush {
             match self.io.as_mut().poll_flush(cx) {
                 Poll::Ready(Ok(())) => self.needs_flush = false,
@@ -159,7 +168,6 @@ impl<R: Role, T: Transport> Driver<R, T> {
                 Poll::Pending => {}
             }
         }
-        false
     }
 
     /// Reads what it can. Whether anything moved.
@@ -174,23 +182,25 @@ impl<R: Role, T: Transport> Driver<R, T> {
         if !wants {
             return false;
         }
-        let Poll::Ready(read) = self.io.as_mut().poll_read(cx, &mut self.read_buffer) else {
-            return false;
-        };
-        let now = self.shared.now();
-        let mut state = self.shared.lock();
-        match read.map(|length| self.read_buffer.get(..length).unwrap_or_default()) {
-            Ok([]) => {
-                self.input_ended = true;
-                state.conn.handle_eof(now);
+        scratch(|scratch| {
+            let Poll::Ready(read) = self.io.as_mut().poll_read(cx, scratch) else {
+                return false;
+            };
+            let now = self.shared.now();
+            let mut state = self.shared.lock();
+            match read.map(|length| scratch.get(..length).unwrap_or_default()) {
+                Ok([]) => {
+                    self.input_ended = true;
+                    state.conn.handle_eof(now);
+                }
+                Ok(bytes) => state.conn.handle_input(bytes, now),
+                Err(_) => {
+                    self.input_ended = true;
+                    state.conn.handle_transport_error(now);
+                }
             }
-            Ok(bytes) => state.conn.handle_input(bytes, now),
-            Err(_) => {
-                self.input_ended = true;
-                state.conn.handle_transport_error(now);
-            }
-        }
-        true
+            true
+        })
     }
 
     /// Nothing can be written any more. What the peer had said before it stopped reading still counts.
@@ -205,15 +215,16 @@ impl<R: Role, T: Transport> Driver<R, T> {
         let deadline = self.shared.lock().conn.poll_timeout();
         let hear_until = self.hear_until.filter(|_| !self.input_ended);
         let Some(at) = [deadline, self.give_up_at, hear_until].into_iter().flatten().min() else {
-            self.timer = None;
             return false;
         };
         if at <= self.shared.now() {
             return true;
         }
         let runtime = self.shared.runtime();
+        // Deadlines mostly move away, and one look at the clock costs less than a timer for each: so an
+        // earlier one stays, and so does that of a call that has ended.
         let timer = match &mut self.timer {
-            Some((armed, timer)) if *armed == at => timer,
+            Some((armed, timer)) if *armed <= at => timer,
             slot => &mut slot.insert((at, runtime.timer(at))).1,
         };
         if timer.as_mut().poll(cx).is_ready() {
@@ -225,13 +236,26 @@ impl<R: Role, T: Transport> Driver<R, T> {
     }
 
     /// Ends the output once everything is written, or given up.
-    fn close(&mut self, moved: bool, cx: &mut Context<'_>) -> bool {
+    fn close(&mut self, wrote: Wrote, cx: &mut Context<'_>) -> bool {
         let now = self.shared.now();
         let give_up_at = *self.give_up_at.get_or_insert(now + LINGER);
         // What is written may have more behind it, so only a round that wrote nothing is the last.
-        let is_written = !moved && self.out.is_empty() && !self.needs_flush;
+        let is_written = wrote == Wrote::Nothing && !self.needs_flush;
         now >= give_up_at || (is_written && self.io.as_mut().poll_close(cx).is_ready())
     }
+}
+
+/// What became of the output in one step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrote {
+    /// There was none.
+    Nothing,
+    /// The transport takes none.
+    Blocked,
+    /// Some left, or it failed.
+    Some,
+    /// What there was.
+    All,
 }
 
 impl<R: Role, T: Transport> Future for Driver<R, T> {
@@ -239,11 +263,14 @@ impl<R: Role, T: Transport> Future for Driver<R, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let this = self.get_mut();
+        this.read(cx);
         for _ in 0..BUDGET {
             let Turn { closed, has_more, is_burst } = this.turn(cx);
-            let mut moved = this.write(cx) | has_more;
+            let wrote = this.write(cx);
+            let is_closing = closed.is_some();
             if let Some(reason) = closed
-                && this.close(moved, cx)
+                && !has_more
+                && this.close(wrote, cx)
             {
                 this.shared.abandon();
                 return Poll::Ready(reason);
@@ -251,6 +278,8 @@ impl<R: Role, T: Transport> Future for Driver<R, T> {
             if is_burst {
                 break;
             }
+            // Where all was written, only what comes or is due can bring more.
+            let mut moved = has_more || wrote == Wrote::Some || (is_closing && wrote == Wrote::All);
             moved |= this.read(cx);
             if !moved && !this.arm(cx) {
                 return Poll::Pending;

@@ -9,6 +9,7 @@ mod drive;
 mod listen;
 mod queue;
 mod reporter;
+mod scratch;
 mod server;
 mod shared;
 mod start;

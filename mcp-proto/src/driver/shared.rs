@@ -105,6 +105,9 @@ pub(super) struct Afterwards {
 /// Requests after which those who accept and handle them get their turn.
 const BURST: usize = 32;
 
+/// Room for wakers that is kept.
+const KEPT_WAKERS: usize = 16;
+
 /// One event for a listener of the connection.
 pub(super) enum Job {
     Log(LogMessage),
@@ -376,8 +379,8 @@ impl Afterwards {
     }
 
     /// Does it, without the lock.
-    pub(super) fn run(self, listeners: &Listeners) {
-        for job in self.jobs {
+    pub(super) fn run(&mut self, listeners: &Listeners) {
+        for job in self.jobs.drain(..) {
             // A listener that panics must not end the connection for everybody else.
             let _ = super::listen::caught(|| match job {
                 Job::Log(message) => {
@@ -394,13 +397,14 @@ impl Afterwards {
                 }
             });
         }
-        for waker in self.wakers {
-            waker.wake();
-        }
+        self.wake();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.wakers.is_empty() && self.jobs.is_empty()
+    /// Wakes who waits, without the lock.
+    pub(super) fn wake(&mut self) {
+        self.handed_over = 0;
+        self.wakers.drain(..).for_each(Waker::wake);
+        self.wakers.shrink_to(KEPT_WAKERS);
     }
 }
 

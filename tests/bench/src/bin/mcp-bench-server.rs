@@ -38,7 +38,8 @@ fn block_on(serve: impl Future<Output = ()>) {
 
 async fn serve_ours(pacing: Pacing) {
     let server = mcp_tokio::serve_stdio(ours::config(pacing)).expect("open pipes");
-    ours::serve(server).await;
+    // In a task of its own: the task that `block_on` polls costs a look at the kernel each time it is woken.
+    tokio::spawn(ours::serve(server)).await.expect("no panic");
 }
 
 async fn serve_rmcp<R, W>(transport: (R, W))

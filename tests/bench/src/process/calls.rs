@@ -1,6 +1,7 @@
 //! CPU and system calls of a server, a call and a report.
 
 use mcp_bench::messages;
+use mcp_bench::tools::BURST;
 
 use super::{Server, system_calls};
 use crate::report::{Figures, Metric, Spread};
@@ -127,8 +128,10 @@ impl Load {
                 server.exchange_reports(format!("report {}\n", self.count).as_bytes());
             }
             Work::Reports => {
+                // With its reports paced, a tool that waited for each to leave would wait for the pace.
+                let wait = if kind == "ours-paced" { 0 } else { BURST };
                 let line = format!(
-                    "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"report\",\"arguments\":{{\"count\":{}}},\"_meta\":{{\"progressToken\":7}}}}}}\n",
+                    "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"report\",\"arguments\":{{\"count\":{},\"wait\":{wait}}},\"_meta\":{{\"progressToken\":7}}}}}}\n",
                     self.count
                 );
                 server.exchange_reports(line.as_bytes());
