@@ -127,8 +127,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
             (out.len(), io.poll_write(cx, out))
         });
         if offered == 0 {
-            self.flush(cx);
-            return Wrote::Nothing;
+            return if self.flush(cx) { Wrote::Nothing } else { Wrote::Some };
         }
         let written = match wrote {
             Poll::Ready(Ok(written)) => written.min(offered),
@@ -139,18 +138,15 @@ impl<R: Role, T: Transport> Driver<R, T> {
         if written > 0 {
             state.wake_watchers(&mut self.afterwards);
         }
-        let is_all = state.conn.poll_transmit().is_none();
+        // The last of what was owed to a peer that sends nothing more is the end of the connection: an event.
+        let is_all = state.conn.poll_transmit().is_none() && !state.conn.has_event();
         drop(state);
         self.afterwards.wake();
         match wrote {
             Poll::Ready(Ok(1..)) => {
                 self.offer = (2 * written).clamp(LEAST_OFFER, SCRATCH_LEN);
                 self.needs_flush = true;
-                if is_all {
-                    self.flush(cx);
-                    return Wrote::All;
-                }
-                Wrote::Some
+                if is_all && self.flush(cx) { Wrote::All } else { Wrote::Some }
             }
             Poll::Ready(_) => {
                 self.fail();
@@ -160,14 +156,19 @@ impl<R: Role, T: Transport> Driver<R, T> {
         }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>) {
+    /// Pushes out what was written. Whether that has not failed.
+    fn flush(&mut self, cx: &mut Context<'_>) -> bool {
         if self.needs_flush {
             match self.io.as_mut().poll_flush(cx) {
                 Poll::Ready(Ok(())) => self.needs_flush = false,
-                Poll::Ready(Err(_)) => self.fail(),
+                Poll::Ready(Err(_)) => {
+                    self.fail();
+                    return false;
+                }
                 Poll::Pending => {}
             }
         }
+        true
     }
 
     /// Reads what it can. Whether anything moved.
@@ -252,9 +253,9 @@ enum Wrote {
     Nothing,
     /// The transport takes none.
     Blocked,
-    /// Some left, or it failed.
+    /// Some left, or it failed, or something came of it.
     Some,
-    /// What there was.
+    /// What there was, and nothing came of it.
     All,
 }
 

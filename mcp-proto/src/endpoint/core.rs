@@ -401,8 +401,12 @@ impl Core {
         self.requests.len()
     }
 
+    pub(crate) fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     pub(crate) fn wants_input(&self) -> bool {
-        self.phase == Phase::Open && self.has_room() && self.events.is_empty()
+        self.phase == Phase::Open && self.has_room() && !self.has_event()
     }
 
     /// Whether so many events wait that no more input is decoded.

@@ -313,6 +313,11 @@ impl<R: Role> Endpoint<R> {
         self.core.digest(&mut crate::digest::Digest::new(now, hasher));
     }
 
+    /// Whether [`poll_event`](Self::poll_event) has one.
+    pub(crate) fn has_event(&self) -> bool {
+        self.core.has_event()
+    }
+
     pub(crate) fn core_mut(&mut self) -> &mut Core {
         &mut self.core
     }

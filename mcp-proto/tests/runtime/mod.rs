@@ -47,10 +47,15 @@ pub async fn yield_now() {
     .await;
 }
 
-/// Tasks of one thread and a clock that stands still until it is told to jump.
+/// Tasks of one thread, polled only when they are woken, and a clock that stands still until it is told to jump.
 pub struct World {
     pub clock: Clock,
-    pub tasks: Vec<Pin<Box<dyn Future<Output = ()>>>>,
+    pub tasks: Vec<Task>,
+}
+
+pub struct Task {
+    future: Pin<Box<dyn Future<Output = ()>>>,
+    woken: Arc<Flag>,
 }
 
 #[derive(Clone, Default)]
@@ -63,16 +68,19 @@ impl Runtime for Clock {
 
     fn timer(&self, at: Instant) -> Pin<Box<dyn Timer>> {
         let clock = self.clone();
-        NEXT.with(|next| next.borrow_mut().push(at));
-        Box::pin(std::future::poll_fn(move |_| {
-            if clock.now() >= at { Poll::Ready(()) } else { Poll::Pending }
+        Box::pin(std::future::poll_fn(move |cx| {
+            if clock.now() >= at {
+                return Poll::Ready(());
+            }
+            NEXT.with(|next| next.borrow_mut().push((at, cx.waker().clone())));
+            Poll::Pending
         }))
     }
 }
 
 thread_local! {
-    /// When timers that were ever armed are due.
-    static NEXT: RefCell<Vec<Instant>> = const { RefCell::new(Vec::new()) };
+    /// Timers that wait, and whom they wake. One that was dropped, or polled twice, stays until it is due.
+    static NEXT: RefCell<Vec<(Instant, Waker)>> = const { RefCell::new(Vec::new()) };
 }
 
 pub struct Flag(pub AtomicU64);
@@ -90,21 +98,22 @@ impl World {
     }
 
     pub fn spawn(&mut self, task: impl Future<Output = ()> + 'static) {
-        self.tasks.push(Box::pin(task));
+        self.tasks.push(Task { future: Box::pin(task), woken: Arc::new(Flag(AtomicU64::new(1))) });
     }
 
-    /// Polls every task until none can go on.
+    /// Polls tasks that were woken until there is none.
     pub fn settle(&mut self) {
-        let flag = Arc::new(Flag(AtomicU64::new(0)));
-        let waker = Waker::from(flag.clone());
-        loop {
-            let before = flag.0.load(Ordering::Relaxed);
-            let mut cx = Context::from_waker(&waker);
-            let tasks = self.tasks.len();
-            self.tasks.retain_mut(|task| task.as_mut().poll(&mut cx).is_pending());
-            if flag.0.load(Ordering::Relaxed) == before && self.tasks.len() == tasks {
-                return;
-            }
+        let mut is_settled = false;
+        while !is_settled {
+            is_settled = true;
+            self.tasks.retain_mut(|task| {
+                if task.woken.0.swap(0, Ordering::Relaxed) == 0 {
+                    return true;
+                }
+                is_settled = false;
+                let waker = Waker::from(task.woken.clone());
+                task.future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()
+            });
         }
     }
 
@@ -113,8 +122,19 @@ impl World {
     }
 
     pub fn advance(&mut self, by: Duration) {
-        self.clock.0.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+        self.jump(self.clock.now() + by);
         self.settle();
+    }
+
+    fn jump(&mut self, now: Instant) {
+        self.clock.0.store(now.as_nanos(), Ordering::Relaxed);
+        let due = NEXT.with(|next| {
+            let mut next = next.borrow_mut();
+            let (due, later) = next.drain(..).partition::<Vec<_>, _>(|(at, _)| *at <= now);
+            *next = later;
+            due
+        });
+        due.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Runs a future to its end; the clock jumps to the next timer when nothing else can go on.
@@ -133,10 +153,8 @@ impl World {
             if let Some(output) = slot.borrow_mut().take() {
                 return output;
             }
-            let now = self.clock.now();
-            let next = NEXT.with(|next| next.borrow().iter().copied().filter(|at| *at > now).min());
-            let next = next.expect("deadlock: nothing can go on and no timer is armed");
-            self.clock.0.store(next.as_nanos(), Ordering::Relaxed);
+            let next = NEXT.with(|next| next.borrow().iter().map(|(at, _)| *at).min());
+            self.jump(next.expect("deadlock: nothing can go on and no timer is armed"));
         }
     }
 
@@ -245,7 +263,9 @@ impl Transport for Pipe {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.writes.lock().unwrap().ended = true;
+        let mut half = self.writes.lock().unwrap();
+        half.ended = true;
+        half.reader.take().into_iter().for_each(Waker::wake);
         Poll::Ready(Ok(()))
     }
 }

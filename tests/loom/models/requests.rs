@@ -1,19 +1,38 @@
 //! A server's requests: accepting, reporting, answering and cancelling from several threads.
 
+use loom::thread::JoinHandle;
 use mcp_proto::driver::{Incoming, Server};
 use mcp_proto::progress::ReportError;
 use mcp_proto::types::CallToolResult;
-use mcp_proto::{Progress, SendError};
+use mcp_proto::{CloseReason, Progress, SendError};
 
 use crate::world::*;
 
+/// A server that has accepted a request, and what is around it.
+struct Asked<D> {
+    server: Server,
+    incoming: Incoming,
+    driver: D,
+    wire: Wire,
+    heard: Heard,
+}
+
 /// A server that has accepted the request with id 2.
-fn asked(peer: Peer, wire: &Wire) -> (Server, Incoming, ServerDriver) {
-    let (mut server, mut driver) = server(peer.wire(wire));
+fn asked() -> Asked<ServerDriver> {
+    let wire = Wire::new();
+    let peer = Peer::new(silent).wire(&wire);
+    let heard = peer.heard();
+    let (mut server, mut driver) = server(peer);
     wire.send(request(2));
     assert!(poll_once(&mut driver).is_pending());
     let incoming = block_on(server.accept()).unwrap();
-    (server, incoming, driver)
+    Asked { server, incoming, driver, wire, heard }
+}
+
+/// The same, with its driver in a thread of its own.
+fn asked_running() -> Asked<JoinHandle<CloseReason>> {
+    let Asked { server, incoming, driver, wire, heard } = asked();
+    Asked { server, incoming, driver: run(driver), wire, heard }
 }
 
 fn answer() -> CallToolResult {
@@ -47,11 +66,7 @@ fn a_request_that_arrives_during_accept_is_accepted_and_answered() {
 #[test]
 fn an_answer_meets_its_cancellation() {
     interruptions(4, || {
-        let wire = Wire::new();
-        let peer = Peer::new(silent);
-        let heard = peer.heard();
-        let (server, incoming, driver) = asked(peer, &wire);
-        let driver = run(driver);
+        let Asked { server, incoming, driver, wire, heard } = asked_running();
         let sent = spawn(move || wire.send(cancellation(2)));
         let answered = incoming.respond(&answer());
         assert!(matches!(answered, Ok(()) | Err(SendError::Cancelled)), "{answered:?}");
@@ -68,11 +83,7 @@ fn an_answer_meets_its_cancellation() {
 #[test]
 fn a_handler_that_waits_for_its_cancellation_is_woken() {
     interruptions(3, || {
-        let wire = Wire::new();
-        let peer = Peer::new(silent);
-        let heard = peer.heard();
-        let (server, incoming, driver) = asked(peer, &wire);
-        let driver = run(driver);
+        let Asked { server, incoming, driver, wire, heard } = asked_running();
         let sent = spawn(move || wire.send(cancellation(2)));
         block_on(incoming.cancelled());
         assert!(incoming.is_cancelled());
@@ -89,9 +100,7 @@ fn a_handler_that_waits_for_its_cancellation_is_woken() {
 #[test]
 fn a_handler_is_woken_when_the_server_closes() {
     interruptions(4, || {
-        let wire = Wire::new();
-        let (server, incoming, driver) = asked(Peer::new(silent), &wire);
-        let driver = run(driver);
+        let Asked { server, incoming, driver, .. } = asked_running();
         let handler = spawn(move || block_on(incoming.cancelled()));
         server.close();
         handler.join().unwrap();
@@ -104,11 +113,7 @@ fn a_handler_is_woken_when_the_server_closes() {
 #[test]
 fn reports_meet_the_answer() {
     interruptions(3, || {
-        let wire = Wire::new();
-        let peer = Peer::new(silent);
-        let heard = peer.heard();
-        let (server, incoming, driver) = asked(peer, &wire);
-        let driver = run(driver);
+        let Asked { server, incoming, driver, heard, .. } = asked_running();
         let reporter = incoming.reporter();
         let worker = spawn(move || [1.0, 2.0].map(|value| reporter.report(Progress::new(value))));
         incoming.respond(&answer()).unwrap();
@@ -129,10 +134,7 @@ fn reports_meet_the_answer() {
 #[test]
 fn a_report_never_reaches_a_later_request_of_the_same_id() {
     interruptions(3, || {
-        let wire = Wire::new();
-        let peer = Peer::new(silent);
-        let heard = peer.heard();
-        let (mut server, incoming, mut driver) = asked(peer, &wire);
+        let Asked { mut server, incoming, mut driver, wire, heard } = asked();
         let reporter = incoming.reporter();
         let worker = spawn(move || {
             let reported = reporter.report(Progress::new(1.0));
@@ -156,9 +158,7 @@ fn a_report_never_reaches_a_later_request_of_the_same_id() {
 #[test]
 fn reports_meet_the_end_of_the_connection() {
     interruptions(4, || {
-        let wire = Wire::new();
-        let (server, incoming, driver) = asked(Peer::new(silent), &wire);
-        let driver = run(driver);
+        let Asked { server, incoming, driver, .. } = asked_running();
         let reporter = incoming.reporter();
         let worker = spawn(move || {
             let reported = [1.0, 2.0].map(|value| reporter.report(Progress::new(value)));
@@ -179,11 +179,7 @@ fn reports_meet_the_end_of_the_connection() {
 #[test]
 fn two_threads_count_steps_together() {
     interruptions(3, || {
-        let wire = Wire::new();
-        let peer = Peer::new(silent);
-        let heard = peer.heard();
-        let (server, incoming, driver) = asked(peer, &wire);
-        let driver = run(driver);
+        let Asked { server, incoming, driver, heard, .. } = asked_running();
         let steps = incoming.reporter().steps(2);
         let other = steps.clone();
         let other = spawn(move || other.step("one").unwrap());
@@ -203,9 +199,7 @@ fn two_threads_count_steps_together() {
 #[test]
 fn waiting_for_delivery_ends_with_the_answer() {
     interruptions(3, || {
-        let wire = Wire::new();
-        let (server, incoming, driver) = asked(Peer::new(silent), &wire);
-        let driver = run(driver);
+        let Asked { server, incoming, driver, .. } = asked_running();
         let reporter = incoming.reporter();
         let worker = spawn(move || {
             let _taken_or_finished = reporter.report(Progress::new(1.0));
@@ -222,9 +216,7 @@ fn waiting_for_delivery_ends_with_the_answer() {
 #[test]
 fn waiting_for_delivery_ends_though_the_request_ends_in_silence() {
     interruptions(3, || {
-        let wire = Wire::new();
-        let (server, incoming, driver) = asked(Peer::new(silent), &wire);
-        let driver = run(driver);
+        let Asked { server, incoming, driver, wire, .. } = asked_running();
         let reporter = incoming.reporter();
         let worker = spawn(move || {
             let _taken_or_finished = reporter.report(Progress::new(1.0));
