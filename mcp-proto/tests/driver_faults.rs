@@ -220,9 +220,8 @@ fn an_output_that_cannot_be_pushed_out_is_noticed_after_the_end_of_the_input() {
     world.spawn(async move { assert_eq!(driver.await, CloseReason::Transport) });
     let mut wire = Wire(right);
     wire.send(&format!("{}{}", modern_call(1, 1), modern_call(2, 1)));
-    let (first, _second) = world.run(async move {
-        (server.accept().await.unwrap(), server.accept().await.unwrap())
-    });
+    let (first, _second) =
+        world.run(async move { (server.accept().await.unwrap(), server.accept().await.unwrap()) });
     wire.hang_up();
     world.settle();
     first.respond(&CallToolResult::text("done")).unwrap();

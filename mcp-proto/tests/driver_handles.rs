@@ -64,6 +64,12 @@ fn a_client_waits_until_its_server_is_known_or_the_connection_has_ended() {
     Wire(right).hang_up();
     let ended = world.run(async move { client.ready().await });
     assert_eq!(ended.unwrap_err(), CloseReason::Eof { unread: 0 });
+
+    let (client, mut wire) = world.client_of_script(1000);
+    wire.hang_up();
+    let over = client.clone();
+    world.run(async move { over.closed().await });
+    assert_eq!(world.run(async move { client.ready().await }).unwrap().revision, peer.revision);
 }
 
 #[test]

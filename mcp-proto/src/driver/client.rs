@@ -42,15 +42,15 @@ impl Client {
         Self { handle }
     }
 
-    /// Waits until the server is known.
+    /// Waits until the server is known. It stays known, even if the connection has ended since.
     ///
     /// # Errors
     ///
     /// Why the connection ended before that.
     pub async fn ready(&self) -> Result<PeerInfo, CloseReason> {
-        let look = |state: &mut State<role::Client>| match (state.peer(), &state.closed) {
-            (_, Some(reason)) => Some(Err(reason.clone())),
-            (peer, None) => peer.map(Ok),
+        let look = |state: &mut State<role::Client>| match state.peer() {
+            Some(peer) => Some(Ok(peer)),
+            None => state.closed.clone().map(Err),
         };
         poll_fn(|cx| self.handle.poll_watch(cx, look)).await
     }
