@@ -24,6 +24,7 @@ usage: tests/bench/run [OPTION …] [CASE-PREFIX …]
   --no-time     counts only
   --check       counts our own cases; fails if one has risen by more than 5 % over the baseline
   --accept      counts our own cases; writes the baseline
+  --counts FILE with --check or --accept: takes the counts that a run wrote as JSON lines
   --list        names the cases
 A prefix is that of a case, or `memory`, or `stdio`; without one everything is measured.";
 
@@ -61,6 +62,7 @@ struct Options<'a> {
     no_time: bool,
     check: bool,
     accept: bool,
+    counts: Option<&'a str>,
     list: bool,
     prefixes: Vec<&'a str>,
 }
@@ -77,6 +79,7 @@ impl<'a> Options<'a> {
                 "--no-time" => options.no_time = true,
                 "--check" => options.check = true,
                 "--accept" => options.accept = true,
+                "--counts" => options.counts = Some(words.next()?),
                 "--list" => options.list = true,
                 prefix if !prefix.starts_with('-') => options.prefixes.push(prefix),
                 _ => return None,
@@ -92,7 +95,10 @@ impl<'a> Options<'a> {
         }
         let mut figures = Figures::default();
         if self.check || self.accept {
-            report::count_all(&["ours/"], &mut figures);
+            match self.counts {
+                Some(file) => figures = Figures::read(file),
+                None => report::count_all(&["ours/"], &mut figures),
+            }
             report::print_figures(&figures);
             if self.accept {
                 report::baseline::accept(&figures);

@@ -3,7 +3,7 @@
 use mcp_bench::messages;
 use mcp_bench::tools::BURST;
 
-use super::{Server, system_calls};
+use super::{Server, is_set_up, system_calls};
 use crate::report::{Figures, Metric, Spread};
 
 const ROUNDS: usize = 21;
@@ -34,27 +34,28 @@ const LOADS: [Load; 3] = [
         name: "sequential",
         work: Work::Sequential,
         count: 300,
-        servers: &["ours", "ours-blocking", "rmcp", "rmcp-pipes", "mcp-io", "raw"],
+        servers: &["ours", "ours-blocking", "rmcp", "rmcp-pipes", "mcp-io", "typescript", "raw"],
     },
     Load {
         name: "in-flight",
         work: Work::InFlight,
         count: 20 * IN_FLIGHT,
-        servers: &["ours", "ours-blocking", "rmcp", "rmcp-pipes", "mcp-io", "raw"],
+        servers: &["ours", "ours-blocking", "rmcp", "rmcp-pipes", "mcp-io", "typescript", "raw"],
     },
     Load {
         name: "progress",
         work: Work::Reports,
         count: 3_000,
-        servers: &["ours", "ours-paced", "rmcp", "rmcp-pipes", "mcp-io", "raw"],
+        servers: &["ours", "ours-paced", "rmcp", "rmcp-pipes", "mcp-io", "typescript", "raw"],
     },
 ];
 
 /// What is compared with what.
-const RATIOS: [(&str, &str); 5] = [
+const RATIOS: [(&str, &str); 6] = [
     ("rmcp", "ours"),
     ("rmcp-pipes", "ours"),
     ("mcp-io", "ours"),
+    ("typescript", "ours"),
     ("ours", "raw"),
     ("ours-blocking", "raw"),
 ];
@@ -62,12 +63,13 @@ const RATIOS: [(&str, &str); 5] = [
 /// CPU of the servers in interleaved rounds.
 pub fn measure(figures: &mut Figures) {
     for load in &LOADS {
-        let mut servers: Vec<_> = load.servers.iter().map(|kind| Server::start(kind)).collect();
+        let kinds = load.kinds();
+        let mut servers: Vec<_> = kinds.iter().map(|kind| Server::start(kind)).collect();
         let mut costs: Vec<Vec<f64>> = vec![Vec::new(); servers.len()];
         for round in 0..=ROUNDS {
             for (at, server) in servers.iter_mut().enumerate() {
                 let before = server.cpu();
-                load.run(load.servers[at], server, round);
+                load.run(kinds[at], server, round);
                 let cost = (server.cpu() - before) as f64 / load.count as f64 / 1000.0;
                 // The first round is there to warm up.
                 if round > 0 {
@@ -75,12 +77,12 @@ pub fn measure(figures: &mut Figures) {
                 }
             }
         }
-        for (kind, costs) in load.servers.iter().zip(&costs) {
+        for (kind, costs) in kinds.iter().zip(&costs) {
             let case = format!("stdio/{}/{kind}", load.name);
             figures.add_spread(&case, Metric::CpuMicroseconds, Spread::of(costs.clone()));
         }
         for (above, below) in RATIOS {
-            let of = |kind| load.servers.iter().position(|known| *known == kind);
+            let of = |kind| kinds.iter().position(|known| *known == kind);
             let (Some(above_at), Some(below_at)) = (of(above), of(below)) else { continue };
             let ratios = costs[above_at].iter().zip(&costs[below_at]).map(|(a, b)| a / b);
             let case = format!("stdio/{}/{above} ÷ {below}", load.name);
@@ -92,7 +94,7 @@ pub fn measure(figures: &mut Figures) {
 /// System calls of the servers, by the kernel's own count.
 pub fn count_system_calls(figures: &mut Figures) {
     for load in &LOADS {
-        for kind in load.servers {
+        for kind in load.kinds() {
             let mut server = Server::start(kind);
             load.run(kind, &mut server, 0);
             let id = server.child.id();
@@ -109,6 +111,11 @@ pub fn count_system_calls(figures: &mut Figures) {
 }
 
 impl Load {
+    /// The servers that there are.
+    fn kinds(&self) -> Vec<&'static str> {
+        self.servers.iter().copied().filter(|kind| is_set_up(kind)).collect()
+    }
+
     fn run(&self, kind: &str, server: &mut Server, round: usize) {
         let id = 100 + round * self.count;
         match self.work {

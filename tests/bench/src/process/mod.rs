@@ -7,7 +7,7 @@ mod system_calls;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use mcp_bench::messages::{INITIALIZE, INITIALIZED};
@@ -27,6 +27,26 @@ fn program() -> PathBuf {
     own.with_file_name("mcp-bench-server")
 }
 
+/// The server of the TypeScript SDK, where `tests/bench/run` puts it.
+const TYPESCRIPT: &str = "target/ts/server.mjs";
+
+/// Whether such a server can be started: all but one are part of this package.
+fn is_set_up(kind: &str) -> bool {
+    kind != "typescript" || Path::new(TYPESCRIPT).exists()
+}
+
+/// What starts such a server.
+fn command(kind: &str) -> Command {
+    if kind == "typescript" {
+        let mut command = Command::new("node");
+        command.arg(TYPESCRIPT);
+        return command;
+    }
+    let mut command = Command::new(program());
+    command.arg(kind);
+    command
+}
+
 /// One server, greeted.
 struct Server {
     child: Child,
@@ -37,12 +57,11 @@ struct Server {
 
 impl Server {
     fn start(kind: &str) -> Self {
-        let mut child = Command::new(program())
-            .arg(kind)
+        let mut child = command(kind)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the servers' program");
+            .expect("the server's program");
         let input = child.stdin.take().expect("a pipe");
         let output = child.stdout.take().expect("a pipe");
         let mut server = Self { child, input, output, buffer: vec![0; 256 << 10] };

@@ -28,7 +28,7 @@ pub fn accept(figures: &Figures) {
     println!("\n{FILE} is what was counted now.");
 }
 
-/// Compares the counts with the baseline. Whether all are within it.
+/// Compares the counts with the baseline. Whether all are within it, and all are there.
 pub fn check(figures: &Figures) -> bool {
     let text = fs::read_to_string(FILE).expect("the baseline");
     let accepted: Vec<Line> = text
@@ -52,12 +52,18 @@ pub fn check(figures: &Figures) -> bool {
             change * 100.0
         );
     }
+    for Line { case, instructions } in &accepted {
+        if figures.get(case, Metric::Instructions).is_none() {
+            println!("{case:<32} {instructions:>12.0} {:>12}", "none");
+            holds = false;
+        }
+    }
     if holds {
         println!("\nNo count has risen by more than {} %.", TOLERANCE * 100.0);
     } else {
         println!(
-            "\nA count has risen by more than {} %, or is new. If that is meant, run `tests/bench/run --accept`, \
-             commit {FILE} and say why.",
+            "\nA count has risen by more than {} %, is new, or is gone. If that is meant, run \
+             `tests/bench/run --accept`, commit {FILE} and say why.",
             TOLERANCE * 100.0
         );
     }

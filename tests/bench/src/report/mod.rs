@@ -8,6 +8,8 @@ mod page;
 mod svg;
 mod table;
 
+use std::fs;
+
 use serde::{Deserialize, Serialize};
 
 pub use count::{count_all, time_all};
@@ -64,6 +66,12 @@ pub enum Metric {
 pub struct Figures(pub Vec<Figure>);
 
 impl Figures {
+    /// What a run wrote as JSON lines; its goals are left out.
+    pub fn read(file: &str) -> Self {
+        let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        Self(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
     pub fn add(&mut self, case: &str, metric: Metric, value: f64) {
         self.0.push(Figure { case: case.into(), metric, value, quartiles: None });
     }
