@@ -120,6 +120,8 @@ pub fn happened(what: &str, case: &Case, judge: &Judge<'_>, names: &Names) -> bo
     let handlers =
         || seen.handled.iter().filter(|handled| handled.ran.is_some() || handled.is_slow);
     let text = |sent: &Sent| sent.result_text().unwrap_or_default().to_owned();
+    let results = || responses().filter(|sent| sent.is_result());
+    let given = || judge.fed().iter().filter_map(|fed| fed.arguments.as_ref());
     let fed_ids = || judge.fed().iter().flat_map(|fed| &fed.ids);
     match what {
         // The process is still there, and a panic is caught where the case is run.
@@ -135,20 +137,11 @@ pub fn happened(what: &str, case: &Case, judge: &Judge<'_>, names: &Names) -> bo
             .filter_map(Sent::id)
             .filter(|id| id != "null")
             .any(|id| !fed_ids().any(|fed| *fed == id)),
-        "off_by_one" => responses().filter(|sent| sent.is_result()).any(|sent| {
-            judge
-                .fed()
-                .iter()
-                .filter_map(|fed| fed.arguments.as_ref())
-                .any(|given| text(sent) != *given)
-        }),
-        "value_rewritten" => responses().filter(|sent| sent.is_result()).any(|sent| {
+        // What nobody gave, so also any value where nothing given can be read.
+        "off_by_one" => results().any(|sent| !given().any(|given| text(sent) == *given)),
+        "value_rewritten" => results().any(|sent| {
             let value = |text: &str| serde_json::from_str::<Value>(text).ok();
-            judge
-                .fed()
-                .iter()
-                .filter_map(|fed| fed.arguments.as_ref())
-                .any(|given| value(&text(sent)) != value(given))
+            !given().any(|given| value(&text(sent)) == value(given))
         }),
         "id2_answered" => responses().filter_map(Sent::id).any(|id| id == "2"),
         "only_first_processed" => {

@@ -54,8 +54,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// If a case hangs: its thread cannot be ended.
 pub fn run_all(filter: &str, measure: Measure) -> Summary {
+    run_these(&Case::all(), &Exception::all(), filter, measure)
+}
+
+/// The same for other cases and exceptions than those of the catalogue.
+///
+/// # Panics
+///
+/// If a case hangs: its thread cannot be ended.
+pub fn run_these(
+    cases: &[Case],
+    exceptions: &[Exception],
+    filter: &str,
+    measure: Measure,
+) -> Summary {
     let mut summary = Summary::default();
-    let exceptions = Exception::all();
     let excused: BTreeSet<(&str, &str)> = exceptions
         .iter()
         .flat_map(|exception| {
@@ -63,7 +76,6 @@ pub fn run_all(filter: &str, measure: Measure) -> Summary {
         })
         .collect();
     let mut met = BTreeSet::new();
-    let cases = Case::all();
     let (built, others): (Vec<_>, Vec<_>) =
         cases.iter().partition(|case| LAYERS.contains(&case.layer.as_str()));
     others.iter().for_each(|case| *summary.left_out.entry(case.layer.clone()).or_default() += 1);
