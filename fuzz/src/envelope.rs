@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use mcp_proto::json::{Kind, Raw, ScanErrorKind};
 use mcp_proto::role::Role;
+use mcp_proto::testing::codec::ways_agree;
 use mcp_proto::{
-    CallError, CallOptions, CallTool, ClientConfig, Endpoint, Event, Instant, Revision,
+    CallError, CallOptions, CallTool, ClientConfig, Endpoint, Event, Instant, Limits, Revision,
     ServerConfig, Violation,
 };
 use serde_json::Value;
@@ -49,6 +50,7 @@ enum Concerns {
 
 /// One frame. Line breaks are blanks in it, as for every reader of JSON.
 pub fn envelope(input: &[u8]) {
+    assert!(ways_agree(input, &Limits::default()), "the short way finds something else");
     let reading = read(input);
     let now = Instant::from_nanos(1);
     at_server(input, &reading, now);

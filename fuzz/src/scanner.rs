@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use mcp_proto::RawJson;
 use mcp_proto::json::{Kind, Raw, ScanErrorKind};
+use mcp_proto::testing::codec::ways_agree;
+use mcp_proto::{Limits, RawJson};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -17,6 +18,11 @@ const PRIVATE: &str = "$serde_json::private::";
 pub fn scanner(input: &[u8]) {
     judge(input, DEPTH);
     judge(input, usize::MAX);
+    let mut limits = Limits::default();
+    for depth in [3, DEPTH, usize::MAX] {
+        limits.max_depth = depth;
+        assert!(ways_agree(input, &limits), "the short way finds something else");
+    }
     // However deep, a limit of nothing admits scalars only.
     if let Ok(raw) = Raw::parse(input, 0) {
         assert!(!matches!(raw.kind(), Kind::Array | Kind::Object), "depth 0 admitted {raw}");

@@ -1,11 +1,12 @@
 //! A frame's members: what makes it a JSON-RPC message, found in the one pass that validates it.
 
+use super::plain::read_plain;
 use super::raw::Raw;
 use super::scan::{MAX_DEPTH, ScanError, Scanner};
 use super::string::unescape;
 
 /// The members of a frame that make it a JSON-RPC message: spans, not yet read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Frame<'a> {
     pub(crate) shape: Shape,
     pub(crate) jsonrpc: Option<Raw<'a>>,
@@ -20,7 +21,7 @@ pub(crate) struct Frame<'a> {
 
 /// The parameters of a message, and their first members, noted while the scanner passed over them: the
 /// hot messages have no more, so they are read in one pass.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Params<'a> {
     raw: Raw<'a>,
     noted: [(&'a [u8], Raw<'a>); NOTED],
@@ -46,9 +47,27 @@ pub(crate) fn scan_frame<'a>(
     max_depth: usize,
     frame: &mut Frame<'a>,
 ) -> Result<(), ScanError> {
-    let mut scanner = Scanner::new(bytes, max_depth)?;
+    let scanner = Scanner::new(bytes, max_depth)?;
+    if read_plain(bytes, max_depth, frame).is_some() {
+        return Ok(());
+    }
+    *frame = Frame::default();
+    scan_any(scanner, frame)
+}
+
+#[cold]
+fn scan_any<'a>(mut scanner: Scanner<'a>, frame: &mut Frame<'a>) -> Result<(), ScanError> {
     let read = scanner.frame(frame);
     scanner.finish(read)
+}
+
+/// Whether the short way, if it can be gone, and the long way find the same in a frame.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn ways_agree(bytes: &[u8], max_depth: usize) -> bool {
+    let (mut short, mut long) = (Frame::default(), Frame::default());
+    let Ok(scanner) = Scanner::new(bytes, max_depth) else { return true };
+    let long_way = scan_any(scanner, &mut long);
+    read_plain(bytes, max_depth, &mut short).is_none() || (long_way.is_ok() && short == long)
 }
 
 impl<'a> Scanner<'a> {
@@ -86,7 +105,7 @@ impl<'a> Scanner<'a> {
                         frame.duplicate = true;
                         self.value(1)?;
                     } else {
-                        self.params(frame.params.insert(Params::unnoted(Raw::default())))?;
+                        self.params(frame.params.insert(Params::none()))?;
                     }
                 }
                 _ => {
@@ -108,22 +127,20 @@ impl<'a> Scanner<'a> {
     /// The parameters, with a note of their first members.
     fn params(&mut self, params: &mut Params<'a>) -> Option<()> {
         let start = self.at;
-        params.count = 0;
         let mut more = self.first_member()?;
         while more {
             let key = self.key()?;
             let escaped = self.escaped;
             let from = self.at;
             self.value(2)?;
-            let value = self.raw_from(from);
-            if let Some(note) = params.noted.get_mut(params.count) {
-                *note = (key, value);
+            params.note(key, self.raw_from(from));
+            if escaped {
+                // It may be any name, so the notes no longer tell all.
+                params.count += NOTED + 1;
             }
-            // A key with escapes may be any name, so the notes no longer tell all.
-            params.count += if escaped { NOTED + 1 } else { 1 };
             more = self.next_member()?;
         }
-        params.raw = self.raw_from(start);
+        params.end(self.raw_from(start));
         Some(())
     }
 
@@ -133,7 +150,8 @@ impl<'a> Scanner<'a> {
 }
 
 impl<'a> Frame<'a> {
-    fn take(&mut self, key: &[u8], value: Raw<'a>) {
+    #[inline]
+    pub(super) fn take(&mut self, key: &[u8], value: Raw<'a>) {
         let slot = match key {
             b"jsonrpc" => &mut self.jsonrpc,
             b"id" => &mut self.id,
@@ -160,6 +178,25 @@ impl<'a> Params<'a> {
     /// Parameters of which nothing was noted.
     pub(crate) fn unnoted(raw: Raw<'a>) -> Self {
         Self { raw, noted: Default::default(), count: NOTED + 1 }
+    }
+
+    /// Parameters of which nothing is known yet.
+    pub(super) fn none() -> Self {
+        Self { count: 0, ..Self::unnoted(Raw::default()) }
+    }
+
+    /// Notes the next member.
+    #[inline]
+    pub(super) fn note(&mut self, key: &'a [u8], value: Raw<'a>) {
+        if let Some(note) = self.noted.get_mut(self.count) {
+            *note = (key, value);
+        }
+        self.count += 1;
+    }
+
+    /// The end was reached, so the whole is known.
+    pub(super) fn end(&mut self, raw: Raw<'a>) {
+        self.raw = raw;
     }
 
     /// The whole value.
@@ -192,6 +229,7 @@ mod tests {
     fn scan(text: &[u8], max_depth: usize) -> (Frame<'_>, Option<ScanErrorKind>) {
         let mut frame = Frame::default();
         let error = scan_frame(text, max_depth, &mut frame).err();
+        assert!(ways_agree(text, max_depth));
         (frame, error.map(|error| error.kind))
     }
 

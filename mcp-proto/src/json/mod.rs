@@ -5,6 +5,7 @@ mod de;
 mod foreign;
 mod frame;
 mod owned;
+mod plain;
 mod raw;
 mod scan;
 mod ser;
@@ -20,6 +21,8 @@ pub use ser::EncodeError;
 pub use text::Text;
 
 pub(crate) use captured::Captured;
+#[cfg(feature = "testing")]
+pub(crate) use frame::ways_agree;
 pub(crate) use frame::{Frame, Params, Shape, scan_frame};
 pub(crate) use scan::{is_utf8, number_at, plain_string_at};
 pub(crate) use ser::{TAGGED, write_value};

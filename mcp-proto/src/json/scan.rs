@@ -4,9 +4,7 @@ use core::fmt;
 
 use super::foreign;
 use super::raw::Raw;
-use super::string::{
-    find_special, is_ascii, read_hex, read_unicode, simple_escape, special_in_two_words, unescape,
-};
+use super::string::{escape_len, find_special, is_ascii, read_hex, special_in_two_words, unescape};
 
 /// Why a text is refused, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +48,7 @@ pub(super) fn scan_value(bytes: &[u8], max_depth: usize) -> Result<&[u8], ScanEr
 }
 
 /// The length of the number that `text` begins with, by the grammar of RFC 8259; or where it breaks it.
-fn number_len(text: &[u8]) -> Result<usize, usize> {
+pub(super) fn number_len(text: &[u8]) -> Result<usize, usize> {
     let digits = |from: usize| {
         let rest = text.get(from..).unwrap_or_default();
         from + rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
@@ -310,18 +308,14 @@ impl<'a> Scanner<'a> {
 
     fn escape(&mut self) -> Option<()> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        match rest.get(1) {
-            Some(b'u') => match (read_unicode(rest), read_hex(rest)) {
-                (Some((_, length)), _) => self.at += length,
-                (None, Some(_)) => {
-                    self.refuse(ScanErrorKind::Surrogate, self.at);
-                    self.at += 6;
-                }
-                (None, None) => return None,
-            },
-            Some(escape) if simple_escape(*escape).is_some() => self.at += 2,
-            _ => return None,
-        }
+        self.at += match escape_len(rest) {
+            Some(length) => length,
+            None => {
+                read_hex(rest)?;
+                self.refuse(ScanErrorKind::Surrogate, self.at);
+                6
+            }
+        };
         Some(())
     }
 

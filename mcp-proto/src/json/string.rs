@@ -152,6 +152,15 @@ pub(super) fn find_structural(bytes: &[u8], from: usize) -> usize {
     at + tail.iter().position(is_structural).unwrap_or(tail.len())
 }
 
+/// Which of the first eight bytes is the first that is no digit; `None` if all are, or there are not so many.
+#[inline]
+pub(super) fn unlike_digit(text: &[u8]) -> Option<usize> {
+    // The digits become 0 to 9, and only what is above reaches the high bit.
+    let word = u64::from_le_bytes(*text.first_chunk()?) ^ (ONES * u64::from(b'0'));
+    let others = (((word & !HIGHS) + ONES * 0x76) | word) & HIGHS;
+    (others != 0).then(|| others.trailing_zeros() as usize / 8)
+}
+
 const ONES: u64 = u64::MAX / 255;
 const HIGHS: u64 = ONES * 0x80;
 
@@ -237,6 +246,14 @@ pub(super) fn read_unicode(escape: &[u8]) -> Option<(char, usize)> {
             Some((char::from_u32(code)?, 12))
         }
         _ => Some((char::from_u32(first)?, 6)),
+    }
+}
+
+/// The length of the escape that `text` begins with; `None` if it stands for no character.
+pub(super) fn escape_len(text: &[u8]) -> Option<usize> {
+    match *text.get(1)? {
+        b'u' => read_unicode(text).map(|(_, length)| length),
+        escape => simple_escape(escape).map(|_| 2),
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::config::{Limits, Tolerance};
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{EncodeError, Kind, Raw, write_value};
+use crate::json::{self, EncodeError, Kind, Raw, write_value};
 use crate::method::Request;
 use crate::types::Progress;
 use crate::wire::{
@@ -109,6 +109,12 @@ fn progress<'a>(fields: &ProgressFields<'a>, limits: &Limits) -> Option<Decoded<
         total: fields.total.and_then(number),
         message: fields.message.and_then(Raw::as_str),
     })
+}
+
+/// Reads one line the short way, which only what machines write can go, and the long way: whether they find
+/// the same. What cannot go the short way agrees.
+pub fn ways_agree(line: &[u8], limits: &Limits) -> bool {
+    json::ways_agree(line, limits.max_depth)
 }
 
 /// Writes a progress notification, without a newline.
