@@ -88,6 +88,11 @@ mod revision;
 pub mod role;
 #[cfg(feature = "driver")]
 pub mod router;
+#[cfg(feature = "http")]
+pub mod sse {
+    //! Server-sent events without any I/O: what Streamable HTTP and HTTP+SSE stream their messages in.
+    pub use crate::wire::sse::{Decoder, Event, TooLong, write_comment, write_event, write_retry};
+}
 mod stdio;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -27,4 +27,6 @@ pub(crate) use frame::{Frame, Params, Shape, scan_frame};
 pub(crate) use scan::{is_utf8, number_at, plain_string_at};
 pub(crate) use ser::{TAGGED, write_value};
 pub(crate) use text::text_of;
+#[cfg(feature = "http")]
+pub(crate) use write::write_u64;
 pub(crate) use write::{write_f64, write_i64, write_key, write_raw, write_str};

@@ -1,23 +1,16 @@
 //! Newline framing: incremental, linear, bounded; resynchronises after a line that is too long.
 
-use alloc::collections::VecDeque;
+use bytes::Bytes;
 
-use bytes::{Bytes, BytesMut};
-
-use crate::bound::{PART, queue, sum, times};
+use super::inbox::Inbox;
+use crate::bound::{PART, sum};
 use crate::config::{Limits, Tolerance};
 use crate::time::Instant;
 
 /// Cuts a byte stream into lines, each with the time at which it became complete.
 #[derive(Clone, Debug)]
 pub(crate) struct LineDecoder {
-    buffer: BytesMut,
-    /// How much of `buffer` is known to hold no newline, so that no byte is searched twice.
-    searched: usize,
-    /// When the bytes up to a position of the stream arrived, oldest first.
-    arrivals: VecDeque<(u64, Instant)>,
-    /// Position in the stream of the first byte of `buffer`.
-    consumed: u64,
+    inbox: Inbox,
     /// The line is too long, which was said, and its end has not come yet.
     skipping: bool,
     max_len: usize,
@@ -38,71 +31,29 @@ pub(crate) enum Line {
 /// How much of a line that is too long is kept, to find its id in.
 const KEPT_HEAD: usize = 4 << 10;
 
-/// How many arrival times are told apart; beyond it, newer bytes count as arrived with the last of
-/// these, which only ever favours the peer. Bounds memory against input in single bytes.
-const MAX_ARRIVALS: usize = 1 << 10;
-
-/// What is read at once, beyond a line of full length, without the buffer's bound being exceeded.
-pub(crate) const MAX_READ: usize = 64 << 10;
-
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl LineDecoder {
     pub(crate) fn new(max_len: usize, tolerance: Tolerance) -> Self {
-        Self {
-            buffer: BytesMut::new(),
-            searched: 0,
-            arrivals: VecDeque::new(),
-            consumed: 0,
-            skipping: false,
-            max_len,
-            tolerance,
-            at_start: true,
-        }
+        Self { inbox: Inbox::new(max_len), skipping: false, max_len, tolerance, at_start: true }
     }
 
-    /// Bytes that it takes at most, where no more than [`MAX_READ`] bytes are appended to a full line.
+    /// Bytes that it takes at most, where no more than [`MAX_READ`](super::MAX_READ) bytes are appended to a
+    /// full line.
     pub(crate) const fn bound(limits: &Limits) -> usize {
-        sum([
-            times(2, sum([limits.max_message_len, MAX_READ])),
-            queue(MAX_ARRIVALS, size_of::<(u64, Instant)>()),
-            KEPT_HEAD + 2 * PART,
-        ])
+        sum([Inbox::bound(limits.max_message_len), KEPT_HEAD + 2 * PART])
     }
 
     /// Appends what was read.
     pub(crate) fn handle_input(&mut self, input: &[u8], now: Instant) {
-        if input.is_empty() {
-            return;
-        }
-        self.make_room(input.len());
-        self.buffer.extend_from_slice(input);
-        let end = self.consumed + self.buffer.len() as u64;
-        let is_full = self.arrivals.len() >= MAX_ARRIVALS;
-        match self.arrivals.back_mut() {
-            Some(last) if last.1 == now || is_full => last.0 = end,
-            _ => self.arrivals.push_back((end, now)),
-        }
-    }
-
-    /// Grows the buffer for what was read. Left to itself it would double what was consumed as well.
-    fn make_room(&mut self, additional: usize) {
-        let length = self.buffer.len();
-        if additional <= self.buffer.capacity() - length || self.buffer.try_reclaim(additional) {
-            return;
-        }
-        let needed = length + additional;
-        let roomy = needed.min(self.max_len.saturating_add(MAX_READ)).saturating_mul(2).max(needed);
-        let mut grown = BytesMut::with_capacity(roomy);
-        grown.extend_from_slice(&self.buffer);
-        self.buffer = grown;
+        self.inbox.push(input, now);
     }
 
     /// The next complete line.
     pub(crate) fn next_line(&mut self) -> Option<Line> {
         loop {
-            let Some(length) = self.find_newline() else { return self.bound_unfinished() };
-            let (mut line, at) = self.take(length + 1);
+            let Some(length) = self.inbox.find(newline) else { return self.bound_unfinished() };
+            let (mut line, at) = self.inbox.take(length + 1);
             if core::mem::replace(&mut self.skipping, false) {
                 continue;
             }
@@ -118,8 +69,8 @@ impl LineDecoder {
 
     /// The last line, if the stream ended without a newline behind it.
     pub(crate) fn last_line(&mut self, now: Instant) -> Option<Line> {
-        let length = self.buffer.len();
-        let (line, _) = self.take(length);
+        let length = self.inbox.len();
+        let (line, _) = self.inbox.take(length);
         if core::mem::replace(&mut self.skipping, false) {
             return None;
         }
@@ -131,58 +82,27 @@ impl LineDecoder {
 
     /// Bytes that wait to be read as lines.
     pub(crate) fn len(&self) -> usize {
-        self.buffer.len()
+        self.inbox.len()
     }
 
     /// Whether a line is complete.
     pub(crate) fn has_line(&self) -> bool {
-        let rest = self.buffer.get(self.searched..).unwrap_or_default();
-        memchr::memchr(b'\n', rest).is_some()
-    }
-
-    fn find_newline(&mut self) -> Option<usize> {
-        let found = self.buffer.get(self.searched..).and_then(|rest| memchr::memchr(b'\n', rest));
-        let Some(offset) = found else {
-            self.searched = self.buffer.len();
-            return None;
-        };
-        let length = self.searched + offset;
-        self.searched = 0;
-        Some(length)
+        self.inbox.has(newline)
     }
 
     /// Drops an unfinished line that is already too long.
     fn bound_unfinished(&mut self) -> Option<Line> {
-        if self.buffer.len() <= self.max_len && !self.skipping {
+        if self.inbox.len() <= self.max_len && !self.skipping {
             return None;
         }
-        let length = self.buffer.len();
-        let (line, at) = self.take(length);
+        let length = self.inbox.len();
+        let (line, at) = self.inbox.take(length);
         (!core::mem::replace(&mut self.skipping, true)).then(|| self.too_long(&line, at))
     }
 
     fn too_long(&mut self, line: &[u8], at: Instant) -> Line {
         self.at_start = false;
         Line::TooLong(Bytes::copy_from_slice(line.get(..KEPT_HEAD).unwrap_or(line)), at)
-    }
-
-    fn take(&mut self, length: usize) -> (Bytes, Instant) {
-        self.searched = 0;
-        let bytes = self.buffer.split_to(length).freeze();
-        self.consumed += length as u64;
-        let mut at = Instant::ZERO;
-        while let Some((end, arrived)) = self.arrivals.front() {
-            at = *arrived;
-            if *end > self.consumed || (*end == self.consumed && !self.buffer.is_empty()) {
-                break;
-            }
-            if *end == self.consumed {
-                self.arrivals.pop_front();
-                break;
-            }
-            self.arrivals.pop_front();
-        }
-        (bytes, at)
     }
 
     /// Removes what tolerance allows around a message; `None` if nothing is left.
@@ -202,6 +122,10 @@ impl LineDecoder {
         let text = text.trim_ascii();
         (!text.is_empty()).then(|| line.slice_ref(text))
     }
+}
+
+fn newline(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr(b'\n', bytes)
 }
 
 #[cfg(test)]
@@ -314,14 +238,5 @@ mod tests {
             }
             assert_eq!(seen, whole);
         }
-    }
-
-    #[test]
-    fn single_bytes_at_distinct_times_cost_bounded_memory() {
-        let mut lines = decoder(1 << 20);
-        for n in 0..10_000 {
-            lines.handle_input(b"x", Instant::from_nanos(n));
-        }
-        assert!(lines.arrivals.len() <= MAX_ARRIVALS);
     }
 }

@@ -3,8 +3,11 @@
 mod batch;
 mod encode;
 mod envelope;
+mod inbox;
 mod line;
 mod progress;
+#[cfg(feature = "http")]
+pub(crate) mod sse;
 
 pub(crate) use batch::read_batch;
 pub(crate) use encode::{
@@ -14,5 +17,6 @@ pub(crate) use encode::{
 pub(crate) use envelope::{
     Malformed, MalformedKind, Message, PeerError, Salvaged, read_message, salvage,
 };
-pub(crate) use line::{Line, LineDecoder, MAX_READ};
+pub(crate) use inbox::MAX_READ;
+pub(crate) use line::{Line, LineDecoder};
 pub(crate) use progress::{ProgressFields, ProgressLayout};
