@@ -261,5 +261,7 @@ mod tests {
     fn five_and_its_text_are_two_ids() {
         assert_ne!(RequestId::from(5), RequestId::from("5"));
         assert_eq!(RequestId::from("5").to_string(), "\"5\"");
+        assert_eq!(read("\"5\""), Ok(RequestId::from("5")));
+        assert_eq!(read("5"), Ok(RequestId::from(5)));
     }
 }

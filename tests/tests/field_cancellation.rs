@@ -237,6 +237,15 @@ fn giving_up_what_was_never_sent_is_silent() {
     let ticket = client.conn().request(&work(), CallOptions::default(), now).unwrap();
     client.conn().cancel(ticket.id(), None, now);
     assert_eq!(client.said(), [""; 0]);
+    // Held back until the server is known.
+    let config = ClientConfig::new("c", "1").revisions(Revision::V2025_11_25);
+    let mut early = Hand::client_with(config);
+    let held = early.conn().request(&work(), CallOptions::default(), now).unwrap();
+    assert_eq!(early.said().len(), 1, "initialize");
+    early.conn().cancel(held.id(), None, now);
+    early.feed(mcp_tests::welcome(Revision::V2025_11_25));
+    let said = early.said();
+    assert!(matches!(&said[..], [said] if said.contains("notifications/initialized")), "{said:?}");
     // Its first byte has left: the message is finished, and then cancelled.
     let ticket = client.conn().request(&work(), CallOptions::default(), now).unwrap();
     client.conn().poll_transmit();
