@@ -49,7 +49,8 @@ fn compare<R: Role + Clone>(whole: Connection<R>, stream: &[u8], cut: u8, now: I
     assert_eq!(take_output(&mut pieces), take_output(&mut whole), "the answers depend on the cuts");
 }
 
-fn cut_up(mut stream: &[u8], cut: u8) -> impl Iterator<Item = &[u8]> {
+/// Pieces of a stream, of the lengths that `cut` says.
+pub(crate) fn cut_up(mut stream: &[u8], cut: u8) -> impl Iterator<Item = &[u8]> {
     let mut turn = 0_usize;
     std::iter::from_fn(move || {
         turn += 1;

@@ -10,6 +10,7 @@ mod line;
 mod pair;
 mod round_trip;
 mod scanner;
+mod sse;
 mod timers;
 mod types;
 mod wire;
@@ -21,6 +22,7 @@ pub use line::line;
 pub use pair::pair;
 pub use round_trip::round_trip;
 pub use scanner::scanner;
+pub use sse::sse;
 pub use timers::timers;
 pub use types::{TYPES, types};
 
@@ -28,7 +30,7 @@ pub use types::{TYPES, types};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("chunking", chunking),
     ("endpoint_ops", endpoint_ops),
     ("envelope", envelope),
@@ -36,6 +38,7 @@ pub const TARGETS: [Target; 9] = [
     ("pair", pair),
     ("round_trip", round_trip),
     ("scanner", scanner),
+    ("sse", sse),
     ("timers", timers),
     ("types", types),
 ];

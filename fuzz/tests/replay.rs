@@ -64,6 +64,11 @@ fn scanner() {
 }
 
 #[test]
+fn sse() {
+    replay("sse");
+}
+
+#[test]
 fn timers() {
     replay("timers");
 }
