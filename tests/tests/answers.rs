@@ -1,7 +1,7 @@
 //! What a peer can provoke: a server answers nonsense within a budget, a client never.
 
-use mcp_proto::{CloseReason, Event, ServerConfig, Violation};
-use mcp_tests::{Hand, millis, result, secs};
+use mcp_proto::{CallToolResult, CloseReason, Event, ServerConfig, Violation};
+use mcp_tests::{Hand, millis, result, secs, tool_call};
 
 const NONSENSE: &str = "{\"jsonrpc\":\"2.0\",\"id\":7,\"params\":[]}\n";
 
@@ -41,6 +41,32 @@ fn a_peer_that_never_stops_provoking_answers_is_given_up() {
     assert_eq!(server.said().len(), 0);
     let closed = server.told().pop();
     assert!(matches!(closed, Some(Event::Closed(CloseReason::TooManyViolations))), "{closed:?}");
+}
+
+/// RELIABILITY §3, requests in flight: one answer to each, and an answer makes room for the next.
+#[test]
+fn as_many_requests_run_as_the_limit_says_and_the_next_is_refused() {
+    let mut config = ServerConfig::new("s", "1");
+    config.limits.max_requests = 3;
+    let mut server = Hand::server_with(config);
+    let asked = |told: &[Event]| -> Vec<String> {
+        let id = |event: &Event| match event {
+            Event::Request { id, .. } => Some(id.to_string()),
+            _ => None,
+        };
+        told.iter().filter_map(id).collect()
+    };
+    (1..=4).for_each(|id| server.feed(tool_call(&id.to_string(), None)));
+    let told = server.told();
+    assert_eq!(asked(&told), ["1", "2", "3"]);
+    assert!(matches!(told.last(), Some(Event::Violation(Violation::TooManyRequests))), "{told:?}");
+    let said = server.said();
+    let [refusal] = &said[..] else { panic!("{said:?}") };
+    assert!(refusal.contains("\"id\":4") && refusal.contains("-32603"), "{refusal}");
+    let now = server.now();
+    server.conn().respond(&2.into(), &CallToolResult::text("done"), now).unwrap();
+    server.feed(tool_call("5", None) + &tool_call("6", None));
+    assert_eq!(asked(&server.told()), ["5"]);
 }
 
 #[test]
