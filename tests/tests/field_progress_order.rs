@@ -569,3 +569,24 @@ fn a_report_does_not_overtake_one_that_waits() {
         assert_eq!((values.first(), values.last()), (Some(&1.0), Some(&4.0)), "{weight:?}");
     }
 }
+
+/// R-PROG-12. Nothing more is reported: what waits must leave by itself, each as soon as the pacing lets it.
+#[test]
+fn what_waits_leaves_one_by_one_though_nothing_follows() {
+    let pacing = Pacing::default().burst(1).every(millis(50));
+    let mut server = Hand::server_with(ServerConfig::new("s", "1").pacing(pacing));
+    let id = server.accept(&tool_call("5", Some("5")));
+    let now = server.now();
+    for value in [1.0, 2.0, 3.0, 4.0] {
+        server.conn().report(&id, Progress::new(value), Weight::Milestone, now).unwrap();
+    }
+    assert_eq!(server.said().len(), 1);
+    for value in ["2", "3", "4"] {
+        server.pass(millis(49));
+        assert_eq!(server.said(), [""; 0], "before {value} may leave");
+        server.pass(millis(1));
+        let said = server.said();
+        let is_next = |line: &str| line.contains(&format!("\"progress\":{value}"));
+        assert!(matches!(&said[..], [line] if is_next(line)), "{value}: {said:?}");
+    }
+}
