@@ -19,6 +19,6 @@ fn main() {
     match target.as_str() {
         "endpoint_ops" => println!("{:#?}", SoloSchedule::arbitrary(&mut input)),
         "pair" => println!("{:#?}", PairSchedule::arbitrary(&mut input)),
-        _ => eprintln!("{target}: the inputs of this target are what they look like"),
+        _ => eprintln!("{target}: only inputs of endpoint_ops and pair are schedules"),
     }
 }
