@@ -59,7 +59,8 @@
 //! - [`Limits`] bounds what a peer can make it store and do; [`Timeouts`] how long it waits.
 //! - [`progress`] paces and checks reports; [`types`] are what messages say; [`json`] reads them when wanted.
 //! - Feature `driver`: futures for any runtime (`driver`) and tools as functions (`router`). Feature `schemars`:
-//!   typed tools. Feature `testing`: two engines on one clock, a simulated network, a router in memory.
+//!   typed tools. Feature `http`: server-sent events (`sse`). Feature `testing`: two engines on one clock, a simulated
+//!   network, a router in memory.
 //!
 //! Without features it is `no_std` with `alloc`.
 #![no_std]
