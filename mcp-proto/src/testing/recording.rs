@@ -25,51 +25,31 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod chunk;
+mod replay;
+
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::transcript::{Mismatch, compare};
-use crate::config::{CallOptions, ClientConfig, Timeouts};
-use crate::error::ErrorObject;
+use self::replay::Replay;
+use super::transcript::Mismatch;
+use crate::config::ClientConfig;
 use crate::event::Event;
-use crate::id::{ProgressToken, RequestId};
-use crate::json::{Raw, RawJson, write_raw, write_str};
+use crate::id::RequestId;
+use crate::json::{Raw, RawJson};
 use crate::revision::{Era, Revision, RevisionSet};
-use crate::role::Client;
-use crate::stdio::Connection;
 use crate::time::Instant;
 use crate::types::{LogLevel, meta};
+
+pub use self::chunk::Chunk;
 
 /// What a client read and wrote, chunk by chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
     chunks: Vec<Chunk>,
 }
-
-/// What was read or written at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Chunk {
-    /// The line of the recording, from 1.
-    pub line: usize,
-    /// When, from the start of the recording.
-    pub at: Instant,
-    /// Whether the client read it; else it wrote it.
-    pub is_read: bool,
-    /// The bytes. None at all: the server's output ended.
-    pub bytes: Vec<u8>,
-}
-
-/// The keys of `_meta` that the engine writes by itself.
-const STAMPS: [&str; 5] = [
-    meta::PROGRESS_TOKEN,
-    meta::PROTOCOL_VERSION,
-    meta::CLIENT_CAPABILITIES,
-    meta::CLIENT_INFO,
-    meta::LOG_LEVEL,
-];
 
 impl Recording {
     /// Reads the text of a recording; blank lines are skipped.
@@ -83,7 +63,7 @@ impl Recording {
             let fault = |what: &str| Mismatch { line, what: what.to_owned() };
             let json =
                 RawJson::parse(text.to_owned()).map_err(|error| fault(&error.to_string()))?;
-            let chunk = read_chunk(&json, line).map_err(fault)?;
+            let chunk = Chunk::read(&json, line).map_err(fault)?;
             if chunks.last().is_some_and(|before| before.at > chunk.at) {
                 return Err(fault("time goes back"));
             }
@@ -212,14 +192,7 @@ impl Recording {
     ///
     /// The first line at which the engine does not write what was recorded, members in any order.
     pub fn replay(&self, config: ClientConfig) -> Result<Vec<(Instant, Event)>, Mismatch> {
-        let mut replay = Replay {
-            connection: Connection::client(config, Instant::ZERO),
-            now: Instant::ZERO,
-            told: Vec::new(),
-            said: Vec::new(),
-            recorded: Vec::new(),
-            timed_out: self.timed_out(),
-        };
+        let mut replay = Replay::new(config, self.timed_out());
         for chunk in &self.chunks {
             replay.play(chunk).map_err(|what| Mismatch { line: chunk.line, what })?;
         }
@@ -228,236 +201,8 @@ impl Recording {
     }
 }
 
-struct Replay {
-    connection: Connection<Client>,
-    now: Instant,
-    told: Vec<(Instant, Event)>,
-    /// Lines that the engine has written and the recording has not shown yet.
-    said: Vec<String>,
-    /// What the recording has shown of a line whose end has not come.
-    recorded: Vec<u8>,
-    /// Calls whose deadline passed, and when.
-    timed_out: Vec<(RequestId, Instant)>,
-}
-
-impl Replay {
-    fn play(&mut self, chunk: &Chunk) -> Result<(), String> {
-        self.collect();
-        while self.connection.poll_timeout().is_some_and(|at| at <= chunk.at) {
-            self.wake();
-        }
-        self.now = self.now.max(chunk.at);
-        if chunk.is_read {
-            match &chunk.bytes[..] {
-                [] => self.connection.handle_eof(self.now),
-                bytes => self.connection.handle_input(bytes, self.now),
-            }
-            self.collect();
-            return Ok(());
-        }
-        for byte in &chunk.bytes {
-            if *byte != b'\n' {
-                self.recorded.push(*byte);
-                continue;
-            }
-            let line = core::mem::take(&mut self.recorded);
-            let line = RawJson::parse(line).map_err(|error| format!("not JSON: {error}"))?;
-            self.expect(&line)?;
-        }
-        Ok(())
-    }
-
-    /// The engine has written this line, or does once the program does what it did.
-    fn expect(&mut self, line: &RawJson) -> Result<(), String> {
-        if self.find(line).is_ok() {
-            return Ok(());
-        }
-        self.act(line)?;
-        self.collect();
-        self.find(line).map_err(|said| match said {
-            Some((what, said)) => format!("{what}\n  the engine said {said}"),
-            None => format!("the engine said nothing, expected {line}"),
-        })
-    }
-
-    /// Takes this line out of what was said; else how the first line that was differs.
-    fn find(&mut self, line: &RawJson) -> Result<(), Option<(String, String)>> {
-        let mut first = None;
-        for (place, said) in self.said.iter().enumerate() {
-            let differs = match RawJson::parse(said.clone()) {
-                Ok(found) => compare(line.as_raw(), found.as_raw(), &mut String::new()),
-                Err(error) => Err(error.to_string()),
-            };
-            match differs {
-                Ok(()) => {
-                    self.said.remove(place);
-                    return Ok(());
-                }
-                Err(what) => first = first.or_else(|| Some((what, said.clone()))),
-            }
-        }
-        Err(first)
-    }
-
-    /// Does what made the recorded client write this line.
-    fn act(&mut self, line: &RawJson) -> Result<(), String> {
-        let (conn, now) = (&mut self.connection, self.now);
-        let method = line.get("method").and_then(Raw::as_str);
-        let params = line.get("params");
-        let id = line.get("id").map(read_id).transpose()?;
-        let done = match (method.as_deref(), id) {
-            (Some(method), Some(id)) => {
-                let params = params.map(own_params).transpose()?;
-                let mut options = options_of(line, &id)?;
-                if let Some((_, at)) = self.timed_out.iter().find(|(other, _)| *other == id) {
-                    options = options.timeouts(Timeouts::NEVER.total(*at - now));
-                }
-                conn.request_raw(method, params.as_ref(), options, now).map(drop)
-            }
-            (Some("notifications/cancelled"), None) => {
-                let get = |name| params.and_then(|params: Raw<'_>| params.get(name));
-                let reason = get("reason").and_then(Raw::as_str);
-                let id = get("requestId").map(read_id).transpose()?;
-                conn.cancel(&id.ok_or("nothing is cancelled")?, reason.as_deref(), now);
-                Ok(())
-            }
-            (Some(method), None) => {
-                let params = params.map(own_params).transpose()?;
-                conn.core_mut().notify(method, &params)
-            }
-            (None, Some(id)) => match (line.get("result"), line.get("error")) {
-                (Some(result), _) => conn.respond(&id, &result, now),
-                (None, Some(error)) => {
-                    let text = error.get("message").and_then(Raw::as_str).unwrap_or_default();
-                    let code = error.get("code").and_then(Raw::as_f64).unwrap_or_default();
-                    let mut told = ErrorObject::new(code as i64, text);
-                    told.data = error.get("data").map(Raw::to_raw_json);
-                    conn.fail(&id, &told, now)
-                }
-                (None, None) => return Err("no message".into()),
-            },
-            (None, None) => return Err("no message".into()),
-        };
-        done.map_err(|error| format!("{error}: {line}"))
-    }
-
-    fn wake(&mut self) {
-        if let Some(at) = self.connection.poll_timeout() {
-            self.now = self.now.max(at);
-            self.connection.handle_timeout(self.now);
-            self.collect();
-        }
-    }
-
-    /// Takes what the engine says and tells now.
-    fn collect(&mut self) {
-        let mut said = Vec::new();
-        loop {
-            while let Some(event) = self.connection.poll_event() {
-                self.told.push((self.now, event));
-            }
-            let Some(chunk) = self.connection.poll_transmit() else { break };
-            said.extend_from_slice(chunk);
-            let length = chunk.len();
-            self.connection.advance_transmit(length);
-        }
-        self.said.extend(String::from_utf8_lossy(&said).lines().map(str::to_owned));
-    }
-
-    fn end(mut self) -> Result<Vec<(Instant, Event)>, String> {
-        self.collect();
-        match self.said.first() {
-            None => Ok(self.told),
-            Some(said) => Err(format!("the engine said what was not written: {said}")),
-        }
-    }
-}
-
 fn read_id(json: Raw<'_>) -> Result<RequestId, String> {
     RequestId::read(json, usize::MAX).map_err(|_| format!("no id: {json}"))
-}
-
-/// How the call of this request was made.
-fn options_of(request: &RawJson, id: &RequestId) -> Result<CallOptions, String> {
-    let meta = request.get("params").and_then(|params| params.get("_meta"));
-    let Some(token) = meta.and_then(|meta| meta.get(meta::PROGRESS_TOKEN)) else {
-        return Ok(CallOptions::default().untracked());
-    };
-    let token = ProgressToken::read(token, usize::MAX).map_err(|_| format!("no token: {token}"))?;
-    Ok(match (token.as_i64(), id.as_i64()) {
-        (Some(token), Some(id)) if token == id => CallOptions::default().tracked(),
-        _ => CallOptions::default().progress_token(token),
-    })
-}
-
-/// The parameters without what the engine adds.
-fn own_params(params: Raw<'_>) -> Result<RawJson, String> {
-    let object = |object: Raw<'_>, is_own: &dyn Fn(&str) -> bool| {
-        let mut out = Vec::from(*b"{");
-        for (key, value) in object.members().filter(|(key, _)| is_own(key)) {
-            if out.len() > 1 {
-                out.push(b',');
-            }
-            write_str(&mut out, &key);
-            out.push(b':');
-            write_raw(&mut out, value);
-        }
-        out
-    };
-    let own_meta = params.get("_meta").map(|meta| object(meta, &|key| !STAMPS.contains(&key)));
-    let mut own = object(params, &|key| key != "_meta");
-    if let Some(meta) = own_meta.filter(|meta| meta.len() > 1) {
-        own.extend_from_slice(if own.len() > 1 { b",\"_meta\":" } else { b"\"_meta\":" });
-        own.extend_from_slice(&meta);
-        own.push(b'}');
-    }
-    own.push(b'}');
-    RawJson::parse(own).map_err(|error| error.to_string())
-}
-
-fn read_chunk(json: &RawJson, line: usize) -> Result<Chunk, &'static str> {
-    let time = json.get("time").and_then(Raw::as_f64).filter(|time| *time >= 0.0);
-    let at = Instant::from_nanos((time.ok_or("no time")? * 1e9) as u64);
-    let text = |name| json.get(name).and_then(Raw::as_str);
-    let is_read = match text("direction").as_deref() {
-        Some("read") => true,
-        Some("write") => false,
-        _ => return Err("neither read nor write"),
-    };
-    let bytes = match (text("text"), text("base64")) {
-        (Some(text), _) => text.into_owned().into_bytes(),
-        (None, Some(digits)) => base64(&digits).ok_or("no base64")?,
-        (None, None) if json.get("end").and_then(Raw::as_bool) == Some(true) => Vec::new(),
-        (None, None) => return Err("neither text nor base64 nor end"),
-    };
-    Ok(Chunk { line, at, is_read, bytes })
-}
-
-/// The bytes of base64 with padding: RFC 4648, section 4.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=');
-    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    let (mut bits, mut count) = (0_u32, 0);
-    for digit in digits.bytes() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        (bits, count) = (bits << 6 | u32::from(value), count + 6);
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-            bits &= (1 << count) - 1;
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -465,7 +210,6 @@ mod tests {
     use super::*;
     use crate::error::{CallError, Limit};
     use crate::testing::transcript::describe;
-    use alloc::vec;
 
     /// A recording of these chunks, one each 100 ms.
     fn recording(chunks: &[(&str, &str)]) -> String {
@@ -575,19 +319,6 @@ mod tests {
         let config = Recording::parse(&recording(&[("write", modern)])).unwrap().config();
         assert_eq!((config.info.name.as_str(), config.log_level), ("m", Some(LogLevel::Debug)));
         assert_eq!(config.revisions, RevisionSet::ALL);
-    }
-
-    #[test]
-    fn base64_is_that_of_rfc_4648() {
-        for (text, bytes) in
-            [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg==", "foob")]
-        {
-            assert_eq!(base64(text), Some(bytes.as_bytes().to_vec()), "{text}");
-        }
-        assert_eq!(base64("+//+"), Some(vec![0xfb, 0xff, 0xfe]));
-        for bad in ["Z", "Zg", "Zg=", "Z===", "Zm9*", "Zm 9"] {
-            assert_eq!(base64(bad), None, "{bad}");
-        }
     }
 
     #[test]
