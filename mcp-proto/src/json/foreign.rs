@@ -27,6 +27,7 @@ pub(super) const RAW_VALUE: &str = "$serde_json::private::RawValue";
 const NUMBER: &str = "$serde_json::private::Number";
 
 /// Whether this is the name or the key of one of its own types.
+#[inline]
 pub(super) fn is_token(name: &str) -> bool {
     name.starts_with(PREFIX)
 }

@@ -29,4 +29,4 @@ pub(crate) use ser::{TAGGED, write_value};
 pub(crate) use text::text_of;
 #[cfg(feature = "http")]
 pub(crate) use write::write_u64;
-pub(crate) use write::{write_f64, write_i64, write_key, write_raw, write_str};
+pub(crate) use write::{write_f64, write_i64, write_key, write_raw, write_str, write_utf8};

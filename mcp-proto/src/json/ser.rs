@@ -117,6 +117,7 @@ struct Open<'a> {
 }
 
 impl<'a> Open<'a> {
+    #[inline]
     fn new(out: &'a mut Vec<u8>, open: u8, close: u8) -> Self {
         out.push(open);
         Self { out, is_empty: true, close: Some(close), in_variant: false }
@@ -128,6 +129,7 @@ impl<'a> Open<'a> {
         Self { in_variant: true, ..Self::new(out, open, close) }
     }
 
+    #[inline(always)]
     fn comma(&mut self) {
         if !core::mem::replace(&mut self.is_empty, false) {
             self.out.push(b',');
@@ -139,12 +141,14 @@ impl<'a> Open<'a> {
         write_value(self.out, value)
     }
 
+    #[inline(always)]
     fn member<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), EncodeError> {
         self.comma();
         write_key(self.out, key);
         write_value(self.out, value)
     }
 
+    #[inline(always)]
     fn end(self) {
         if let Some(close) = self.close {
             self.out.push(close);
@@ -331,6 +335,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
         Ok(Open::new(self.out, b'{', b'}'))
     }
 
+    #[inline(always)]
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Open<'a>, EncodeError> {
         if foreign::is_token(name) {
             return Ok(Open { out: self.out, is_empty: true, close: None, in_variant: false });
@@ -414,6 +419,7 @@ impl SerializeStruct for Open<'_> {
     type Ok = ();
     type Error = EncodeError;
 
+    #[inline(always)]
     fn serialize_field<T: Serialize + ?Sized>(
         &mut self,
         key: &'static str,
@@ -425,6 +431,7 @@ impl SerializeStruct for Open<'_> {
         self.member(key, value)
     }
 
+    #[inline]
     fn end(self) -> Result<(), EncodeError> {
         Open::end(self);
         Ok(())
@@ -445,6 +452,7 @@ impl SerializeMap for Open<'_> {
         write_value(self.out, value)
     }
 
+    #[inline]
     fn end(self) -> Result<(), EncodeError> {
         Open::end(self);
         Ok(())

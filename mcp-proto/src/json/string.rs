@@ -5,20 +5,33 @@ use alloc::string::String;
 
 /// The first byte at or after `from` that ends a run of plain text inside a string: a quote, a backslash
 /// or a control character; the length of `bytes` if there is none.
-#[inline]
+#[inline(always)]
 pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
     // Most names and many texts end in their first word.
     match rest.first_chunk() {
         Some(word) => match special_in_word(word) {
             Some(run) => from + run,
-            None => from + 8 + special_in_long(rest.get(8..).unwrap_or_default()),
+            None => from + 8 + special_behind(rest),
         },
         None => from + special_in_short(rest),
     }
 }
 
+/// As [`find_special`], for what is behind the first word.
+#[inline(always)]
+fn special_behind(text: &[u8]) -> usize {
+    match (text.len(), text.last_chunk()) {
+        // The last word overlaps the first, where there is none.
+        (..=16, Some(last)) => {
+            special_in_word(last).map_or(text.len(), |run| text.len() - 8 + run) - 8
+        }
+        _ => special_in_long(text.get(8..).unwrap_or_default()),
+    }
+}
+
 /// As [`find_special`], for less than a word.
+#[inline]
 fn special_in_short(text: &[u8]) -> usize {
     if let (Some(head), Some(tail)) = (text.first_chunk(), text.last_chunk()) {
         let word =
@@ -117,7 +130,7 @@ fn is_special(byte: &u8) -> bool {
 }
 
 /// The position of the first byte in `chunk` that ends a run of plain text, as for [`find_special`].
-#[inline]
+#[inline(always)]
 pub(super) fn special_in_word(chunk: &[u8; 8]) -> Option<usize> {
     let special = specials(u64::from_le_bytes(*chunk));
     (special != 0).then(|| special.trailing_zeros() as usize / 8)

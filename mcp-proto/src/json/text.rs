@@ -33,6 +33,11 @@ impl Text {
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// The text as bytes, without the cost of seeing once more that it is UTF-8.
+    pub(crate) fn as_utf8(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Length in bytes.
     pub fn len(&self) -> usize {
         self.0.len()

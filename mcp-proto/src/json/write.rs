@@ -15,22 +15,37 @@ pub(crate) fn write_i64(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Writes an integer without sign.
-pub(crate) fn write_u64(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn write_u64(out: &mut Vec<u8>, value: u64) {
     if value < 10 {
         return out.push(b'0' + value as u8);
     }
-    // Filled from the end; 20 digits hold any u64.
-    let mut digits = [b'0'; 20];
-    let mut used = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (value % 10) as u8;
-        value /= 10;
-        used += 1;
-        if value == 0 {
-            break;
-        }
+    if value < GROUP {
+        let digits = eight_digits(value);
+        let zeros = digits.trailing_zeros() / 8;
+        let start = out.len();
+        // A whole word is cheaper to append than so many bytes as there are digits.
+        out.extend_from_slice(&((digits | ZEROS) >> (zeros * 8)).to_le_bytes());
+        return out.truncate(start + 8 - zeros as usize);
     }
-    out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
+    // Recurses twice at most: a u64 has 20 digits.
+    write_u64(out, value / GROUP);
+    out.extend_from_slice(&(eight_digits(value % GROUP) | ZEROS).to_le_bytes());
+}
+
+/// What is above needs more than eight digits.
+const GROUP: u64 = 100_000_000;
+
+/// Eight times the digit `0`.
+const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
+
+/// The digits of what is below [`GROUP`], one in each byte, the first in the lowest. Each step splits all lanes
+/// at once, and divides by multiplying.
+fn eight_digits(value: u64) -> u64 {
+    let fours = value / 10_000 | (value % 10_000) << 32;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((twos * 103) >> 10) & 0x000F_000F_000F_000F;
+    tens | (twos - tens * 10) << 8
 }
 
 /// Integers up to here are exact in a float.
@@ -57,25 +72,41 @@ pub(crate) fn write_f64(out: &mut Vec<u8>, value: f64) {
 
 /// Writes a string with its quotes.
 pub(crate) fn write_str(out: &mut Vec<u8>, text: &str) {
-    out.reserve(text.len() + 2);
+    write_utf8(out, text.as_bytes());
+}
+
+/// Writes a text that is UTF-8 as a string.
+pub(crate) fn write_utf8(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
-    let mut rest = text.as_bytes();
-    while let Some((plain, behind)) = rest.split_at_checked(find_special(rest, 0)) {
-        out.extend_from_slice(plain);
-        let Some((special, behind)) = behind.split_first() else { break };
-        write_escape(out, *special);
-        rest = behind;
+    let plain = find_special(text, 0);
+    if plain == text.len() {
+        out.extend_from_slice(text);
+    } else {
+        write_escaped(out, text, plain);
     }
     out.push(b'"');
 }
 
-/// Writes a name and its colon.
+#[inline(never)]
+fn write_escaped(out: &mut Vec<u8>, text: &[u8], first: usize) {
+    out.reserve(text.len());
+    let (mut rest, mut plain) = (text, first);
+    while let Some((run, behind)) = rest.split_at_checked(plain) {
+        out.extend_from_slice(run);
+        let Some((special, behind)) = behind.split_first() else { break };
+        write_escape(out, *special);
+        rest = behind;
+        plain = find_special(rest, 0);
+    }
+}
+
+/// Writes a name and its colon. Inlined, so that of a name in the program nothing is left to check.
+#[inline(always)]
 pub(crate) fn write_key(out: &mut Vec<u8>, name: &str) {
-    if find_special(name.as_bytes(), 0) < name.len() {
+    if name.len() > 16 || find_special(name.as_bytes(), 0) < name.len() {
         write_str(out, name);
         return out.push(b':');
     }
-    out.reserve(name.len() + 3);
     out.push(b'"');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
@@ -134,10 +165,22 @@ mod tests {
 
     #[test]
     fn integers_at_their_limits() {
-        for value in [0, 1, -1, 9, 10, 1234567890, i64::MIN, i64::MAX] {
+        for value in [0, 1, -1, 9, -10, i64::MIN, i64::MAX] {
             assert_eq!(written(|out| write_i64(out, value)), alloc::format!("{value}"));
         }
+        let powers = (0..20).map(|power| 10_u64.pow(power));
+        for value in powers.flat_map(|power| [power - 1, power, power + 1, power / 7, power / 3]) {
+            assert_eq!(written(|out| write_u64(out, value)), alloc::format!("{value}"));
+        }
         assert_eq!(written(|out| write_u64(out, u64::MAX)), "18446744073709551615");
+    }
+
+    #[test]
+    fn each_group_of_digits_is_written() {
+        for value in (0..GROUP).step_by(997).chain(0..20_000) {
+            let digits = eight_digits(value) | ZEROS;
+            assert_eq!(digits.to_le_bytes(), *alloc::format!("{value:08}").as_bytes());
+        }
     }
 
     #[test]

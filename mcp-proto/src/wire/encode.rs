@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::error::ErrorObject;
 use crate::id::{ProgressToken, RequestId};
 use crate::json::{
-    EncodeError, Kind, Raw, write_f64, write_key, write_raw, write_str, write_value,
+    EncodeError, Kind, Raw, write_f64, write_key, write_raw, write_str, write_utf8, write_value,
 };
 use crate::types::Progress;
 
@@ -67,7 +67,7 @@ pub(crate) fn write_progress(out: &mut Vec<u8>, token: &ProgressToken, progress:
     }
     if let Some(message) = &progress.message {
         out.extend_from_slice(b",\"message\":");
-        write_str(out, message);
+        write_utf8(out, message.as_utf8());
     }
     out.extend_from_slice(b"}}");
 }
