@@ -1,76 +1,25 @@
 //! JSON to values: one pass over text that was validated before, raw values out of band.
 
+mod error;
+mod key;
+mod parts;
+mod tagged;
+
 use alloc::borrow::Cow;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-use core::fmt;
+use alloc::string::String;
 
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{
-    self, Deserialize, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
-};
+use serde::de::{self, Deserialize, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::foreign;
 use super::raw::{Cursor, Raw};
 use super::ser::{RAW, TAGGED};
 use super::string::{find_end, unescape};
+use parts::Parts;
+use tagged::Tagged;
 
-/// Why a value is not what was wanted, and where in it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DecodeError {
-    why: String,
-    /// Segments from the inside out.
-    path: Vec<String>,
-}
-
-impl DecodeError {
-    /// Where the fault is, such as `content[0].text`; empty for the value itself.
-    pub fn path(&self) -> String {
-        let mut path = String::new();
-        for segment in self.path.iter().rev() {
-            if !path.is_empty() && !segment.starts_with('[') {
-                path.push('.');
-            }
-            path.push_str(segment);
-        }
-        path
-    }
-
-    fn new(why: &str) -> Self {
-        Self { why: why.into(), path: Vec::new() }
-    }
-
-    fn within(mut self, segment: impl FnOnce() -> String) -> Self {
-        self.path.push(segment());
-        self
-    }
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            f.write_str(&self.why)
-        } else {
-            write!(f, "{}: {}", self.path(), self.why)
-        }
-    }
-}
-
-impl fmt::Debug for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DecodeError({self})")
-    }
-}
-
-impl core::error::Error for DecodeError {}
-
-impl de::Error for DecodeError {
-    fn custom<T: fmt::Display>(why: T) -> Self {
-        Self { why: why.to_string(), path: Vec::new() }
-    }
-}
+pub use error::DecodeError;
 
 pub(super) fn decode<'de, T: Deserialize<'de>>(raw: Raw<'de>) -> Result<T, DecodeError> {
     T::deserialize(&mut Decoder { cursor: Cursor { bytes: raw.as_bytes(), at: 0 } })
@@ -138,15 +87,13 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         match self.peek()? {
             b'"' => self.visit_string(visitor),
             b'{' => {
-                self.cursor.at += 1;
-                let mut members = Parts { decoder: self, key: Quoted::default(), index: 0 };
+                let mut members = Parts::open(self);
                 let value = visitor.visit_map(&mut members)?;
                 members.end(b'}')?;
                 Ok(value)
             }
             b'[' => {
-                self.cursor.at += 1;
-                let mut items = Parts { decoder: self, key: Quoted::default(), index: 0 };
+                let mut items = Parts::open(self);
                 let value = visitor.visit_seq(&mut items)?;
                 items.end(b']')?;
                 Ok(value)
@@ -212,8 +159,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
                 }
             }
             b'{' => {
-                self.cursor.at += 1;
-                let mut variant = Parts { decoder: self, key: Quoted::default(), index: 0 };
+                let mut variant = Parts::open(self);
                 let value = visitor.visit_enum(&mut variant)?;
                 variant.end(b'}')?;
                 Ok(value)
@@ -235,51 +181,6 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     }
 }
 
-/// An object as a variant that its `type` names; the object itself is the content.
-struct Tagged<'a, 'de>(&'a mut Decoder<'de>);
-
-impl<'de> EnumAccess<'de> for Tagged<'_, 'de> {
-    type Error = DecodeError;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Self), DecodeError> {
-        self.0.peek()?;
-        let rest = self.0.cursor.bytes.get(self.0.cursor.at..).unwrap_or_default();
-        let kind = Raw::scanned(rest).get("type").and_then(Raw::as_str).unwrap_or_default();
-        Ok((seed.deserialize(kind.into_deserializer())?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Tagged<'_, 'de> {
-    type Error = DecodeError;
-
-    fn unit_variant(self) -> Result<(), DecodeError> {
-        self.0.skip().map(|_| ())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
-        self,
-        seed: T,
-    ) -> Result<T::Value, DecodeError> {
-        seed.deserialize(self.0)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
-        de::Deserializer::deserialize_any(self.0, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        de::Deserializer::deserialize_any(self.0, visitor)
-    }
-}
-
 /// A string that is not read yet.
 #[derive(Clone, Copy, Default)]
 struct Quoted<'de> {
@@ -298,199 +199,14 @@ impl<'de> Quoted<'de> {
     }
 }
 
-/// The parts of an open container.
-struct Parts<'a, 'de> {
-    decoder: &'a mut Decoder<'de>,
-    /// The key whose value comes next.
-    key: Quoted<'de>,
-    index: usize,
-}
-
-impl Parts<'_, '_> {
-    /// Whether another part comes; if so, the cursor is at its beginning.
-    fn advance(&mut self) -> Result<bool, DecodeError> {
-        self.decoder.cursor.separator();
-        let next = self.decoder.cursor.peek().ok_or_else(Decoder::broken)?;
-        Ok(!matches!(next, b'}' | b']'))
-    }
-
-    fn end(&mut self, close: u8) -> Result<(), DecodeError> {
-        if self.advance()? {
-            return Err(DecodeError::new("more parts than expected"));
-        }
-        if self.decoder.cursor.peek() != Some(close) {
-            return Err(Decoder::broken());
-        }
-        self.decoder.cursor.at += 1;
-        Ok(())
-    }
-
-    /// Passes the colon behind a key.
-    fn colon(&mut self) {
-        self.decoder.cursor.whitespace();
-        self.decoder.cursor.at += 1;
-    }
-}
-
-impl<'de> SeqAccess<'de> for &mut Parts<'_, 'de> {
-    type Error = DecodeError;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, DecodeError> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        let index = self.index;
-        self.index += 1;
-        let item = seed.deserialize(&mut *self.decoder);
-        item.map(Some).map_err(|error| error.within(|| alloc::format!("[{index}]")))
-    }
-}
-
-impl<'de> MapAccess<'de> for &mut Parts<'_, 'de> {
-    type Error = DecodeError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, DecodeError> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        self.key = self.decoder.quoted()?;
-        self.colon();
-        let name = seed.deserialize(Key(self.key));
-        name.map(Some).map_err(|error| error.within(|| self.key.name()))
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(
-        &mut self,
-        seed: V,
-    ) -> Result<V::Value, DecodeError> {
-        let key = self.key;
-        seed.deserialize(&mut *self.decoder).map_err(|error| error.within(|| key.name()))
-    }
-}
-
-impl<'de> EnumAccess<'de> for &mut Parts<'_, 'de> {
-    type Error = DecodeError;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        mut self,
-        seed: V,
-    ) -> Result<(V::Value, Self), DecodeError> {
-        match MapAccess::next_key_seed(&mut self, seed)? {
-            Some(variant) => Ok((variant, self)),
-            None => Err(DecodeError::new("an object with no variant in it")),
-        }
-    }
-}
-
-impl<'de> VariantAccess<'de> for &mut Parts<'_, 'de> {
-    type Error = DecodeError;
-
-    fn unit_variant(mut self) -> Result<(), DecodeError> {
-        self.next_value()
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
-        mut self,
-        seed: T,
-    ) -> Result<T::Value, DecodeError> {
-        self.next_value_seed(seed)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
-        de::Deserializer::deserialize_any(&mut *self.decoder, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        de::Deserializer::deserialize_any(&mut *self.decoder, visitor)
-    }
-}
-
-/// A key: a string, or what a map with keys of another type reads from one.
-struct Key<'de>(Quoted<'de>);
-
-macro_rules! parsed_keys {
-    ($($method:ident => $visit:ident: $type:ty),*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-            match self.0.read()?.parse::<$type>() {
-                Ok(value) => visitor.$visit(value),
-                Err(_) => Err(DecodeError::new("a key of the wrong type")),
-            }
-        })*
-    };
-}
-
-impl<'de> de::Deserializer<'de> for Key<'de> {
-    type Error = DecodeError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        match self.0.read()? {
-            Cow::Borrowed(key) => visitor.visit_borrowed_str(key),
-            Cow::Owned(key) => visitor.visit_string(key),
-        }
-    }
-
-    /// The name of a field is only compared, so it need not be read as text.
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        if self.0.escaped {
-            return self.deserialize_any(visitor);
-        }
-        visitor.visit_borrowed_bytes(self.0.content)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        match self.0.read()? {
-            Cow::Borrowed(key) => visitor.visit_enum(BorrowedStrDeserializer::new(key)),
-            Cow::Owned(key) => visitor.visit_enum(key.into_deserializer()),
-        }
-    }
-
-    parsed_keys! {
-        deserialize_bool => visit_bool: bool,
-        deserialize_i8 => visit_i64: i64, deserialize_i16 => visit_i64: i64, deserialize_i32 => visit_i64: i64,
-        deserialize_i64 => visit_i64: i64, deserialize_u8 => visit_u64: u64, deserialize_u16 => visit_u64: u64,
-        deserialize_u32 => visit_u64: u64, deserialize_u64 => visit_u64: u64
-    }
-
-    forward_to_deserialize_any! {
-        i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
-        ignored_any
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::RawJson;
     use super::*;
     use alloc::collections::BTreeMap;
     use alloc::format;
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
 
     #[derive(serde::Deserialize, Debug, PartialEq)]
     enum Shape {

@@ -1,17 +1,22 @@
 //! Values to JSON, straight into the output buffer; raw values are copied as they are.
 
+mod key;
+mod open;
+mod raw;
+
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 
-use serde::ser::{
-    self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct,
-    SerializeStructVariant, SerializeTuple, SerializeTupleStruct, SerializeTupleVariant,
-};
+use serde::ser::{self, Serialize};
 
 use super::foreign;
-use super::raw::{Kind, Raw};
-use super::write::{Utf8, write_f64, write_i64, write_key, write_raw, write_str, write_u64};
+use super::raw::Raw;
+use super::write::{Utf8, write_f64, write_i64, write_raw, write_str, write_u64};
+use open::{Open, write_variant};
+
+pub(crate) use raw::TAGGED;
+pub(super) use raw::{RAW, serialize_raw};
 
 /// Why a value has no JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,126 +47,10 @@ pub(crate) fn write_value<T: Serialize + ?Sized>(
     value.serialize(Serializer { out, verbatim: false })
 }
 
-/// The name of the newtype in which a raw value is handed to a serializer or asked of a deserializer.
-/// It is told out of band: no data of a peer can imitate it.
-pub(super) const RAW: &str = "$mcp_proto::Raw";
-
-/// The name of the newtype in which an object is asked of a deserializer whose `type` says what it is:
-/// ours visits it as an enum of that name.
-pub(crate) const TAGGED: &str = "$mcp_proto::Tagged";
-
-/// Hands `raw` to any serializer: ours copies the text, a foreign one is walked through the value.
-pub(super) fn serialize_raw<S: ser::Serializer>(
-    raw: Raw<'_>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_newtype_struct(RAW, &Inside(raw))
-}
-
-struct Inside<'a>(Raw<'a>);
-
-impl Serialize for Inside<'_> {
-    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !serializer.is_human_readable() {
-            return serializer.serialize_bytes(self.0.as_bytes());
-        }
-        let raw = self.0;
-        match raw.kind() {
-            Kind::Null => serializer.serialize_unit(),
-            Kind::Bool => serializer.serialize_bool(raw.as_bool().unwrap_or_default()),
-            Kind::String => serializer.serialize_str(&raw.as_str().unwrap_or_default()),
-            Kind::Number => {
-                let text = raw.number_text().unwrap_or_default();
-                if text == "-0" {
-                    // No integer keeps its sign.
-                    serializer.serialize_f64(-0.0)
-                } else if let Ok(value) = text.parse() {
-                    serializer.serialize_i64(value)
-                } else if let Ok(value) = text.parse() {
-                    serializer.serialize_u64(value)
-                } else {
-                    serializer.serialize_f64(text.parse().unwrap_or_default())
-                }
-            }
-            Kind::Array => {
-                let mut items = serializer.serialize_seq(None)?;
-                for item in raw.items() {
-                    items.serialize_element(&Inside(item))?;
-                }
-                items.end()
-            }
-            Kind::Object => {
-                let mut members = serializer.serialize_map(None)?;
-                for (key, value) in raw.members() {
-                    members.serialize_entry(&*key, &Inside(value))?;
-                }
-                members.end()
-            }
-        }
-    }
-}
-
 struct Serializer<'a> {
     out: &'a mut Vec<u8>,
     /// Bytes are JSON already.
     verbatim: bool,
-}
-
-/// What is open: an array or object, perhaps inside the object of an enum variant.
-struct Open<'a> {
-    out: &'a mut Vec<u8>,
-    is_empty: bool,
-    /// Nothing for what stands for its one member.
-    close: Option<u8>,
-    in_variant: bool,
-}
-
-impl<'a> Open<'a> {
-    #[inline]
-    fn new(out: &'a mut Vec<u8>, open: u8, close: u8) -> Self {
-        out.push(open);
-        Self { out, is_empty: true, close: Some(close), in_variant: false }
-    }
-
-    /// Of the variant `name`: `{"name":[…]}` or `{"name":{…}}`.
-    fn variant(out: &'a mut Vec<u8>, name: &str, open: u8, close: u8) -> Self {
-        write_variant(out, name);
-        Self { in_variant: true, ..Self::new(out, open, close) }
-    }
-
-    #[inline(always)]
-    fn comma(&mut self) {
-        if !core::mem::replace(&mut self.is_empty, false) {
-            self.out.push(b',');
-        }
-    }
-
-    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        self.comma();
-        write_value(self.out, value)
-    }
-
-    #[inline(always)]
-    fn member<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), EncodeError> {
-        self.comma();
-        write_key(self.out, key);
-        write_value(self.out, value)
-    }
-
-    #[inline(always)]
-    fn end(self) {
-        if let Some(close) = self.close {
-            self.out.push(close);
-        }
-        if self.in_variant {
-            self.out.push(b'}');
-        }
-    }
-}
-
-fn write_variant(out: &mut Vec<u8>, name: &str) {
-    out.push(b'{');
-    write_key(out, name);
 }
 
 impl<'a> ser::Serializer for Serializer<'a> {
@@ -338,7 +227,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
     #[inline(always)]
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Open<'a>, EncodeError> {
         if foreign::is_token(name) {
-            return Ok(Open { out: self.out, is_empty: true, close: None, in_variant: false });
+            return Ok(Open::bare(self.out));
         }
         self.serialize_map(None)
     }
@@ -370,186 +259,6 @@ impl Serializer<'_> {
 /// Rounds toward zero: the method of `f32` needs std.
 fn libm_trunc(value: f32) -> f32 {
     if value.abs() < 8_388_608.0 { value as i32 as f32 } else { value }
-}
-
-macro_rules! open {
-    ($trait:ident, $method:ident) => {
-        impl $trait for Open<'_> {
-            type Ok = ();
-            type Error = EncodeError;
-
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-                self.item(value)
-            }
-
-            fn end(self) -> Result<(), EncodeError> {
-                Open::end(self);
-                Ok(())
-            }
-        }
-    };
-    ($trait:ident) => {
-        impl $trait for Open<'_> {
-            type Ok = ();
-            type Error = EncodeError;
-
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                key: &'static str,
-                value: &T,
-            ) -> Result<(), EncodeError> {
-                self.member(key, value)
-            }
-
-            fn end(self) -> Result<(), EncodeError> {
-                Open::end(self);
-                Ok(())
-            }
-        }
-    };
-}
-
-open!(SerializeSeq, serialize_element);
-open!(SerializeTuple, serialize_element);
-open!(SerializeTupleStruct, serialize_field);
-open!(SerializeTupleVariant, serialize_field);
-open!(SerializeStructVariant);
-
-impl SerializeStruct for Open<'_> {
-    type Ok = ();
-    type Error = EncodeError;
-
-    #[inline(always)]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), EncodeError> {
-        if foreign::is_token(key) {
-            return foreign::write(self.out, value);
-        }
-        self.member(key, value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), EncodeError> {
-        Open::end(self);
-        Ok(())
-    }
-}
-
-impl SerializeMap for Open<'_> {
-    type Ok = ();
-    type Error = EncodeError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
-        self.comma();
-        key.serialize(Key(self.out))
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        self.out.push(b':');
-        write_value(self.out, value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), EncodeError> {
-        Open::end(self);
-        Ok(())
-    }
-}
-
-/// Writes a key: a string, or a number or bool in quotes as `serde_json` does.
-struct Key<'a>(&'a mut Vec<u8>);
-
-macro_rules! quoted_keys {
-    ($($method:ident: $type:ty),*) => {
-        $(fn $method(self, value: $type) -> Result<(), EncodeError> {
-            self.collect_str(&value)
-        })*
-    };
-}
-
-macro_rules! no_keys {
-    ($($method:ident($($argument:ty),*) -> $ok:ident;)*) => {
-        $(fn $method(self, $(_: $argument),*) -> Result<Self::$ok, EncodeError> {
-            Err(EncodeError::key())
-        })*
-    };
-}
-
-impl ser::Serializer for Key<'_> {
-    type Ok = ();
-    type Error = EncodeError;
-    type SerializeSeq = Impossible<(), EncodeError>;
-    type SerializeTuple = Impossible<(), EncodeError>;
-    type SerializeTupleStruct = Impossible<(), EncodeError>;
-    type SerializeTupleVariant = Impossible<(), EncodeError>;
-    type SerializeMap = Impossible<(), EncodeError>;
-    type SerializeStruct = Impossible<(), EncodeError>;
-    type SerializeStructVariant = Impossible<(), EncodeError>;
-
-    fn serialize_str(self, key: &str) -> Result<(), EncodeError> {
-        write_str(self.0, key);
-        Ok(())
-    }
-
-    quoted_keys! {
-        serialize_bool: bool, serialize_char: char,
-        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
-        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128
-    }
-
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-    ) -> Result<(), EncodeError> {
-        self.serialize_str(variant)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        key: &T,
-    ) -> Result<(), EncodeError> {
-        key.serialize(self)
-    }
-
-    fn collect_str<T: Display + ?Sized>(self, key: &T) -> Result<(), EncodeError> {
-        self.serialize_str(&key.to_string())
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<(), EncodeError> {
-        Err(EncodeError::key())
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Result<(), EncodeError> {
-        Err(EncodeError::key())
-    }
-
-    no_keys! {
-        serialize_f32(f32) -> Ok;
-        serialize_f64(f64) -> Ok;
-        serialize_bytes(&[u8]) -> Ok;
-        serialize_none() -> Ok;
-        serialize_unit() -> Ok;
-        serialize_unit_struct(&'static str) -> Ok;
-        serialize_seq(Option<usize>) -> SerializeSeq;
-        serialize_tuple(usize) -> SerializeTuple;
-        serialize_tuple_struct(&'static str, usize) -> SerializeTupleStruct;
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> SerializeTupleVariant;
-        serialize_map(Option<usize>) -> SerializeMap;
-        serialize_struct(&'static str, usize) -> SerializeStruct;
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> SerializeStructVariant;
-    }
 }
 
 #[cfg(test)]
