@@ -41,11 +41,11 @@ const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
 /// The digits of what is below [`GROUP`], one in each byte, the first in the lowest. Each step splits all lanes
 /// at once, and divides by multiplying.
 fn eight_digits(value: u64) -> u64 {
-    let fours = value / 10_000 | (value % 10_000) << 32;
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007F_0000_007F;
-    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
     let tens = ((twos * 103) >> 10) & 0x000F_000F_000F_000F;
-    tens | (twos - tens * 10) << 8
+    tens | ((twos - tens * 10) << 8)
 }
 
 /// Integers up to here are exact in a float.
