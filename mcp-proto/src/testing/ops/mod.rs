@@ -25,6 +25,7 @@ mod handler;
 mod message;
 mod operation;
 mod pair;
+mod record;
 mod solo;
 mod spoken;
 mod watched;

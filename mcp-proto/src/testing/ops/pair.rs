@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::operation::{Operation, PairSchedule, PairStep};
+use super::record::{Answer, Deed, Ending, FIRST_CODE};
 use super::solo::{client_config, limits, met, server_config};
-use super::watched::{Answer, Deed, Ending, FIRST_CODE, Watched};
+use super::watched::Watched;
 use crate::error::{CallError, CloseReason, ErrorObject, Violation};
 use crate::event::Event;
 use crate::id::RequestId;

@@ -8,12 +8,13 @@ use core::time::Duration;
 
 use super::message::InFlight;
 use super::operation::{CallPlan, Operation, Step, TokenPlan, pick};
+use super::record::{Answer, Asked, CallRecord, Deed, Ending, FIRST_CODE, number_of, token_of};
 use super::spoken::Spoken;
 use crate::config::{CallOptions, Timeouts};
-use crate::error::{CallError, CloseReason, ErrorObject, Expired, Limit, SendError};
+use crate::error::{CallError, CloseReason, ErrorObject, SendError};
 use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{Raw, RawJson};
+use crate::json::RawJson;
 use crate::progress::Weight;
 use crate::role::{Client, Role, Server};
 use crate::stdio::Connection;
@@ -51,63 +52,6 @@ pub struct Watched<R> {
     written: Vec<u8>,
     deeds: Vec<Deed>,
 }
-
-/// What is known of a call.
-#[derive(Clone, Debug)]
-pub(super) struct CallRecord {
-    /// Counts calls from 0.
-    pub(super) number: u64,
-    /// A token of the caller's own.
-    token: Option<ProgressToken>,
-    made: Instant,
-    idle: Option<Duration>,
-    total: Option<Duration>,
-    is_tracked: bool,
-    given_up: bool,
-    pub(super) last: Option<f64>,
-    pub(super) ending: Option<Ending>,
-}
-
-/// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// The peer answered.
-    Answered,
-    /// This end gave it up.
-    GivenUp,
-    /// The connection ended.
-    Closed,
-}
-
-/// A request of the peer.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) id: RequestId,
-    /// The number that it carries, if another end that is watched has sent it.
-    pub(super) number: Option<u64>,
-    last: Option<f64>,
-}
-
-/// What an application did, for whoever watches both ends.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Deed {
-    /// It called, with this number among its arguments.
-    Called(u64, RequestId),
-    /// It reported for the request with this number.
-    Reported(u64, f64, Weight),
-    /// It answered the request with this number: with it as result, as error, or not by itself.
-    Answered(u64, Answer),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    Result,
-    Error,
-    Abandoned,
-}
-
-/// The code of an error that answers number 0; the next one is below it.
-pub(super) const FIRST_CODE: i64 = -1_000_000;
 
 impl Watched<Client> {
     /// Watches a client from here on. It must have no calls and no events of before.
@@ -615,31 +559,3 @@ impl<R: Role> Watched<R> {
 
 /// Answers that still fit above the limit of the outbox: those to a few requests, and cancels.
 const OWED: usize = 4 << 10;
-
-impl CallRecord {
-    fn check_expired(&self, expired: &Expired, now: Instant) {
-        let after = match expired.limit {
-            Limit::Idle => self.idle,
-            Limit::Total => self.total,
-        };
-        assert_eq!(after, Some(expired.after), "a deadline that was not set: {expired:?}");
-        assert!(self.made + expired.after <= now, "timed out too early: {expired:?}");
-        assert!(expired.elapsed >= expired.after, "timed out too early: {expired:?}");
-        assert!(self.made + expired.elapsed <= now, "timed out in the future: {expired:?}");
-    }
-}
-
-/// The token that a request asks for progress with, as JSON.
-fn token_of(params: Option<&RawJson>) -> Option<Raw<'_>> {
-    params?.get("_meta")?.get("progressToken")
-}
-
-/// The number that [`Operation::Call`] puts into its request.
-fn number_of(params: Option<&RawJson>) -> Option<u64> {
-    let params = params?;
-    let number = match params.get("arguments") {
-        Some(arguments) => arguments.get("n")?,
-        None => params.get("n")?,
-    };
-    number.number_text()?.parse().ok()
-}
