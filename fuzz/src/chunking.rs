@@ -1,5 +1,7 @@
 //! However a stream is cut, the same events come out, and the same bytes go back.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use mcp_proto::role::Role;
 use mcp_proto::testing::{take_events, take_output};
 use mcp_proto::{
@@ -41,12 +43,20 @@ fn compare<R: Role + Clone>(whole: Connection<R>, stream: &[u8], cut: u8, now: I
     let expected = take_events(&mut whole);
     assert_eq!(seen, expected, "the events depend on the cuts");
     assert_eq!(pieces.poll_timeout(), whole.poll_timeout(), "the deadlines depend on the cuts");
+    assert_eq!(digest(&pieces, now), digest(&whole, now), "the state depends on the cuts");
     for connection in [&mut pieces, &mut whole] {
         connection.handle_eof(now);
         connection.handle_timeout(LATER);
     }
     assert_eq!(take_events(&mut pieces), take_events(&mut whole), "the end depends on the cuts");
     assert_eq!(take_output(&mut pieces), take_output(&mut whole), "the answers depend on the cuts");
+}
+
+/// What decides the future of a machine, in a number.
+fn digest<R: Role>(connection: &Connection<R>, now: Instant) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    connection.digest(now, &mut hasher);
+    hasher.finish()
 }
 
 /// Pieces of a stream, of the lengths that `cut` says.

@@ -13,6 +13,7 @@ mod scanner;
 mod sse;
 mod timers;
 mod types;
+mod values;
 mod wire;
 
 pub use chunking::chunking;
@@ -25,6 +26,7 @@ pub use scanner::scanner;
 pub use sse::sse;
 pub use timers::timers;
 pub use types::{TYPES, types};
+pub use values::values;
 
 /// A name and a body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -41,4 +43,5 @@ pub const TARGETS: &[Target] = &[
     ("sse", sse),
     ("timers", timers),
     ("types", types),
+    ("values", values),
 ];

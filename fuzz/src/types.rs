@@ -58,6 +58,13 @@ pub fn types(input: &[u8]) {
     }
 }
 
+/// As [`types`], for a type of a user.
+pub(crate) fn check_json<T: Serialize + DeserializeOwned>(json: &[u8]) {
+    if let Ok(raw) = RawJson::parse(json.to_vec()) {
+        check::<T>(&raw, json);
+    }
+}
+
 fn check<T: Serialize + DeserializeOwned>(raw: &RawJson, json: &[u8]) {
     let ours = raw.decode::<T>();
     let theirs = serde_json::from_slice::<T>(json);
@@ -80,7 +87,8 @@ fn check<T: Serialize + DeserializeOwned>(raw: &RawJson, json: &[u8]) {
     let again = once.decode::<T>().unwrap_or_else(|error| panic!("{error} in our own {once}"));
     let twice = RawJson::of(&again).expect("what was read can be written");
     assert_eq!(once, twice, "writing it again changes it");
-    let by_serde = serde_json::to_value(&ours).expect("what was read can be written");
+    let by_serde = serde_json::to_string(&ours).expect("what was read can be written");
+    let by_serde = serde_json::from_str(&by_serde).expect("JSON");
     assert!(alike(&value(&ours), &by_serde), "written differently: {once} and {by_serde}");
 }
 

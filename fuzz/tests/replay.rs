@@ -78,6 +78,11 @@ fn types() {
     replay("types");
 }
 
+#[test]
+fn values() {
+    replay("values");
+}
+
 /// A target has a binary, seeds and a replay, or it is none.
 #[test]
 fn every_target_is_replayed() {

@@ -2,7 +2,7 @@
 //! calls and connections end (`CallError`, `CloseReason`).
 
 use alloc::string::String;
-use core::fmt;
+use core::fmt::{self, Write};
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -69,11 +69,25 @@ impl ErrorObject {
     }
 }
 
+/// One line for a log: a peer chose the message, so control characters are shown with escapes, and of a long one
+/// only the beginning.
 impl fmt::Display for ErrorObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (code {})", self.message, self.code)
+        let end = self.message.floor_char_boundary(MAX_SHOWN);
+        let (shown, rest) = self.message.split_at(end);
+        for character in shown.chars() {
+            match character.is_control() {
+                true => character.escape_default().fmt(f)?,
+                false => f.write_char(character)?,
+            }
+        }
+        let more = if rest.is_empty() { "" } else { "…" };
+        write!(f, "{more} (code {})", self.code)
     }
 }
+
+/// Bytes of a peer's message that are shown.
+const MAX_SHOWN: usize = 1 << 10;
 
 impl core::error::Error for ErrorObject {}
 
@@ -394,3 +408,17 @@ impl fmt::Display for Violation {
 }
 
 impl core::error::Error for Violation {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn what_a_peer_says_is_shown_on_one_short_line() {
+        let error = ErrorObject::new(-32000, "no\n\u{1b}[31msuch\u{9b}é \"tool\"");
+        assert_eq!(error.to_string(), "no\\n\\u{1b}[31msuch\\u{9b}é \"tool\" (code -32000)");
+        let long = ErrorObject::new(1, "é".repeat(100_000)).to_string();
+        assert_eq!(long, "é".repeat(512) + "… (code 1)");
+    }
+}

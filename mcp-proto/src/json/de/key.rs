@@ -68,11 +68,12 @@ impl<'de> Deserializer<'de> for Key<'de> {
         deserialize_bool => visit_bool: bool,
         deserialize_i8 => visit_i64: i64, deserialize_i16 => visit_i64: i64, deserialize_i32 => visit_i64: i64,
         deserialize_i64 => visit_i64: i64, deserialize_u8 => visit_u64: u64, deserialize_u16 => visit_u64: u64,
-        deserialize_u32 => visit_u64: u64, deserialize_u64 => visit_u64: u64
+        deserialize_u32 => visit_u64: u64, deserialize_u64 => visit_u64: u64,
+        deserialize_i128 => visit_i128: i128, deserialize_u128 => visit_u128: u128
     }
 
     forward_to_deserialize_any! {
-        i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
         ignored_any
     }
 }

@@ -80,6 +80,23 @@ impl<'de> Decoder<'de> {
     }
 }
 
+/// Integers for which no other method of a visitor has room; anything else is as it always is.
+macro_rules! wide_integers {
+    ($($method:ident => $visit:ident: $type:ty),*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            self.peek()?;
+            let start = self.cursor.at;
+            match self.skip()?.number_text().map(str::parse::<$type>) {
+                Some(Ok(value)) => visitor.$visit(value),
+                _ => {
+                    self.cursor.at = start;
+                    self.deserialize_any(visitor)
+                }
+            }
+        })*
+    };
+}
+
 impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     type Error = DecodeError;
 
@@ -104,6 +121,8 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
             _ => self.visit_number(visitor),
         }
     }
+
+    wide_integers! { deserialize_i128 => visit_i128: i128, deserialize_u128 => visit_u128: u128 }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         if self.peek()? == b'n' {
@@ -176,8 +195,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map identifier
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
     }
 }
 
@@ -237,6 +255,19 @@ mod tests {
 
     fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, DecodeError> {
         Raw::parse(json.as_bytes(), 32).unwrap().decode()
+    }
+
+    #[test]
+    fn integers_are_read_at_their_full_width() {
+        let text = format!("[{},{},7]", i128::MIN, u128::MAX);
+        let read: (i128, u128, i128) = RawJson::parse(text).unwrap().decode().unwrap();
+        assert_eq!(read, (i128::MIN, u128::MAX, 7));
+        let text = format!("{{\"{}\":true}}", u128::MAX);
+        let read: BTreeMap<u128, bool> = RawJson::parse(text).unwrap().decode().unwrap();
+        assert_eq!(read.keys().collect::<Vec<_>>(), [&u128::MAX]);
+        for text in ["1.5", "-1", "\"1\"", "null", "340282366920938463463374607431768211456"] {
+            assert!(RawJson::parse(text).unwrap().decode::<u128>().is_err(), "{text}");
+        }
     }
 
     #[test]

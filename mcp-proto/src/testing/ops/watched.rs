@@ -4,7 +4,9 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::hash::Hasher;
 use core::time::Duration;
+use std::hash::DefaultHasher;
 
 use super::message::InFlight;
 use super::operation::{CallPlan, Operation, Step, TokenPlan, pick};
@@ -364,6 +366,7 @@ impl<R: Role> Watched<R> {
 
     fn note(&mut self, event: &Event) {
         assert!(self.closed.is_none(), "after the last event: {event:?}");
+        check_text(event);
         match event {
             Event::Request { id, params, .. } => {
                 assert!(
@@ -471,6 +474,7 @@ impl<R: Role> Watched<R> {
         let mut again = self.connection.clone();
         again.handle_timeout(now);
         assert_eq!(again.poll_timeout(), once.poll_timeout(), "waking twice moves a deadline");
+        assert_eq!(digest(&again, now), digest(&once, now), "waking twice changes something");
         let (first, second) = (take_events(&mut once), take_events(&mut again));
         assert_eq!(format!("{first:?}"), format!("{second:?}"), "waking twice makes events");
         assert_eq!(take_output(&mut once), take_output(&mut again), "waking twice writes");
@@ -559,3 +563,25 @@ impl<R: Role> Watched<R> {
 
 /// Answers that still fit above the limit of the outbox: those to a few requests, and cancels.
 const OWED: usize = 4 << 10;
+
+/// What decides the future of a machine, in a number.
+fn digest<R: Role>(connection: &Connection<R>, now: Instant) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    connection.digest(now, &mut hasher);
+    hasher.finish()
+}
+
+/// What is told of a peer ends in logs and on terminals: it is short, and no byte of the peer's controls them.
+fn check_text(event: &Event) {
+    let text = match event {
+        Event::Violation(violation) => violation.to_string(),
+        Event::Response { outcome: Err(error), .. } => error.to_string(),
+        Event::Closed(reason) => reason.to_string(),
+        _ => return,
+    };
+    assert!(text.len() <= MAX_TEXT_LEN, "{} bytes to say {text}", text.len());
+    assert!(!text.contains(char::is_control), "{text:?}");
+}
+
+/// Bytes of a message about what a peer did.
+const MAX_TEXT_LEN: usize = 2 << 10;

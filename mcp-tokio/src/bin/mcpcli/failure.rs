@@ -168,8 +168,9 @@ impl Failure {
             CallError::Closed(reason) => Self::of_close(reason),
             CallError::Peer(error) => {
                 let message = format!(
-                    "the server answered {what} with an error: {}",
-                    lines(&error.to_string())
+                    "the server answered {what} with an error: {} (code {})",
+                    lines(&error.message),
+                    error.code
                 );
                 Self { error: Some(error.into()), ..Self::new(Kind::Peer, message) }
             }
