@@ -130,15 +130,13 @@ impl<R: Role> Connection<R> {
     }
 
     /// Bytes to be written, newlines included. Tell [`advance_transmit`](Self::advance_transmit) how
-    /// many were.
+    /// many were, or 0 if none: until then no message among them is taken back, as others are whose call is
+    /// given up before they leave.
     pub fn poll_transmit(&mut self) -> Option<&[u8]> {
-        self.endpoint.core_mut().poll_chunk()
+        self.lend_transmit(usize::MAX)
     }
 
-    /// As [`poll_transmit`](Self::poll_transmit), of `max` bytes at most, for a caller that shares the
-    /// connection and lets go of it while it writes: until it calls
-    /// [`advance_transmit`](Self::advance_transmit), with 0 if nothing was written, no message among them is
-    /// taken back.
+    /// As [`poll_transmit`](Self::poll_transmit), of `max` bytes at most.
     pub fn lend_transmit(&mut self, max: usize) -> Option<&[u8]> {
         self.endpoint.core_mut().lend_chunk(max)
     }
@@ -146,6 +144,11 @@ impl<R: Role> Connection<R> {
     /// So many bytes of [`poll_transmit`](Self::poll_transmit) were written.
     pub fn advance_transmit(&mut self, written: usize) {
         self.endpoint.core_mut().advance(written);
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) has bytes to be written.
+    pub fn has_transmit(&self) -> bool {
+        self.endpoint.core().has_chunk()
     }
 
     /// Whether more input makes sense: not while enough is buffered, too much output waits, or events wait to
@@ -297,7 +300,9 @@ mod tests {
     }
 
     fn waiting<R: Role>(end: &mut Connection<R>) -> usize {
-        end.endpoint.core_mut().poll_chunk().map_or(0, <[u8]>::len)
+        let waiting = end.poll_transmit().map_or(0, <[u8]>::len);
+        end.advance_transmit(0);
+        waiting
     }
 
     /// Polls as the documentation of `Endpoint` says, until nothing is left to do. What was written.

@@ -1,6 +1,7 @@
 //! What a peer can provoke: a server answers nonsense within a budget, a client never.
 
-use mcp_proto::{CallToolResult, CloseReason, Event, ServerConfig, Violation};
+use mcp_proto::progress::{Pacing, Weight};
+use mcp_proto::{CallToolResult, CloseReason, Event, Progress, ServerConfig, Violation};
 use mcp_tests::{Hand, millis, result, secs, tool_call};
 
 const NONSENSE: &str = "{\"jsonrpc\":\"2.0\",\"id\":7,\"params\":[]}\n";
@@ -67,6 +68,48 @@ fn as_many_requests_run_as_the_limit_says_and_the_next_is_refused() {
     server.conn().respond(&2.into(), &CallToolResult::text("done"), now).unwrap();
     server.feed(tool_call("5", None) + &tool_call("6", None));
     assert_eq!(asked(&server.told()), ["5"]);
+}
+
+/// RELIABILITY T7: an answer of four times the size of what it answers, before any handshake.
+#[test]
+fn an_error_about_what_was_sent_is_short_however_long_that_was() {
+    let initialize = |capabilities: &str| {
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\
+             \"2025-11-25\",\"capabilities\":{capabilities},\"clientInfo\":{{}}}}}}\n"
+        )
+    };
+    // Shown with escapes, a combining accent takes four times its bytes.
+    let long = "\u{301}".repeat(1_000_000);
+    let mut server = Hand::silent_server(ServerConfig::new("s", "1"));
+    server.feed(initialize(&format!("\"{long}\"")));
+    let said = server.said();
+    let [refusal] = &said[..] else { panic!("{} answers", said.len()) };
+    assert!(refusal.contains("-32602"), "{refusal}");
+    assert!(refusal.len() < 1_000, "{} bytes", refusal.len());
+}
+
+/// RELIABILITY §3, output queue: reports that wait leave before the answer, and only as far as both fit.
+#[test]
+fn an_answer_behind_waiting_reports_is_within_the_limit() {
+    let pacing = Pacing::default().burst(1).every(secs(3600));
+    let mut config = ServerConfig::new("s", "1").pacing(pacing);
+    (config.limits.max_output_len, config.limits.max_outbox_len) = (70_000, 70_000);
+    let mut server = Hand::server_with(config);
+    let id = server.accept(&tool_call("5", Some("5")));
+    let now = server.now();
+    server.conn().report(&id, Progress::new(0.0), Weight::Milestone, now).unwrap();
+    assert_eq!(server.said().len(), 1);
+    for n in 1..5 {
+        let report = Progress::new(n.into()).message("m".repeat(15_000));
+        server.conn().report(&id, report, Weight::Milestone, now).unwrap();
+    }
+    let result = CallToolResult::text("x".repeat(50_000));
+    server.conn().respond(&id, &result, now).unwrap();
+    let waiting = server.conn().poll_transmit().unwrap().len();
+    assert!(waiting <= 70_000, "{waiting} bytes");
+    let said = server.said();
+    assert!(said.len() == 2 && said[1].contains("\"result\""), "one report and the answer");
 }
 
 #[test]

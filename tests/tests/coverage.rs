@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The entries of FIELD-BUGS.md that concern what is built so far.
 fn expected() -> BTreeSet<u32> {
@@ -23,16 +23,27 @@ fn expected() -> BTreeSet<u32> {
     ranges.into_iter().flatten().collect()
 }
 
+/// The files whose names begin so, and those in folders whose names do.
+fn field_tests(folder: &Path) -> Vec<(String, PathBuf)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let named = |path: PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        name.starts_with("field_").then_some((name, path))
+    };
+    let files = |(name, path): (String, PathBuf)| -> Vec<_> {
+        if path.is_file() {
+            return vec![(name, path)];
+        }
+        let inside = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        inside.map(|path| (format!("{name}/{}", path.display()), path)).collect()
+    };
+    entries.filter_map(named).flat_map(files).collect()
+}
+
 #[test]
 fn every_listed_fault_has_a_test_that_cites_it() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut cited = BTreeSet::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.starts_with("field_") {
-            continue;
-        }
+    for (name, path) in field_tests(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")) {
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         for (at, line) in lines.iter().enumerate() {

@@ -590,3 +590,20 @@ fn what_waits_leaves_one_by_one_though_nothing_follows() {
         assert!(matches!(&said[..], [line] if is_next(line)), "{value}: {said:?}");
     }
 }
+
+/// R-PROG-03, R-PROG-07. Beyond the largest number there is none: a heartbeat wrote `null`.
+#[test]
+fn nothing_is_reported_beyond_the_largest_number() {
+    let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
+    let mut server = Hand::server_with(config);
+    let id = server.accept(&tool_call("5", Some("5")));
+    let now = server.now();
+    let report = Progress::new(f64::MAX);
+    server.conn().report(&id, report.clone(), Weight::Ordinary, now).unwrap();
+    assert_eq!(server.said().len(), 1);
+    for weight in [Weight::Heartbeat, Weight::Ordinary] {
+        let refused = server.conn().report(&id, report.clone(), weight, now);
+        assert_eq!(refused, Err(ReportError::NotIncreasing { last: f64::MAX }), "{weight:?}");
+        assert_eq!(server.said(), [""; 0]);
+    }
+}

@@ -42,6 +42,28 @@ fn token_zero_and_the_empty_token_get_progress() {
     }
 }
 
+/// R-PROG-11. A call that is held back until the server is known: nobody has seen its token.
+#[test]
+fn nobody_reports_on_a_request_that_was_never_written() {
+    for (options, token) in [
+        (CallOptions::default().tracked(), "2"),
+        (CallOptions::default().progress_token("mine"), "\"mine\""),
+    ] {
+        let config = ClientConfig::new("c", "1").revisions(Revision::V2025_11_25);
+        let mut client = Hand::client_with(config);
+        let id = client.call(options.timeouts(Timeouts::NEVER.idle(secs(100))));
+        assert_eq!(id, RequestId::from(2));
+        client.pass(secs(10));
+        client.feed(progress(token, "1"));
+        let told = client.told();
+        assert_eq!((values(&told), violations(&told).len()), (vec![], 1), "{told:?}");
+        client.feed(welcome(Revision::V2025_11_25));
+        client.said();
+        client.feed(progress(token, "0.5"));
+        assert_eq!(values(&client.told()), [0.5], "now it is known, and nothing was before");
+    }
+}
+
 proptest! {
     /// FIELD-BUGS 2; R-PROG-06. Truthiness, again: every legal value works on both sides.
     #[test]

@@ -87,6 +87,24 @@ fn a_guessed_report_does_not_disarm_a_deadline() {
     assert_eq!((endings(&told), expired(&told).limit), (vec![(id, false)], Limit::Idle));
 }
 
+/// R-PROG-21. More reads than arrival times are told apart: a report counts as heard when its last byte came.
+#[test]
+fn a_report_in_very_many_reads_re_arms_from_its_last_byte() {
+    let mut client = Hand::client();
+    client.call(CallOptions::default().timeouts(Timeouts::NEVER.idle(secs(10))));
+    let line = format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":2,\
+         \"progress\":1,\"message\":\"{}\"}}}}\n",
+        "m".repeat(1_900)
+    );
+    for byte in line.as_bytes() {
+        client.pass(millis(4));
+        client.feed([*byte]);
+    }
+    assert_eq!(values(&client.told()), [1.0]);
+    assert_eq!(client.conn().poll_timeout(), Some(client.now() + secs(10)));
+}
+
 /// FIELD-BUGS 43; R-CANC-11. What came before the deadline was in time, however late it is looked at.
 #[test]
 fn a_late_caller_does_not_lose_what_was_in_time() {

@@ -408,7 +408,7 @@ fn every_call_ends_exactly_once_under_any_schedule() {
         run.look();
         for _ in 0..80 {
             let over = run.over.clone();
-            let was_empty = run.pair.server.poll_transmit().is_none();
+            let was_empty = !run.pair.server.has_transmit();
             run.act();
             if was_empty {
                 run.check_silence(&over);

@@ -139,7 +139,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
             state.wake_watchers(&mut self.afterwards);
         }
         // The last of what was owed to a peer that sends nothing more is the end of the connection: an event.
-        let is_all = state.conn.poll_transmit().is_none() && !state.conn.has_event();
+        let is_all = !state.conn.has_transmit() && !state.conn.has_event();
         drop(state);
         self.afterwards.wake();
         match wrote {

@@ -68,7 +68,7 @@ impl Core {
             let mut written = Vec::new();
             write_result(&mut written, life, id, result, era)?;
             check_fits(written.len(), room)?;
-            self.flush(id);
+            self.flush(id, written.len());
             let _ = self.batches.push::<EncodeError>(batch, Some(id), &mut self.outbox, |out| {
                 out.extend_from_slice(&written);
                 Ok(())
@@ -109,7 +109,7 @@ impl Core {
     ) -> Result<(), SendError> {
         self.observe(now);
         let batch = self.answerable(id)?.batch;
-        self.flush(id);
+        self.flush(id, 0);
         let room = self.output_room();
         let data = error.data.as_ref().map_or(0, |data| data.as_bytes().len());
         if error.message.len().saturating_add(data) <= room {
@@ -207,9 +207,11 @@ impl Core {
         });
     }
 
-    /// Lets everything that waits go, so that nothing has to follow the response.
-    pub(super) fn flush(&mut self, id: &RequestId) {
-        let max_len = self.limits.max_output_len;
+    /// Lets everything that waits go, so that nothing has to follow the response of `len` bytes, for which there
+    /// is room and must still be.
+    pub(super) fn flush(&mut self, id: &RequestId, len: usize) {
+        let taken = len + self.batches.held() + self.held_len;
+        let max_len = self.limits.max_output_len.saturating_sub(taken);
         let Some(inbound) = self.requests.get_mut(id) else { return };
         let Some(reporter) = inbound.reporter.as_mut() else { return };
         while let Some(progress) = reporter.sender.flush() {
@@ -231,7 +233,7 @@ impl Core {
         }
     }
 
-    fn has_progress_room(&self) -> bool {
+    pub(super) fn has_progress_room(&self) -> bool {
         self.outbox.len() < PROGRESS_ROOM.min(self.limits.max_outbox_len)
     }
 

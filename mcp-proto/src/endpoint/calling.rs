@@ -168,7 +168,7 @@ impl Core {
     pub(super) fn end_call(&mut self, number: i64) -> Option<(Call, bool)> {
         let call = self.calls.remove(number)?;
         if !call.is_held() {
-            let sent = self.outbox.revoke(call.queued) == 0;
+            let sent = self.revoke(call.queued) == 0;
             return Some((call, sent));
         }
         self.drop_held(number);

@@ -10,7 +10,7 @@ use super::batches::Batches;
 use super::calls::{Calls, Purpose};
 use super::deadlines::{Deadlines, Timer};
 use super::opening::Held;
-use super::outbox::{Outbox, Route};
+use super::outbox::{Outbox, Place, Route};
 use super::requests::Requests;
 use crate::bound::{queue, sum, times};
 use crate::config::{ClientConfig, Limits, ServerConfig, Timeouts, Tolerance};
@@ -86,6 +86,8 @@ pub enum DeadlineReason {
     Drain,
     /// Input that was read before had to wait for room in the outbox, and there is room now.
     Input,
+    /// What had not left was taken back, and progress that waited for its room, or the end, may follow.
+    Room,
 }
 
 /// How much of a conversation there is.
@@ -261,6 +263,9 @@ impl Core {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.has_unused_room() {
+            self.made_room();
+        }
         self.expire(now);
         if self.stall_at.is_some_and(|at| at <= now) {
             if core::mem::take(&mut self.reads_slowly) {
@@ -329,17 +334,18 @@ impl Core {
         message
     }
 
-    pub(crate) fn poll_chunk(&mut self) -> Option<&[u8]> {
-        self.outbox.chunk()
-    }
-
     pub(crate) fn lend_chunk(&mut self, max: usize) -> Option<&[u8]> {
         self.outbox.lend(max)
     }
 
+    pub(crate) fn has_chunk(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
     pub(crate) fn advance(&mut self, sent: usize) {
+        let before = self.outbox.len();
         self.outbox.advance(sent);
-        if sent > 0 {
+        if self.outbox.len() < before {
             self.made_room();
         }
     }
@@ -354,7 +360,8 @@ impl Core {
         };
         let has_room = self.holds_input && self.has_room() && !self.is_closed();
         let input = has_room.then_some((self.clock, DeadlineReason::Input));
-        [timer, stall, drain, input].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let room = self.has_unused_room().then_some((self.clock, DeadlineReason::Room));
+        [timer, stall, drain, input, room].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     // Look.
@@ -461,12 +468,36 @@ impl Core {
     }
 
     pub(super) fn finish_drain(&mut self, now: Instant) {
-        if let Phase::Draining { unread, .. } = self.phase
-            && self.requests.is_empty()
-            && self.outbox.is_empty()
-        {
+        if let Some(unread) = self.drained() {
             self.close(CloseReason::Eof { unread }, now);
         }
+    }
+
+    /// Whether everything that was accepted before the end of the input is answered and has left.
+    fn drained(&self) -> Option<usize> {
+        match self.phase {
+            Phase::Draining { unread, .. }
+                if self.requests.is_empty() && self.outbox.is_empty() =>
+            {
+                Some(unread)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes back what has not begun to leave. That it was all that stood in the way is found when time is
+    /// next looked at: whoever revokes is in the middle of something.
+    pub(super) fn revoke(&mut self, last: Option<Place>) -> usize {
+        let revoked = self.outbox.revoke(last);
+        if self.has_room() {
+            self.stall_at = None;
+        }
+        revoked
+    }
+
+    /// Whether room was made that nobody has looked at yet.
+    fn has_unused_room(&self) -> bool {
+        self.holds_progress && self.has_progress_room() || self.drained().is_some()
     }
 
     // Shared with the rest of the folder.
@@ -474,7 +505,9 @@ impl Core {
     /// Every operation that names a time passes here.
     pub(crate) fn observe(&mut self, now: Instant) {
         self.clock = self.clock.max(now);
-        if self.is_full_unwatched() {
+        if self.has_room() {
+            self.stall_at = None;
+        } else if self.is_full_unwatched() {
             self.stall_at = Some(self.clock + self.limits.stall_timeout);
         }
     }

@@ -263,8 +263,9 @@ impl Core {
         inbound.cancelled = true;
         inbound.reporter = None;
         inbound.flush_at = None;
-        self.outbox.revoke(inbound.queued);
-        if let Some(batch) = inbound.batch.take() {
+        let (queued, batch) = (inbound.queued, inbound.batch.take());
+        self.revoke(queued);
+        if let Some(batch) = batch {
             self.batches.leave(batch, &mut self.outbox);
         }
         let reason = params
@@ -315,11 +316,15 @@ impl Core {
 
     /// The call that a token belongs to. Anything else is reported and leaves no state.
     fn find_call(&mut self, token: &ProgressToken) -> Option<i64> {
-        if let Some(number) = self.calls.by_token(token) {
+        // Nobody can report on a request that was not even written.
+        let is_known = |number: &i64| self.calls.get(*number).is_some_and(|call| !call.is_held());
+        if let Some(number) = self.calls.by_token(token).filter(is_known) {
             return Some(number);
         }
-        let is_tracked =
-            |number: i64| self.calls.get(number).is_some_and(|call| call.tracking == Tracked::Own);
+        let is_tracked = |number: i64| {
+            let call = self.calls.get(number).filter(|call| !call.is_held());
+            call.is_some_and(|call| call.tracking == Tracked::Own)
+        };
         if let Some(number) = token.as_i64() {
             if is_tracked(number) {
                 return Some(number);
@@ -453,7 +458,12 @@ impl Core {
                 id: number.into(),
                 outcome: Err(CallError::Protocol(violation)),
             }),
-            Purpose::Probe | Purpose::Initialize => self.close(CloseReason::HandshakeInvalid, at),
+            Purpose::Probe => {
+                let Lifecycle::Client(negotiation) = &self.life else { return };
+                let next = negotiation.handle_probe_nonsense();
+                self.proceed(next, at);
+            }
+            Purpose::Initialize => self.close(CloseReason::HandshakeInvalid, at),
             Purpose::Courtesy => {}
         }
     }

@@ -87,11 +87,22 @@ impl Core {
                         write_notification(out, Initialized::METHOD, &Initialized {})
                     });
                     self.ask_for_logs(&peer, now);
+                } else {
+                    self.dismiss_requests();
                 }
                 self.events.push_back(Event::Ready((*peer).clone()));
                 self.peer = Some(*peer);
                 self.release_held();
             }
+        }
+    }
+
+    /// Requests that came before the era was known, of a server that turned out to be modern: such a server must
+    /// not ask, and is never answered.
+    fn dismiss_requests(&mut self) {
+        for (id, inbound) in self.requests.iter_mut().filter(|(_, inbound)| !inbound.cancelled) {
+            inbound.cancelled = true;
+            self.events.push_back(Event::Cancelled { id: id.clone(), reason: None });
         }
     }
 
@@ -104,18 +115,18 @@ impl Core {
     pub(super) fn ask_for_logs(&mut self, peer: &PeerInfo, now: Instant) {
         let Lifecycle::Client(negotiation) = &self.life else { return };
         let Some(level) = negotiation.config.log_level else { return };
-        if peer.capabilities.get("logging").is_some() {
-            let timeouts = self.timeouts;
-            let _ = self.call(
-                SetLevel::METHOD,
-                &SetLevel::new(level),
-                Purpose::Courtesy,
-                Tracked::No,
-                None,
-                timeouts,
-                now,
-            );
+        if peer.capabilities.get("logging").is_none() {
+            return;
         }
+        // It bypasses the limits: there is one in the life of a connection.
+        let number = self.calls.next_id();
+        let id = RequestId::from(number);
+        let params = SetLevel::new(level);
+        let queued = self.outbox.push(Route::Call(id.clone()), |out| {
+            write_request(out, &id, SetLevel::METHOD, &params, None, None, None)
+        });
+        let timeouts = self.timeouts;
+        self.enter(number, queued.ok(), Purpose::Courtesy, Tracked::No, timeouts, now);
     }
 
     /// Whether what the application asks for has to wait until the peer is ready.

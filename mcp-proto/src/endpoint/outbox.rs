@@ -137,8 +137,7 @@ impl Outbox {
     }
 
     /// What can be sent now, newlines included.
-    pub(crate) fn chunk(&mut self) -> Option<&[u8]> {
-        self.skip_revoked();
+    fn chunk(&self) -> Option<&[u8]> {
         let end = match self.revoked.first().and_then(|place| self.get(*place)) {
             None => self.bytes.len(),
             Some(revoked) => self.start + usize::try_from(revoked.at - self.gone).ok()?,
@@ -146,7 +145,8 @@ impl Outbox {
         self.bytes.get(self.start..end).filter(|chunk| !chunk.is_empty())
     }
 
-    /// As [`chunk`](Self::chunk), of `max` bytes at most; its messages cannot be revoked until `advance`.
+    /// What can be sent now, of `max` bytes at most, newlines included. Its messages cannot be revoked until
+    /// `advance` says how much of it was sent.
     pub(crate) fn lend(&mut self, max: usize) -> Option<&[u8]> {
         self.lent = self.chunk()?.len().min(max);
         self.bytes.get(self.start..self.start + self.lent)
@@ -168,12 +168,12 @@ impl Outbox {
             self.messages.pop_front();
             self.first += 1;
         }
+        self.skip_revoked();
         self.release();
     }
 
     /// Takes one whole message, without its newline.
     pub(crate) fn pop(&mut self) -> Option<(Route, Bytes)> {
-        self.skip_revoked();
         if self.begun > 0 {
             return None; // a stream has begun it
         }
@@ -183,6 +183,7 @@ impl Outbox {
         let message =
             self.bytes.get(self.start..end.saturating_sub(1)).map(Bytes::copy_from_slice)?;
         self.pass(first.len);
+        self.skip_revoked();
         self.release();
         Some((first.route, message))
     }
@@ -199,6 +200,8 @@ impl Outbox {
             next = message.previous;
             revoked += usize::from(self.revoked.insert(place));
         }
+        self.skip_revoked();
+        self.release();
         revoked
     }
 
@@ -252,15 +255,17 @@ impl Outbox {
         self.messages.get(usize::try_from(place.0.checked_sub(self.first)?).ok()?)
     }
 
+    /// Drops what is revoked at the front, so that it takes no room and the first message is always one to send.
+    /// What has begun to leave, or is being written, is never revoked.
     fn skip_revoked(&mut self) {
-        while self.begun == 0 && self.revoked.first() == Some(&Place(self.first)) {
+        while self.lent == 0 && self.begun == 0 && self.revoked.first() == Some(&Place(self.first))
+        {
             self.revoked.pop_first();
             if let Some(message) = self.messages.pop_front() {
                 self.first += 1;
                 self.pass(message.len);
             }
         }
-        self.release();
     }
 
     fn pass(&mut self, bytes: usize) {

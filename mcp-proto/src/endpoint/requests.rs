@@ -106,6 +106,10 @@ impl Requests {
         self.entries.iter().map(|(id, inbound)| (id, inbound))
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&RequestId, &mut Inbound)> {
+        self.entries.iter_mut().map(|(id, inbound)| (&*id, inbound))
+    }
+
     /// Takes every entry.
     pub(crate) fn take(&mut self) -> VecDeque<(RequestId, Inbound)> {
         core::mem::take(&mut self.entries)

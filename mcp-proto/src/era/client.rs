@@ -96,8 +96,7 @@ impl Negotiation {
         let Some(versions) =
             result.get("supportedVersions").filter(|versions| versions.kind() == Kind::Array)
         else {
-            // Not what a modern server answers; an old one may answer anything to what it does not know.
-            return self.fall_back(CloseReason::HandshakeInvalid);
+            return self.handle_probe_nonsense();
         };
         if self.config.tolerance == Tolerance::Strict
             && result
@@ -146,6 +145,12 @@ impl Negotiation {
     /// The probe was not answered in time.
     pub(crate) fn handle_probe_silence(&mut self) -> Next {
         self.fall_back(CloseReason::HandshakeTimeout)
+    }
+
+    /// The probe was answered with what cannot be read. An old server may answer anything to what it does not
+    /// know.
+    pub(crate) fn handle_probe_nonsense(&self) -> Next {
+        self.fall_back(CloseReason::HandshakeInvalid)
     }
 
     /// `initialize` was answered with a result.

@@ -112,15 +112,21 @@ impl Sender {
         {
             return Err(ReportError::NotFinite);
         }
-        if weight != Weight::Heartbeat {
-            if let Some(last) = self.reported.filter(|last| progress.progress <= *last) {
-                return Err(ReportError::NotIncreasing { last });
-            }
-            self.reported = Some(progress.progress);
+        let reported = progress.progress;
+        if weight != Weight::Heartbeat
+            && let Some(last) = self.reported.filter(|last| reported <= *last)
+        {
+            return Err(ReportError::NotIncreasing { last });
         }
         // Heartbeats may have gone a little beyond what was reported; the peer must see an increase.
-        if let Some((last, _)) = self.last.filter(|(last, _)| progress.progress <= *last) {
+        if let Some((last, _)) = self.last.filter(|(last, _)| reported <= *last) {
             progress.progress = above(last);
+            if progress.progress.is_infinite() {
+                return Err(ReportError::NotIncreasing { last });
+            }
+        }
+        if weight != Weight::Heartbeat {
+            self.reported = Some(reported);
         }
         self.last = Some((progress.progress, progress.total));
         progress.message = progress.message.map(|message| message.cut(MAX_TEXT_LEN));

@@ -214,7 +214,7 @@ fn serve<R: Role>(
         }
         moved = true;
     }
-    if end.is_closed() && end.poll_transmit().is_none() {
+    if end.is_closed() && !end.has_transmit() {
         net.shut(which, now);
     }
     while end.is_closed() || end.wants_input() {

@@ -1,6 +1,7 @@
 //! Bytes as they arrive, and when: a decoder cuts them where its messages end.
 
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
@@ -15,18 +16,27 @@ pub(crate) struct Inbox {
     searched: usize,
     /// When the bytes up to a position of the stream arrived, oldest first.
     arrivals: VecDeque<(u64, Instant)>,
+    /// How close two of these may be.
+    resolution: Duration,
     /// Position in the stream of the first byte of `buffer`.
     consumed: u64,
     /// The longest message.
     max_len: usize,
 }
 
-/// How many arrival times are told apart; beyond it, newer bytes count as arrived with the last of
-/// these, which only ever favours the peer. Bounds memory against input in single bytes.
+/// How many arrival times are told apart at most. Bounds memory against input in single bytes.
 pub(super) const MAX_ARRIVALS: usize = 1 << 10;
 
 /// What is read at once, beyond a message of full length, without the buffer's bound being exceeded.
 pub(crate) const MAX_READ: usize = 64 << 10;
+
+/// Appends a time, unless it is too close to the one before.
+fn join(arrivals: &mut VecDeque<(u64, Instant)>, end: u64, at: Instant, resolution: Duration) {
+    match arrivals.back_mut() {
+        Some((last_end, last)) if at - *last < resolution => *last_end = end,
+        _ => arrivals.push_back((end, at)),
+    }
+}
 
 impl Inbox {
     pub(super) fn new(max_len: usize) -> Self {
@@ -34,6 +44,7 @@ impl Inbox {
             buffer: BytesMut::new(),
             searched: 0,
             arrivals: VecDeque::new(),
+            resolution: Duration::ZERO,
             consumed: 0,
             max_len,
         }
@@ -52,10 +63,41 @@ impl Inbox {
         self.make_room(input.len());
         self.buffer.extend_from_slice(input);
         let end = self.consumed + self.buffer.len() as u64;
-        let is_full = self.arrivals.len() >= MAX_ARRIVALS;
-        match self.arrivals.back_mut() {
-            Some(last) if last.1 == now || is_full => last.0 = end,
-            _ => self.arrivals.push_back((end, now)),
+        self.note_arrival(end, now);
+    }
+
+    /// Everything up to `end` has arrived.
+    fn note_arrival(&mut self, end: u64, now: Instant) {
+        if self.arrivals.is_empty() {
+            self.resolution = Duration::ZERO;
+        }
+        if self.arrivals.len() >= MAX_ARRIVALS {
+            self.thin();
+        }
+        if let Some((last_end, at)) = self.arrivals.back_mut()
+            && *at == now
+        {
+            *last_end = end;
+            return;
+        }
+        // Only the latest time is known better than that.
+        if let Some((last_end, at)) = self.arrivals.pop_back() {
+            join(&mut self.arrivals, last_end, at, self.resolution);
+        }
+        self.arrivals.push_back((end, now));
+    }
+
+    /// Tells only half as many times apart as there may be: each is off by a five hundredth of the time over
+    /// which everything here arrived, and never late.
+    fn thin(&mut self) {
+        let (Some((_, first)), Some((_, last))) = (self.arrivals.front(), self.arrivals.back())
+        else {
+            return;
+        };
+        self.resolution = (*last - *first) / (MAX_ARRIVALS as u32 / 2) + Duration::from_nanos(1);
+        let all = core::mem::take(&mut self.arrivals);
+        for (end, at) in all {
+            join(&mut self.arrivals, end, at, self.resolution);
         }
     }
 
@@ -66,7 +108,9 @@ impl Inbox {
             return;
         }
         let needed = length + additional;
-        let roomy = needed.min(self.max_len.saturating_add(MAX_READ)).saturating_mul(2).max(needed);
+        // Beyond the bound only a caller grows it that reads on without decoding; in proportion even then.
+        let bounded = needed.min(self.max_len.saturating_add(MAX_READ)).saturating_mul(2);
+        let roomy = bounded.max(needed + needed / 2);
         let mut grown = BytesMut::with_capacity(roomy);
         grown.extend_from_slice(&self.buffer);
         self.buffer = grown;
@@ -125,11 +169,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn single_bytes_at_distinct_times_cost_bounded_memory() {
+    fn single_bytes_at_distinct_times_cost_bounded_memory_and_keep_their_times() {
         let mut inbox = Inbox::new(1 << 20);
         for n in 0..10_000 {
             inbox.push(b"x", Instant::from_nanos(n));
+            assert!(inbox.arrivals.len() <= MAX_ARRIVALS);
         }
-        assert!(inbox.arrivals.len() <= MAX_ARRIVALS);
+        for n in 0..9_999 {
+            let (_, at) = inbox.take(1);
+            assert!((n - 21..=n).contains(&(at.as_nanos() as i64)), "byte {n} came at {at:?}");
+        }
+        assert_eq!(inbox.take(1).1, Instant::from_nanos(9_999));
+    }
+
+    #[test]
+    fn input_that_nobody_decodes_grows_in_proportion() {
+        let mut inbox = Inbox::new(1 << 10);
+        let mut moves = 0;
+        for _ in 0..100_000 {
+            let before = inbox.buffer.capacity();
+            inbox.push(&[b' '; 64], Instant::ZERO);
+            moves += usize::from(inbox.buffer.capacity() != before);
+        }
+        assert!(moves < 40, "{moves} times 6 MB were moved");
     }
 }

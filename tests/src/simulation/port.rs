@@ -213,6 +213,7 @@ impl Port {
         let chunk = chunk.to_vec();
         let taken = net.send(self.end, &chunk[..most.min(chunk.len())], now);
         if taken == 0 {
+            self.connection.advance_transmit(0);
             return Ok(false);
         }
         self.announce(&chunk, taken, ledger)?;

@@ -1,8 +1,8 @@
 //! What is wrong with a value, and where.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write};
 
 use serde::de;
 
@@ -32,18 +32,21 @@ impl DecodeError {
     }
 
     pub(super) fn within(mut self, segment: impl FnOnce() -> String) -> Self {
-        self.path.push(segment());
+        let mut segment = segment();
+        segment.truncate(segment.floor_char_boundary(MAX_SHOWN));
+        self.path.push(segment);
         self
     }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            f.write_str(&self.why)
-        } else {
-            write!(f, "{}: {}", self.path(), self.why)
+        if !self.path.is_empty() {
+            let path = self.path();
+            let shown = path.get(..path.floor_char_boundary(MAX_SHOWN)).unwrap_or_default();
+            write!(f, "{shown}: ")?;
         }
+        f.write_str(&self.why)
     }
 }
 
@@ -57,6 +60,43 @@ impl core::error::Error for DecodeError {}
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(why: T) -> Self {
-        Self { why: why.to_string(), path: Vec::new() }
+        let mut shown = Shown(String::new());
+        // It stops where there is enough: the value that is not understood may be as long as a message.
+        let _ = write!(shown, "{why}");
+        Self { why: shown.0, path: Vec::new() }
+    }
+}
+
+/// Bytes of a path or a reason: both are made of what a peer sent, and both may be sent back.
+const MAX_SHOWN: usize = 256;
+
+/// The beginning of a text.
+struct Shown(String);
+
+impl Write for Shown {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_SHOWN - self.0.len();
+        let fits = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+        self.0.push_str(fits);
+        if fits.len() == text.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::RawJson;
+    use alloc::collections::BTreeMap;
+    use alloc::format;
+    use alloc::string::{String, ToString};
+
+    #[test]
+    fn what_is_wrong_is_said_in_few_words_however_long_it_is() {
+        let long = "\u{301}".repeat(100_000);
+        let json = RawJson::parse(format!("{{\"{long}\":{{\"a\":\"{long}\"}}}}")).unwrap();
+        let error = json.decode::<BTreeMap<String, BTreeMap<String, u8>>>().unwrap_err();
+        assert!(error.path().len() < 300, "{} bytes of path", error.path().len());
+        let text = error.to_string();
+        assert!(text.len() <= 2 * 256 + 2, "{} bytes", text.len());
+        assert!(text.contains("invalid type: string"), "{text}");
     }
 }

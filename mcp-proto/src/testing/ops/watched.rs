@@ -194,7 +194,7 @@ impl<R: Role> Watched<R> {
             Operation::Transmit(count) => self.transmit(usize::from(*count)),
             Operation::Drain => {
                 while self.poll() {}
-                while self.lent.is_some() || self.connection.poll_transmit().is_some() {
+                while self.lent.is_some() || self.connection.has_transmit() {
                     self.transmit(usize::MAX);
                 }
             }
