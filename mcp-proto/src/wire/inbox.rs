@@ -122,6 +122,7 @@ impl Inbox {
     }
 
     /// The bytes that wait.
+    #[cfg(feature = "http")]
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer
     }
