@@ -104,6 +104,22 @@ fn every_guarantee_of_the_readme_names_a_test() {
     );
 }
 
+/// What a report costs, as the README says it, is what `.ci/run bench` holds it to.
+#[test]
+fn the_count_of_instructions_is_that_of_the_baseline() {
+    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
+    let readme = read("README.md");
+    let (_, row) = readme.split_once("| instructions, allocations to receive a report |").unwrap();
+    let said: String = row.split(", ").next().unwrap().chars().filter(|c| *c != ',').collect();
+    let said: f64 = said.trim().parse().unwrap();
+    let baseline = read("tests/bench/baseline.jsonl");
+    let (_, behind) = baseline
+        .split_once("{\"case\":\"ours/progress-ints/receive\",\"instructions\":")
+        .expect("the case");
+    let accepted: f64 = behind.split('}').next().unwrap().parse().unwrap();
+    assert!((said / accepted - 1.0).abs() < 0.05, "{said} in the README, {accepted} accepted");
+}
+
 #[test]
 fn every_link_to_a_file_leads_somewhere() {
     for (page, text) in pages() {
