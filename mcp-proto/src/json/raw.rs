@@ -10,7 +10,7 @@ use super::de::{DecodeError, decode};
 use super::owned::RawJson;
 use super::scan::{MAX_DEPTH, ScanError, scan_value};
 use super::ser::serialize_raw;
-use super::string::{find_end, find_structural, special_in_two_words, unescape};
+use super::string::{behind_string, find_end, find_structural, special_in_two_words, unescape};
 
 /// One JSON value, validated and not yet read, borrowed from its buffer. `Copy`, two words.
 ///
@@ -212,10 +212,10 @@ impl<'a> Members<'a> {
     /// Passes over the next key, up to its value: the key as it stands, and whether it has escapes.
     fn next_key(&mut self) -> Option<(&'a [u8], bool)> {
         let cursor = &mut self.0;
-        cursor.separator();
         if let Some(key) = cursor.short_key() {
             return Some((key, false));
         }
+        cursor.separator();
         if cursor.peek()? != b'"' {
             return None;
         }
@@ -299,15 +299,21 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A key and its colon, if they are as machines write them: a short name, nothing to decode, no space.
+    /// A key with its comma and colon, if they are as machines write them: a short name, nothing to decode,
+    /// no space.
     #[inline]
     fn short_key(&mut self) -> Option<&'a [u8]> {
-        let (b'"', text) = self.bytes.get(self.at..)?.split_first()? else { return None };
-        let length = special_in_two_words(text)?;
-        let (key, [b'"', b':', b'!'..=0xFF, ..]) = text.split_at_checked(length)? else {
+        let ([b'"', text @ ..] | [b',', b'"', text @ ..]) = self.bytes.get(self.at..)? else {
             return None;
         };
-        self.at += length + 3;
+        let length = special_in_two_words(text)?;
+        let (key, [b'"', b':', behind @ ..]) = text.split_at_checked(length)? else {
+            return None;
+        };
+        if let None | Some(..=b' ') = behind.first() {
+            return None;
+        }
+        self.at = self.bytes.len() - behind.len();
         Some(key)
     }
 
@@ -324,7 +330,10 @@ impl<'a> Cursor<'a> {
     pub(super) fn value(&mut self) -> Option<Raw<'a>> {
         let start = self.at;
         match self.peek()? {
-            b'"' => self.at = find_end(self.bytes, start + 1)?.0 + 1,
+            b'"' => {
+                let behind = behind_string(self.bytes.get(start + 1..)?)?;
+                self.at = self.bytes.len() - behind.len();
+            }
             b'{' | b'[' => self.container()?,
             _ => {
                 while let Some(b'a'..=b'z' | b'0'..=b'9' | b'E' | b'.' | b'+' | b'-') = self.peek()
@@ -337,22 +346,28 @@ impl<'a> Cursor<'a> {
     }
 
     fn container(&mut self) -> Option<()> {
+        let mut rest = self.bytes.get(self.at..)?;
         let mut depth = 0_usize;
         loop {
-            match self.peek()? {
-                b'"' => {
-                    self.at = find_end(self.bytes, self.at + 1)?.0 + 1;
-                    continue;
+            let (first, behind) = rest.split_first()?;
+            rest = match first {
+                b'"' => behind_string(behind)?,
+                // Most often a string comes next.
+                b':' | b',' => behind,
+                b'{' | b'[' => {
+                    depth += 1;
+                    behind
                 }
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth -= 1,
-                _ => {}
-            }
-            self.at += 1;
-            if depth == 0 {
-                return Some(());
-            }
-            self.at = find_structural(self.bytes, self.at);
+                b'}' | b']' => {
+                    depth -= 1;
+                    if depth == 0 {
+                        self.at = self.bytes.len() - behind.len();
+                        return Some(());
+                    }
+                    behind
+                }
+                _ => behind.get(find_structural(behind, 0)..)?,
+            };
         }
     }
 }

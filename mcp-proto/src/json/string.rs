@@ -55,20 +55,27 @@ const WINDOW: usize = 256;
 
 #[inline(never)]
 fn special_in_long(text: &[u8]) -> usize {
-    // A search for bytes costs more to begin than a block does.
-    let (blocks, _) = text.get(..WINDOW).unwrap_or(text).as_chunks::<BLOCK>();
-    let plain = blocks.iter().take_while(|block| !has_special(block)).count() * BLOCK;
-    let (mut at, mut rest) = (plain, text.get(plain..).unwrap_or_default());
-    if plain < WINDOW {
-        while let Some((word, behind)) = rest.split_first_chunk() {
-            if let Some(run) = special_in_word(word) {
-                return at + run;
-            }
-            (at, rest) = (at + 8, behind);
-        }
-        return at + special_in_short(rest);
+    // A search for bytes costs more to begin than a few blocks do.
+    let near = text.get(..WINDOW).unwrap_or(text);
+    let mut at = plain_blocks::<64>(near);
+    if at == WINDOW {
+        return at + special_in_windows(text.get(at..).unwrap_or_default());
     }
-    for window in rest.chunks(WINDOW) {
+    at += plain_blocks::<16>(near.get(at..).unwrap_or_default());
+    let mut rest = near.get(at..).unwrap_or_default();
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        if let Some(run) = special_in_word(word) {
+            return at + run;
+        }
+        (at, rest) = (at + 8, behind);
+    }
+    at + special_in_short(rest)
+}
+
+#[inline(never)]
+fn special_in_windows(text: &[u8]) -> usize {
+    let mut at = 0;
+    for window in text.chunks(WINDOW) {
         let end = memchr::memchr2(b'"', b'\\', window);
         let run = window.get(..end.unwrap_or(window.len())).unwrap_or_default();
         if has_control(run) {
@@ -82,10 +89,15 @@ fn special_in_long(text: &[u8]) -> usize {
     at
 }
 
-const BLOCK: usize = 64;
+/// Length of the blocks at the beginning in which nothing ends a run of plain text.
+#[inline(always)]
+fn plain_blocks<const N: usize>(text: &[u8]) -> usize {
+    text.as_chunks::<N>().0.iter().take_while(|block| !has_special(*block)).count() * N
+}
 
 /// Whether a byte of it ends a run of plain text. Compiles to a few vector instructions.
-fn has_special(block: &[u8; BLOCK]) -> bool {
+#[inline(always)]
+fn has_special<const N: usize>(block: &[u8; N]) -> bool {
     // In each lane, the least of what is zero for a special byte alone.
     let mut least = [0xFF_u8; 16];
     for lanes in block.as_chunks::<16>().0 {
@@ -139,11 +151,10 @@ pub(super) fn special_in_word(chunk: &[u8; 8]) -> Option<usize> {
 /// Sets the high bit of each byte of `word` that ends a run of plain text. Bits above the first may be
 /// wrong.
 fn specials(word: u64) -> u64 {
-    // As in `bytes_below`; a quote or a backslash taken out of a byte leaves its high bit as it is.
-    let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
+    // With this bit flipped, the quote stands right above the control characters, and nothing else does.
+    let quote_or_control = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
     let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
-    let control = word.wrapping_sub(ONES * 0x20);
-    (quote | backslash | control) & !word & HIGHS
+    (quote_or_control | backslash) & !word & HIGHS
 }
 
 /// The first quote or bracket at or after `from`; the length of `bytes` if there is none.
@@ -209,6 +220,22 @@ pub(super) fn find_end(bytes: &[u8], from: usize) -> Option<(usize, bool)> {
             _ => at += run + 1,
         }
     }
+}
+
+/// What is behind the string whose content `text` begins with. As [`find_end`].
+#[inline(always)]
+pub(super) fn behind_string(text: &[u8]) -> Option<&[u8]> {
+    if let Some(length) = special_in_two_words(text)
+        && let Some((b'"', behind)) = text.get(length..)?.split_first()
+    {
+        return Some(behind);
+    }
+    behind_long_string(text)
+}
+
+#[inline(never)]
+fn behind_long_string(text: &[u8]) -> Option<&[u8]> {
+    text.get(find_end(text, 0)?.0 + 1..)
 }
 
 /// Reads the content of a string, quotes excluded: borrowed if it has no escapes.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::config::{Limits, Tolerance};
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{self, EncodeError, Kind, Raw, write_value};
+use crate::json::{self, EncodeError, Kind, Params, Raw, write_value};
 use crate::method::Request;
 use crate::types::Progress;
 use crate::wire::{
@@ -37,7 +37,7 @@ pub enum Decoded<'a> {
         /// Its method.
         method: Cow<'a, str>,
         /// Its parameters, an object.
-        params: Option<Raw<'a>>,
+        params: Option<Parameters<'a>>,
     },
     /// A result, not yet read.
     #[non_exhaustive]
@@ -49,6 +49,22 @@ pub enum Decoded<'a> {
     },
     /// Any other message.
     Other,
+}
+
+/// The parameters of a request. Its first members were found while the line was checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters<'a>(Params<'a>);
+
+impl<'a> Parameters<'a> {
+    /// The first member of that name.
+    pub fn get(&self, name: &str) -> Option<Raw<'a>> {
+        self.0.get(name)
+    }
+
+    /// The whole object.
+    pub fn raw(&self) -> Raw<'a> {
+        self.0.raw()
+    }
 }
 
 /// Reads lines as an endpoint of the default configuration does, and knows as it does how the peer lays
@@ -94,7 +110,7 @@ fn long_way<'a>(
                 Cow::Borrowed(plain) => Cow::Borrowed(core::str::from_utf8(plain).ok()?),
                 Cow::Owned(decoded) => Cow::Owned(String::from_utf8(decoded).ok()?),
             };
-            Decoded::Request { id, method, params: params.map(|params| params.raw()) }
+            Decoded::Request { id, method, params: params.map(Parameters) }
         }
         Message::Response { id, outcome: Ok(result) } => Decoded::Result { id, result },
         _ => Decoded::Other,
