@@ -92,7 +92,7 @@ fn special_in_windows(text: &[u8]) -> usize {
 /// Length of the blocks at the beginning in which nothing ends a run of plain text.
 #[inline(always)]
 fn plain_blocks<const N: usize>(text: &[u8]) -> usize {
-    text.as_chunks::<N>().0.iter().take_while(|block| !has_special(*block)).count() * N
+    text.as_chunks::<N>().0.iter().take_while(|block| !has_special(block)).count() * N
 }
 
 /// Whether a byte of it ends a run of plain text. Compiles to a few vector instructions.
