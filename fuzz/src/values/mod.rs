@@ -1,5 +1,7 @@
 //! Types of users: whatever serde can describe is written and read as serde_json would.
 
+mod laws;
+
 use std::collections::BTreeMap;
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -7,18 +9,18 @@ use mcp_proto::RawJson;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::laws::Given;
 use crate::scanner::alike;
 
-/// A first byte that is even: `arbitrary` reads a value from the rest. Odd: the rest is JSON for one.
+/// A first byte that is even: `arbitrary` reads a value from the rest. Every fourth: texts and JSON to build with.
+/// Otherwise the rest is JSON for a value.
 pub fn values(input: &[u8]) {
-    match input.split_first() {
-        Some((mode, bytes)) if mode % 2 == 0 => {
-            if let Ok(zoo) = Zoo::arbitrary(&mut Unstructured::new(bytes)) {
-                write(&zoo);
-            }
-        }
-        Some((_, json)) => crate::types::check_json::<Zoo>(json),
-        None => {}
+    let Some((mode, bytes)) = input.split_first() else { return };
+    let mut unread = Unstructured::new(bytes);
+    match mode % 4 {
+        0 | 2 => Zoo::arbitrary(&mut unread).iter().for_each(write),
+        3 => Given::arbitrary(&mut unread).iter().for_each(Given::check),
+        _ => crate::types::check_json::<Zoo>(bytes),
     }
 }
 
