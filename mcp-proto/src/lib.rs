@@ -94,6 +94,7 @@ pub mod sse {
     //! Server-sent events without any I/O: what Streamable HTTP and HTTP+SSE stream their messages in.
     pub use crate::wire::sse::{Decoder, Event, TooLong, write_comment, write_event, write_retry};
 }
+mod slots;
 mod stdio;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module of the engine, from the ground up.
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 23] = [
     ("bound", 1),
+    ("slots", 1),
     ("json", 1),
     ("id", 1),
     ("role", 1),

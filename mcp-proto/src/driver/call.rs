@@ -2,18 +2,21 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use super::calls::Waiting;
 use super::listen::{AsyncClosure, Closure, Handled, Listen, ListenerError, Silent, caught};
-use super::queue::{Delivery, Queue};
-use super::shared::{Handle, Waiting, register};
+use super::queue::Delivery;
+use super::scratch::written;
+use super::shared::{Handle, register};
 use crate::config::{CallOptions, Timeouts};
 use crate::error::{CallError, SendError};
 use crate::id::{ProgressToken, RequestId};
-use crate::json::RawJson;
+use crate::json::{Raw, RawJson};
 use crate::role::Client;
 use crate::types::Progress;
 
@@ -26,8 +29,6 @@ use crate::types::Progress;
 pub struct Call<T, L = Silent> {
     handle: Handle<Client>,
     stage: Stage,
-    options: CallOptions,
-    delivery: Delivery,
     decode: fn(RawJson) -> Result<T, CallError>,
     listener: L,
     /// A report is being handled; no other begins before it is done.
@@ -36,12 +37,19 @@ pub struct Call<T, L = Silent> {
     merged: u64,
 }
 
-/// Writes the method and the parameters once the request is sent, without the lock: it is the user's code.
-pub(super) type Write =
-    Box<dyn FnOnce() -> Result<(Cow<'static, str>, Option<RawJson>), SendError> + Send>;
+/// What is needed until the request is sent.
+pub(super) struct Unsent<W: ?Sized> {
+    options: CallOptions,
+    delivery: Delivery,
+    write: W,
+}
+
+/// Appends the parameters and gives the method, and whether there are parameters. Run once, without the lock: it
+/// is the user's code.
+type Write = dyn FnMut(&mut Vec<u8>) -> Result<(Cow<'static, str>, bool), SendError> + Send;
 
 enum Stage {
-    Unsent(Write),
+    Unsent(Box<Unsent<Write>>),
     Sent(RequestId),
     /// It could not be sent.
     Refused(SendError),
@@ -64,14 +72,13 @@ pub struct Outcome<T> {
 impl<T> Call<T> {
     pub(super) fn new(
         handle: Handle<Client>,
-        write: Write,
+        write: impl FnMut(&mut Vec<u8>) -> Result<(Cow<'static, str>, bool), SendError> + Send + 'static,
         decode: fn(RawJson) -> Result<T, CallError>,
     ) -> Self {
+        let (options, delivery) = (CallOptions::default(), Delivery::default());
         Self {
             handle,
-            stage: Stage::Unsent(write),
-            options: CallOptions::default(),
-            delivery: Delivery::default(),
+            stage: Stage::Unsent(Box::new(Unsent { options, delivery, write })),
             decode,
             listener: Silent,
             is_busy: false,
@@ -103,8 +110,6 @@ impl<T> Call<T> {
         Call {
             handle: self.handle.clone(),
             stage: core::mem::replace(&mut self.stage, Stage::Over),
-            options: core::mem::take(&mut self.options),
-            delivery: self.delivery,
             decode: self.decode,
             listener,
             is_busy: false,
@@ -117,7 +122,7 @@ impl<T> Call<T> {
     ///
     /// This is the call as a stream: it asks for progress, as a listener would.
     pub async fn next_progress(&mut self) -> Option<Progress> {
-        self.options = core::mem::take(&mut self.options).tracked();
+        self.track();
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
@@ -134,7 +139,9 @@ impl<T> Call<T> {
 impl<T, L> Call<T, L> {
     /// Sets what becomes of reports that the listener does not take in time.
     pub fn delivery(mut self, delivery: Delivery) -> Self {
-        self.delivery = delivery;
+        if let Stage::Unsent(unsent) = &mut self.stage {
+            unsent.delivery = delivery;
+        }
         self
     }
 
@@ -159,8 +166,18 @@ impl<T, L> Call<T, L> {
     }
 
     fn with_options(mut self, change: impl FnOnce(CallOptions) -> CallOptions) -> Self {
-        self.options = change(core::mem::take(&mut self.options));
+        self.change_options(change);
         self
+    }
+
+    fn change_options(&mut self, change: impl FnOnce(CallOptions) -> CallOptions) {
+        if let Stage::Unsent(unsent) = &mut self.stage {
+            unsent.options = change(core::mem::take(&mut unsent.options));
+        }
+    }
+
+    fn track(&mut self) {
+        self.change_options(CallOptions::tracked);
     }
 
     /// The id of the request, once it is sent.
@@ -188,20 +205,20 @@ impl<T, L> Call<T, L> {
 
     /// Sends the request, unless that was tried before.
     fn send(&mut self) {
-        let write = match core::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Unsent(write) => write,
+        let mut unsent = match core::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Unsent(unsent) => unsent,
             stage => {
                 self.stage = stage;
                 return;
             }
         };
-        let options = core::mem::take(&mut self.options);
-        let delivery = self.delivery;
-        let sent = write().and_then(|(method, params)| {
+        let options = core::mem::take(&mut unsent.options);
+        let sent = written(|text| {
+            let (method, has_params) = (unsent.write)(text)?;
+            let params = has_params.then(|| Raw::trusted(text));
             self.handle.change(|state, now| {
-                let id = state.conn.request_raw(&method, params.as_ref(), options, now)?;
-                let waiting = Waiting { queue: Queue::new(delivery), outcome: None, waker: None };
-                state.calls.insert(id.clone(), waiting);
+                let id = state.conn.core_mut().request(&method, &params, options, now)?;
+                state.calls.insert(&id, Waiting::new(unsent.delivery));
                 Ok(id)
             })
         });
@@ -216,9 +233,13 @@ impl<T, L> Call<T, L> {
         let Stage::Sent(id) = &self.stage else { return Poll::Ready(Taken::Result) };
         let mut state = self.handle.lock();
         let Some(waiting) = state.calls.get_mut(id) else { return Poll::Ready(Taken::Result) };
-        let was_full = waiting.queue.is_full();
-        self.merged = waiting.queue.merged();
-        let taken = match waiting.queue.pop() {
+        let mut was_full = false;
+        let report = waiting.queue.as_mut().and_then(|queue| {
+            was_full = queue.is_full();
+            self.merged = queue.merged();
+            queue.pop()
+        });
+        let taken = match report {
             Some(progress) => Taken::Report(progress),
             None if waiting.outcome.is_some() => Taken::Result,
             None => {
@@ -245,7 +266,8 @@ impl<T, L> Call<T, L> {
         let waiting = self.handle.lock().calls.remove(&id);
         waiting
             .and_then(|waiting| waiting.outcome)
-            .unwrap_or(Err(CallError::Cancelled))
+            .unwrap_or(Err(Box::new(CallError::Cancelled)))
+            .map_err(|error| *error)
             .and_then(self.decode)
     }
 }
@@ -270,7 +292,7 @@ impl<T, L: Listen> Call<T, L> {
         if let Stage::Unsent(_) = self.stage {
             let has_default = self.handle.lock().listeners.progress.is_some();
             if L::IS_LISTENING || has_default {
-                self.options = core::mem::take(&mut self.options).tracked();
+                self.track();
             }
             self.send();
         }

@@ -1,21 +1,20 @@
 //! A client's handle.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::future::poll_fn;
 use core::marker::PhantomData;
 
 use serde::Serialize;
 
 use super::call::Call;
 use super::shared::{Handle, State};
+use super::watchers::Change;
 use crate::error::{CallError, CloseReason, SendError, Violation};
 use crate::event::PeerInfo;
 use crate::id::RequestId;
-use crate::json::RawJson;
+use crate::json::{RawJson, write_value};
 use crate::method::{Notification, Request};
 use crate::role;
 use crate::types::{ListTools, LogMessage, Progress, Tool};
@@ -52,7 +51,7 @@ impl Client {
             Some(peer) => Some(Ok(peer)),
             None => state.closed.clone().map(Err),
         };
-        poll_fn(|cx| self.handle.poll_watch(cx, look)).await
+        self.handle.watch(Change::Phase, look).await
     }
 
     /// Calls the server. Nothing is sent before the call is awaited.
@@ -67,14 +66,21 @@ impl Client {
     where
         Q: Request<Sender = role::Client> + Send + 'static,
     {
-        let written = Box::new(move || Ok((Q::METHOD.into(), Some(RawJson::of(&params)?))));
-        Call::new(self.handle.clone(), written, decode)
+        let write = move |text: &mut Vec<u8>| {
+            write_value(text, &params)?;
+            Ok((Q::METHOD.into(), true))
+        };
+        Call::new(self.handle.clone(), write, decode)
     }
 
     /// Calls any method with any parameters.
     pub fn request(&self, method: impl Into<String>, params: Option<RawJson>) -> Call<RawJson> {
-        let method = method.into();
-        Call::new(self.handle.clone(), Box::new(move || Ok((method.into(), params))), Ok)
+        let mut method = method.into();
+        let write = move |text: &mut Vec<u8>| {
+            text.extend_from_slice(params.as_ref().map_or(&[], RawJson::as_bytes));
+            Ok((core::mem::take(&mut method).into(), params.is_some()))
+        };
+        Call::new(self.handle.clone(), write, Ok)
     }
 
     /// Every tool of the server. All pages are read: at most 64, with 10,000 tools and 16 MiB of JSON in all.
@@ -166,7 +172,7 @@ impl Client {
 
     /// Waits until the connection has ended and everything is written, or given up.
     pub async fn closed(&self) -> CloseReason {
-        poll_fn(|cx| self.handle.poll_over(cx)).await
+        self.handle.over().await
     }
 }
 

@@ -10,6 +10,7 @@ use super::scratch::{SCRATCH_LEN, scratch};
 use super::shared::{Afterwards, Shared, register};
 use super::sync::Arc;
 use super::transport::{Timer, Transport};
+use super::watchers::Change;
 use crate::error::CloseReason;
 use crate::role::Role;
 use crate::time::Instant;
@@ -29,6 +30,9 @@ pub struct Driver<R: Role, T> {
     /// How much is offered to the transport: twice what it took last.
     offer: usize,
     needs_flush: bool,
+    /// More requests came in one read than were handed over yet: nothing is read before they are, and answers
+    /// wait for each other, to leave in one write.
+    is_bursting: bool,
     input_ended: bool,
     timer: Option<(Instant, Pin<Box<dyn Timer>>)>,
     /// Writing has failed; until then what the peer had said before is still read.
@@ -40,6 +44,9 @@ pub struct Driver<R: Role, T> {
 /// What is offered to a transport at least, however little it takes.
 const LEAST_OFFER: usize = 512;
 
+/// Bytes of answers that wait for others while a burst of requests is handed over.
+const HELD_OUTPUT: usize = 16 << 10;
+
 /// Steps before other tasks get their turn.
 const BUDGET: usize = 64;
 
@@ -50,14 +57,37 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long a peer that no longer reads is still listened to: what it said last is on its way.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// What a read has brought.
+enum Input {
+    /// So many bytes, in the buffer.
+    Bytes(usize),
+    End,
+    Failure,
+}
+
 /// What came of looking at the machine.
 struct Turn {
     /// Why the connection has closed, if it has.
     closed: Option<CloseReason>,
     /// Whether more events may wait.
     has_more: bool,
-    /// Whether it is the turn of those who handle requests.
-    is_burst: bool,
+    /// Bytes that are to be written, in the buffer.
+    output: usize,
+    /// The machine's next deadline.
+    due: Option<Instant>,
+}
+
+/// What became of the output in one step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrote {
+    /// There was none.
+    Nothing,
+    /// The transport takes none.
+    Blocked,
+    /// Some left, or it failed, or something came of it.
+    Some,
+    /// What there was, and nothing came of it.
+    All,
 }
 
 impl<R: Role, T: Transport> Driver<R, T> {
@@ -68,6 +98,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
             afterwards: Afterwards::default(),
             offer: SCRATCH_LEN,
             needs_flush: false,
+            is_bursting: false,
             input_ended: false,
             timer: None,
             hear_until: None,
@@ -75,12 +106,58 @@ impl<R: Role, T: Transport> Driver<R, T> {
         }
     }
 
-    /// Lets time pass and sorts events.
-    fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
-        let now = self.shared.now();
+    /// Reads what is there, if the machine takes it.
+    fn read(
+        &mut self,
+        is_dry: &mut bool,
+        buffer: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Option<Input> {
+        if *is_dry || !self.wants_input() {
+            return None;
+        }
+        let Poll::Ready(read) = self.io.as_mut().poll_read(cx, buffer) else {
+            *is_dry = true;
+            return None;
+        };
+        self.input_ended = !matches!(read, Ok(1..));
+        Some(match read {
+            Ok(0) => Input::End,
+            Ok(length) => Input::Bytes(length),
+            Err(_) => Input::Failure,
+        })
+    }
+
+    /// Whether the machine takes input. Not while requests that came in one read are handed over.
+    fn wants_input(&self) -> bool {
+        if self.input_ended || self.is_bursting {
+            return false;
+        }
+        let state = self.shared.lock();
+        // Once closed, what comes is passed over: a peer that must be heard before it reads goes on then.
+        state.closed.is_some() || (state.conn.wants_input() && !state.is_paused())
+    }
+
+    /// Takes in what was read, lets time pass, sorts events, and takes out what is to be written.
+    fn turn(
+        &mut self,
+        input: Option<Input>,
+        buffer: &mut [u8],
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Turn {
         let afterwards = &mut self.afterwards;
         let mut state = self.shared.lock();
         let former = register(&mut state.driver, cx);
+        match input {
+            Some(Input::Bytes(length)) => {
+                state.detach();
+                state.conn.handle_input(buffer.get(..length).unwrap_or_default(), now);
+            }
+            Some(Input::End) => state.conn.handle_eof(now),
+            Some(Input::Failure) => state.conn.handle_transport_error(now),
+            None => {}
+        }
         if state.conn.poll_timeout().is_some_and(|at| at <= now) {
             state.conn.handle_timeout(now);
         }
@@ -90,56 +167,53 @@ impl<R: Role, T: Transport> Driver<R, T> {
         }
         state.pump(now, afterwards);
         let closed = state.closed.clone();
-        let is_burst = afterwards.is_burst();
+        self.is_bursting = afterwards.is_burst();
         let has_jobs = !afterwards.jobs.is_empty();
         let listeners = has_jobs.then(|| state.listeners.clone());
-        drop(state);
-        drop(former);
-        let has_more = is_burst || has_jobs;
-        match listeners {
-            Some(listeners) => afterwards.run(&listeners),
-            None => afterwards.wake(),
-        }
-        Turn { closed, has_more, is_burst }
-    }
-
-    /// Writes what it can.
-    ///
-    /// Nothing is set aside between polls: what is revoked until the transport takes it never leaves.
-    fn write(&mut self, cx: &mut Context<'_>) -> Wrote {
-        let mut state = self.shared.lock();
+        let mut output = 0;
         if self.hear_until.is_some() {
             // Nobody reads it, but input is not taken while it waits.
             while let Some(lost) = state.conn.poll_transmit().map(<[u8]>::len) {
                 state.conn.advance_transmit(lost);
             }
-            return Wrote::Nothing;
-        }
-        let (io, max) = (self.io.as_mut(), self.offer);
-        let (offered, wrote) = scratch(|scratch| {
-            let lent = state.conn.lend_transmit(max).unwrap_or_default();
-            let Some(out) = scratch.get_mut(..lent.len()).filter(|out| !out.is_empty()) else {
-                return (0, Poll::Pending);
-            };
-            out.copy_from_slice(lent);
+        } else if (!self.is_bursting || state.conn.has_output(HELD_OUTPUT))
+            && let Some(lent) = state.conn.lend_transmit(self.offer)
+            && let Some(out) = buffer.get_mut(..lent.len())
+        {
             // The transport is not called under the lock, which is why it gets a copy.
-            drop(state);
-            (out.len(), io.poll_write(cx, out))
-        });
-        if offered == 0 {
+            out.copy_from_slice(lent);
+            output = out.len();
+        }
+        let due = state.conn.poll_timeout();
+        drop(state);
+        drop(former);
+        match listeners {
+            Some(listeners) => afterwards.run(&listeners),
+            None => afterwards.wake(),
+        }
+        Turn { closed, has_more: self.is_bursting || has_jobs, output, due }
+    }
+
+    /// Writes what the transport takes of `output`, and sees what comes of it.
+    ///
+    /// Nothing is set aside between polls: what is revoked until the transport takes it never leaves.
+    fn write(&mut self, output: &[u8], due: &mut Option<Instant>, cx: &mut Context<'_>) -> Wrote {
+        if output.is_empty() {
             return if self.flush(cx) { Wrote::Nothing } else { Wrote::Some };
         }
+        let wrote = self.io.as_mut().poll_write(cx, output);
         let written = match wrote {
-            Poll::Ready(Ok(written)) => written.min(offered),
+            Poll::Ready(Ok(written)) => written.min(output.len()),
             _ => 0,
         };
         let mut state = self.shared.lock();
         state.conn.advance_transmit(written);
         if written > 0 {
-            state.wake_watchers(&mut self.afterwards);
+            state.wake_watchers(Change::Output, &mut self.afterwards);
         }
         // The last of what was owed to a peer that sends nothing more is the end of the connection: an event.
         let is_all = !state.conn.has_transmit() && !state.conn.has_event();
+        *due = state.conn.poll_timeout();
         drop(state);
         self.afterwards.wake();
         match wrote {
@@ -171,39 +245,6 @@ impl<R: Role, T: Transport> Driver<R, T> {
         true
     }
 
-    /// Reads what it can. Whether anything moved.
-    fn read(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.input_ended {
-            return false;
-        }
-        let state = self.shared.lock();
-        // Once closed, what comes is passed over: a peer that must be heard before it reads goes on then.
-        let wants = state.closed.is_some() || (state.conn.wants_input() && !state.is_paused());
-        drop(state);
-        if !wants {
-            return false;
-        }
-        scratch(|scratch| {
-            let Poll::Ready(read) = self.io.as_mut().poll_read(cx, scratch) else {
-                return false;
-            };
-            let now = self.shared.now();
-            let mut state = self.shared.lock();
-            match read.map(|length| scratch.get(..length).unwrap_or_default()) {
-                Ok([]) => {
-                    self.input_ended = true;
-                    state.conn.handle_eof(now);
-                }
-                Ok(bytes) => state.conn.handle_input(bytes, now),
-                Err(_) => {
-                    self.input_ended = true;
-                    state.conn.handle_transport_error(now);
-                }
-            }
-            true
-        })
-    }
-
     /// Nothing can be written any more. What the peer had said before it stopped reading still counts.
     fn fail(&mut self) {
         self.needs_flush = false;
@@ -211,14 +252,13 @@ impl<R: Role, T: Transport> Driver<R, T> {
         self.hear_until.get_or_insert(until);
     }
 
-    /// Arms the timer for the next deadline. Whether that has come already.
-    fn arm(&mut self, cx: &mut Context<'_>) -> bool {
-        let deadline = self.shared.lock().conn.poll_timeout();
+    /// Arms the timer for the next deadline, the machine's or its own. Whether that has come already.
+    fn arm(&mut self, due: Option<Instant>, now: Instant, cx: &mut Context<'_>) -> bool {
         let hear_until = self.hear_until.filter(|_| !self.input_ended);
-        let Some(at) = [deadline, self.give_up_at, hear_until].into_iter().flatten().min() else {
+        let Some(at) = [due, self.give_up_at, hear_until].into_iter().flatten().min() else {
             return false;
         };
-        if at <= self.shared.now() {
+        if at <= now {
             return true;
         }
         let runtime = self.shared.runtime();
@@ -237,26 +277,48 @@ impl<R: Role, T: Transport> Driver<R, T> {
     }
 
     /// Ends the output once everything is written, or given up.
-    fn close(&mut self, wrote: Wrote, cx: &mut Context<'_>) -> bool {
-        let now = self.shared.now();
+    fn close(&mut self, wrote: Wrote, now: Instant, cx: &mut Context<'_>) -> bool {
         let give_up_at = *self.give_up_at.get_or_insert(now + LINGER);
         // What is written may have more behind it, so only a round that wrote nothing is the last.
         let is_written = wrote == Wrote::Nothing && !self.needs_flush;
         now >= give_up_at || (is_written && self.io.as_mut().poll_close(cx).is_ready())
     }
-}
 
-/// What became of the output in one step.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wrote {
-    /// There was none.
-    Nothing,
-    /// The transport takes none.
-    Blocked,
-    /// Some left, or it failed, or something came of it.
-    Some,
-    /// What there was, and nothing came of it.
-    All,
+    fn drive(&mut self, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<CloseReason> {
+        // Once there was nothing to read, the transport is not asked again: it wakes the driver.
+        let mut is_dry = false;
+        // The last round has left nothing to do but to wait for input, or for this.
+        let mut waits: Option<(Option<Instant>, Instant)> = None;
+        for _ in 0..BUDGET {
+            let input = self.read(&mut is_dry, buffer, cx);
+            if input.is_none()
+                && let Some((due, now)) = waits
+                && !self.arm(due, now, cx)
+            {
+                return Poll::Pending;
+            }
+            let now = self.shared.now();
+            let Turn { closed, has_more, output, mut due } = self.turn(input, buffer, now, cx);
+            let output = buffer.get(..output).unwrap_or_default();
+            let wrote = self.write(output, &mut due, cx);
+            let is_closing = closed.is_some();
+            if let Some(reason) = closed
+                && !has_more
+                && self.close(wrote, now, cx)
+            {
+                self.shared.abandon();
+                return Poll::Ready(reason);
+            }
+            if self.is_bursting {
+                break;
+            }
+            // Where all was written, only what comes or is due can bring more.
+            let moved = has_more || wrote == Wrote::Some || (is_closing && wrote == Wrote::All);
+            waits = (!moved).then_some((due, now));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
 impl<R: Role, T: Transport> Future for Driver<R, T> {
@@ -264,30 +326,7 @@ impl<R: Role, T: Transport> Future for Driver<R, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let this = self.get_mut();
-        this.read(cx);
-        for _ in 0..BUDGET {
-            let Turn { closed, has_more, is_burst } = this.turn(cx);
-            let wrote = this.write(cx);
-            let is_closing = closed.is_some();
-            if let Some(reason) = closed
-                && !has_more
-                && this.close(wrote, cx)
-            {
-                this.shared.abandon();
-                return Poll::Ready(reason);
-            }
-            if is_burst {
-                break;
-            }
-            // Where all was written, only what comes or is due can bring more.
-            let mut moved = has_more || wrote == Wrote::Some || (is_closing && wrote == Wrote::All);
-            moved |= this.read(cx);
-            if !moved && !this.arm(cx) {
-                return Poll::Pending;
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        scratch(|buffer| this.drive(buffer, cx))
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`client()`] and [`server()`] give the handles. Nothing here knows a socket, a thread or an executor.
 
 mod call;
+mod calls;
 mod client;
 mod drive;
 mod listen;
@@ -15,6 +16,7 @@ mod shared;
 mod start;
 mod sync;
 mod transport;
+mod watchers;
 
 pub use call::{Call, Outcome};
 pub use client::Client;

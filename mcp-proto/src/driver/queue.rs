@@ -39,6 +39,8 @@ const MAX_BYTES: usize = 256 << 10;
 pub(super) struct Queue {
     delivery: Delivery,
     waiting: VecDeque<Progress>,
+    /// The newest of them whose messages may still be slices of the frames they came in.
+    attached: usize,
     /// Bytes of the messages that wait.
     bytes: usize,
     merged: u64,
@@ -49,15 +51,16 @@ impl Queue {
         Self { delivery, ..Self::default() }
     }
 
+    /// Puts a report behind the others. Its message may be a slice of the frame it came in, and keep all of that:
+    /// [`detach`](Self::detach) is to follow before the next frame.
     pub(super) fn push(&mut self, mut progress: Progress) {
         let (reports, bytes) = match self.delivery {
             Delivery::Bounded { reports, bytes } => (reports.max(2), bytes),
             Delivery::Every => (usize::MAX, usize::MAX),
             Delivery::Latest => (1, MAX_BYTES),
         };
-        // A message is a slice of the frame it came in: kept as it is, it would keep all of that. One that
-        // is longer than all that may wait is cut: each call keeps its first and its last.
-        progress.message = progress.message.map(|message| message.cut(bytes).detach());
+        // One that is longer than all that may wait is cut: each call keeps its first and its last.
+        progress.message = progress.message.map(|message| message.cut(bytes));
         // The first that waits is kept, for it may be the first of all; so the newest of the others goes.
         let kept = usize::from(reports > 1);
         let size = size(&progress);
@@ -70,11 +73,25 @@ impl Queue {
             self.merge_newest();
         }
         self.bytes += size;
+        self.attached += 1;
         self.waiting.push_back(progress);
+    }
+
+    /// Copies the messages of those that were not taken at once, so that they keep nothing else.
+    pub(super) fn detach(&mut self) {
+        for progress in self.waiting.iter_mut().rev().take(core::mem::take(&mut self.attached)) {
+            progress.message = progress.message.take().map(|message| message.detach());
+        }
+    }
+
+    /// Whether [`detach`](Self::detach) has something to do.
+    pub(super) fn is_attached(&self) -> bool {
+        self.attached > 0
     }
 
     pub(super) fn pop(&mut self) -> Option<Progress> {
         let progress = self.waiting.pop_front()?;
+        self.attached = self.attached.min(self.waiting.len());
         self.bytes -= size(&progress);
         Some(progress)
     }
@@ -85,6 +102,11 @@ impl Queue {
             && (self.waiting.len() >= MAX_REPORTS || self.bytes >= MAX_BYTES)
     }
 
+    #[cfg(test)]
+    pub(super) fn delivery(&self) -> Delivery {
+        self.delivery
+    }
+
     /// Reports that were merged into newer ones.
     pub(super) fn merged(&self) -> u64 {
         self.merged
@@ -92,6 +114,7 @@ impl Queue {
 
     fn merge_newest(&mut self) {
         if let Some(older) = self.waiting.pop_back() {
+            self.attached = self.attached.saturating_sub(1);
             self.bytes -= size(&older);
             self.merged += 1;
         }
@@ -136,16 +159,31 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_message_keeps_nothing_of_the_frame_it_came_in() {
+    fn a_message_that_waits_longer_keeps_nothing_of_the_frame_it_came_in() {
         let frame = Bytes::from_static(b"\"a message\"");
         let raw = Raw::parse(&frame, 1).unwrap();
-        let message = text_of(&frame, raw).unwrap();
-        assert!(frame.as_ptr_range().contains(&message.as_ptr()), "as it comes, it is a slice");
-        let mut queue = Queue::new(Delivery::default());
-        queue.push(Progress::new(1.0).message(message));
-        let message = queue.pop().unwrap().message.unwrap();
-        assert_eq!(message, "a message");
-        assert!(!frame.as_ptr_range().contains(&message.as_ptr()));
+        let report = |n: f64| Progress::new(n).message(text_of(&frame, raw).unwrap());
+        let is_slice = |report: Progress| {
+            let message = report.message.unwrap();
+            assert_eq!(message, "a message");
+            frame.as_ptr_range().contains(&message.as_ptr())
+        };
+        for delivery in [Delivery::default(), Delivery::Latest, Delivery::Every] {
+            let mut queue = Queue::new(delivery);
+            queue.push(report(1.0));
+            assert!(is_slice(queue.pop().unwrap()), "taken at once, it is not copied");
+            for n in 0..3 {
+                queue.push(report(n.into()));
+            }
+            assert!(queue.is_attached());
+            queue.detach();
+            assert!(!queue.is_attached());
+            queue.push(report(3.0));
+            let slices: Vec<_> =
+                core::iter::from_fn(|| queue.pop()).map(is_slice).filter(|is| *is).collect();
+            assert_eq!(slices.len(), 1, "the one that came last");
+            assert!(!queue.is_attached());
+        }
     }
 
     #[test]

@@ -3,13 +3,16 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
-use core::future::poll_fn;
 use core::ops::Range;
 
 use super::server::Ongoing;
+use super::shared::State;
 use super::sync::{Arc, AtomicU64, Mutex, Ordering, PoisonError};
+use super::watchers::Change;
+use crate::id::RequestId;
 use crate::json::Text;
 use crate::progress::{Bucket, Pacing, ReportError, Span, Weight, above};
+use crate::role;
 use crate::types::{LogLevel, LogMessage, Progress};
 
 /// Reports the progress of one request. Cheap to clone and to send to the tasks that do the work.
@@ -122,13 +125,11 @@ impl Reporter {
     /// Waits until everything reported so far has been handed to the transport: for tools that want every
     /// value delivered, at the client's pace.
     pub async fn delivered(&self) {
-        let look = |cx: &mut core::task::Context<'_>| {
-            self.ongoing.poll_watch(cx, |state, id, serial| {
-                let is_over = state.closed.is_some() || state.serving(id, serial).is_none();
-                (is_over || state.conn.is_progress_flushed(id)).then_some(())
-            })
+        let is_delivered = |state: &mut State<role::Server>, id: &RequestId, serial| {
+            let is_over = state.closed.is_some() || !state.is_serving(id, serial);
+            (is_over || state.conn.is_progress_flushed(id)).then_some(())
         };
-        poll_fn(look).await;
+        self.ongoing.watch(Change::Output, is_delivered).await;
     }
 
     /// Reports that were merged into later ones because they came faster than their pacing.

@@ -1,18 +1,18 @@
 //! A server's handle, and one request of its client.
 
 use core::fmt;
-use core::future::poll_fn;
-use core::task::{Context, Poll};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::reporter::Reporter;
-use super::shared::{Accepted, Handle, State};
+use super::scratch::written;
+use super::shared::{Accepted, Afterwards, Handle, State};
+use super::watchers::Change;
 use crate::error::{CloseReason, ErrorObject, SendError};
 use crate::event::PeerInfo;
 use crate::id::RequestId;
-use crate::json::{DecodeError, RawJson, Text};
+use crate::json::{DecodeError, Raw, RawJson, Text, write_value};
 use crate::progress::ReportError;
 use crate::revision::Revision;
 use crate::role;
@@ -35,13 +35,11 @@ impl Server {
     /// answered first, within [`ServerConfig::drain_timeout`](crate::ServerConfig).
     /// Handshakes and pings are answered by the engine and do not appear here.
     pub async fn accept(&mut self) -> Option<Incoming> {
-        let accepted = poll_fn(|cx| {
-            self.handle.poll_watch(cx, |state| match state.accepting.as_mut()?.pop_front() {
-                Some(accepted) => Some(Some(accepted)),
-                None => state.is_over.then_some(None),
-            })
-        });
-        let accepted = accepted.await?;
+        let look = |state: &mut State<role::Server>| match state.accept() {
+            Some(accepted) => Some(Some(accepted)),
+            None => state.is_over.then_some(None),
+        };
+        let accepted = self.handle.watch(Change::Request, look).await?;
         Some(Incoming::new(self.handle.clone(), accepted))
     }
 
@@ -63,7 +61,7 @@ impl Server {
 
     /// Waits until the connection has ended and everything is written.
     pub async fn closed(&self) -> CloseReason {
-        poll_fn(|cx| self.handle.poll_over(cx)).await
+        self.handle.over().await
     }
 }
 
@@ -96,8 +94,7 @@ pub(super) struct Ongoing {
 
 impl Incoming {
     fn new(handle: Handle<role::Server>, accepted: Accepted) -> Self {
-        let Accepted { id, serial, method, params } = accepted;
-        let revision = handle.lock().conn.revision_of(&id).unwrap_or(Revision::LATEST);
+        let Accepted { id, serial, revision, method, params } = accepted;
         Self { core: Ongoing { handle, id, serial, revision }, method, params, is_answered: false }
     }
 
@@ -169,7 +166,7 @@ impl Incoming {
 
     /// Waits until the client no longer wants the answer.
     pub async fn cancelled(&self) {
-        poll_fn(|cx| self.core.poll_cancelled(cx)).await;
+        self.core.cancelled().await;
     }
 
     /// Answers it. Progress that still waits leaves first, and none after.
@@ -179,8 +176,11 @@ impl Incoming {
     /// [`SendError::Cancelled`] if nobody wants the answer any more, [`SendError::Encode`] if `result` is no
     /// JSON object: the client then gets an internal error.
     pub fn respond<T: Serialize + ?Sized>(mut self, result: &T) -> Result<(), SendError> {
-        let result = RawJson::of(result)?; // the user's code, so not under the lock
-        let answered = self.core.answer(|state, id, now| state.conn.respond(id, &result, now));
+        let answered = written(|text| {
+            write_value(text, result)?; // the user's code, so not under the lock
+            let result = Raw::trusted(text);
+            self.core.answer(|state, id, now| state.conn.respond(id, &result, now))
+        });
         self.is_answered = !matches!(answered, Err(SendError::Encode(_)));
         answered
     }
@@ -223,7 +223,7 @@ impl Watch {
     }
 
     pub(crate) async fn cancelled(&self) {
-        poll_fn(|cx| self.0.poll_cancelled(cx)).await;
+        self.0.cancelled().await;
     }
 }
 
@@ -234,9 +234,9 @@ impl Ongoing {
         gone: T,
         change: impl FnOnce(&mut State<role::Server>, &RequestId, Instant) -> T,
     ) -> T {
-        self.handle.change(|state, now| match state.serving(&self.id, self.serial) {
-            Some(_) => change(state, &self.id, now),
-            None => gone,
+        self.handle.change(|state, now| match state.is_serving(&self.id, self.serial) {
+            true => change(state, &self.id, now),
+            false => gone,
         })
     }
 
@@ -246,32 +246,33 @@ impl Ongoing {
         gone: T,
         look: impl FnOnce(&State<role::Server>, &RequestId) -> T,
     ) -> T {
-        let mut state = self.handle.lock();
-        match state.serving(&self.id, self.serial) {
-            Some(_) => look(&state, &self.id),
-            None => gone,
-        }
+        let state = self.handle.lock();
+        if state.is_serving(&self.id, self.serial) { look(&state, &self.id) } else { gone }
     }
 
-    pub(super) fn poll_watch<T>(
+    /// Waits until `look` finds something; it looks again whenever there was such a change.
+    pub(super) async fn watch<T>(
         &self,
-        cx: &mut Context<'_>,
-        look: impl FnOnce(&mut State<role::Server>, &RequestId, u64) -> Option<T>,
-    ) -> Poll<T> {
-        self.handle.poll_watch(cx, |state| look(state, &self.id, self.serial))
+        change: Change,
+        mut look: impl FnMut(&mut State<role::Server>, &RequestId, u64) -> Option<T>,
+    ) -> T {
+        self.handle.watch(change, |state| look(state, &self.id, self.serial)).await
     }
 
     fn answer(
         &self,
         answer: impl FnOnce(&mut State<role::Server>, &RequestId, Instant) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        let (answered, over) = self.with((Err(SendError::Closed), None), |state, id, now| {
+        let mut afterwards = Afterwards::default();
+        let answered = self.with(Err(SendError::Closed), |state, id, now| {
             let answered = answer(state, id, now);
-            let is_over = !matches!(answered, Err(SendError::Encode(_)));
-            (answered, is_over.then(|| state.requests.remove(id)).flatten())
+            if !matches!(answered, Err(SendError::Encode(_))) {
+                // Whoever waits for a cancellation need not wait any longer.
+                state.wake_watchers(Change::Cancelled(self.serial), &mut afterwards);
+            }
+            answered
         });
-        // Whoever waits for a cancellation need not wait any longer.
-        over.into_iter().flat_map(|serving| serving.wakers).for_each(|waker| waker.wake());
+        afterwards.wake();
         answered
     }
 
@@ -280,25 +281,22 @@ impl Ongoing {
     }
 
     pub(super) fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
-        self.with(Err(SendError::UnknownRequest), |state, id, _| state.conn.log(Some(id), message))
+        self.handle.change(|state, _| match state.is_serving(&self.id, self.serial) {
+            true => state.conn.log(Some(&self.id), message),
+            false if state.conn.is_closed() => Err(SendError::Closed),
+            false => Err(SendError::UnknownRequest),
+        })
     }
 
     fn is_cancelled(&self) -> bool {
-        let mut state = self.handle.lock();
-        state.serving(&self.id, self.serial).is_none_or(|serving| serving.is_cancelled)
+        self.look(true, |state, id| state.conn.is_cancelled(id))
     }
 
-    fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.handle.lock();
-        match state.serving(&self.id, self.serial) {
-            Some(serving) if !serving.is_cancelled => {
-                if !serving.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    serving.wakers.push(cx.waker().clone());
-                }
-                Poll::Pending
-            }
-            _ => Poll::Ready(()),
-        }
+    async fn cancelled(&self) {
+        let is_cancelled = |state: &mut State<role::Server>, id: &RequestId, serial| {
+            (!state.is_serving(id, serial) || state.conn.is_cancelled(id)).then_some(())
+        };
+        self.watch(Change::Cancelled(self.serial), is_cancelled).await;
     }
 }
 

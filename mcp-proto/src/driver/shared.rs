@@ -4,16 +4,18 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Waker};
 
-use super::queue::Queue;
+use super::calls::{Calls, Waiting};
 use super::sync::{self, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
 use super::transport::Runtime;
+use super::watchers::{Change, Watch, Watchers};
 use crate::endpoint::Endpoint;
-use crate::error::{CallError, CloseReason, ErrorObject, Violation};
+use crate::error::{CloseReason, ErrorObject, Violation};
 use crate::event::{Event, PeerInfo};
 use crate::id::RequestId;
 use crate::json::{RawJson, Text};
+use crate::revision::Revision;
 use crate::role::Role;
 use crate::stdio::Connection;
 use crate::time::Instant;
@@ -36,49 +38,39 @@ pub(super) struct State<R> {
     pub(super) conn: Connection<R>,
     /// The driver's task.
     pub(super) driver: Option<Waker>,
-    pub(super) calls: BTreeMap<RequestId, Waiting>,
+    pub(super) calls: Calls,
     /// The calls whose queues were full when something was put in; some may have been emptied since.
     full: BTreeSet<RequestId>,
+    /// The calls whose queues may hold reports that keep the frames they came in.
+    attached: Vec<RequestId>,
     /// Queues that were looked at to see whether they are full.
     #[cfg(test)]
     looks: core::cell::Cell<usize>,
     /// Requests that nobody has accepted yet; `None` where requests are not served.
     pub(super) accepting: Option<VecDeque<Accepted>>,
-    pub(super) requests: BTreeMap<RequestId, Serving>,
-    next_serial: u64,
     pub(super) listeners: Listeners,
     pub(super) closed: Option<CloseReason>,
     /// The driver has ended: what was queued is written, or given up.
     pub(super) is_over: bool,
     /// Reports of calls that have come so far.
     pub(super) reports: u64,
-    /// Futures that look again whenever something happened to the connection as a whole.
-    watchers: Vec<Waker>,
+    /// Futures that wait for a request, for output to leave, and for the connection as a whole.
+    accepting_watchers: Watchers,
+    output_watchers: Watchers,
+    phase_watchers: Watchers,
+    /// Futures that wait for the cancellation of a request, by its serial.
+    cancel_watchers: BTreeMap<u64, Watchers>,
+    next_watcher: u64,
 }
 
-/// A call whose future still waits.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) queue: Queue,
-    pub(super) outcome: Option<Result<RawJson, CallError>>,
-    pub(super) waker: Option<Waker>,
-}
-
-/// A request on its way to `accept`.
+/// A request on its way to `accept`. Its serial tells it from an earlier one with the same id.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) id: RequestId,
     pub(super) serial: u64,
+    pub(super) revision: Revision,
     pub(super) method: Text,
     pub(super) params: Option<RawJson>,
-}
-
-/// A request that somebody answers. Its serial tells it from an earlier one with the same id.
-#[derive(Debug)]
-pub(super) struct Serving {
-    pub(super) serial: u64,
-    pub(super) is_cancelled: bool,
-    pub(super) wakers: Vec<Waker>,
 }
 
 /// What the connection as a whole is listened to with.
@@ -105,8 +97,8 @@ pub(super) struct Afterwards {
 /// Requests after which those who accept and handle them get their turn.
 const BURST: usize = 32;
 
-/// Room for wakers that is kept.
-const KEPT_WAKERS: usize = 16;
+/// Room of lists that is kept.
+const KEPT_ROOM: usize = 16;
 
 /// One event for a listener of the connection.
 pub(super) enum Job {
@@ -124,18 +116,21 @@ impl<R: Role> Shared<R> {
         let state = State {
             conn,
             driver: None,
-            calls: BTreeMap::new(),
+            calls: Calls::default(),
             full: BTreeSet::new(),
+            attached: Vec::new(),
             #[cfg(test)]
             looks: core::cell::Cell::new(0),
             accepting: accepts.then(VecDeque::new),
-            requests: BTreeMap::new(),
-            next_serial: 0,
             listeners: Listeners::default(),
             closed: None,
             is_over: false,
             reports: 0,
-            watchers: Vec::new(),
+            accepting_watchers: Watchers::default(),
+            output_watchers: Watchers::default(),
+            phase_watchers: Watchers::default(),
+            cancel_watchers: BTreeMap::new(),
+            next_watcher: 0,
         };
         sync::Arc::new(Self {
             state: Mutex::new(state),
@@ -181,33 +176,23 @@ impl<R: Role> Shared<R> {
             state.sort(event, now, &mut afterwards);
         }
         state.is_over = true;
-        state.wake_watchers(&mut afterwards);
+        state.wake_all(&mut afterwards);
         let listeners = state.listeners.clone();
         drop(state);
         afterwards.run(&listeners);
     }
 
     /// Why the connection ended, once its driver has too.
-    pub(super) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        self.poll_watch(cx, |state| state.closed.clone().filter(|_| state.is_over))
+    pub(super) async fn over(&self) -> CloseReason {
+        self.watch(Change::Phase, |state| state.closed.clone().filter(|_| state.is_over)).await
     }
 
-    /// Waits until `look` finds something; it looks again whenever the connection has changed.
-    pub(super) fn poll_watch<T>(
-        &self,
-        cx: &mut Context<'_>,
-        look: impl FnOnce(&mut State<R>) -> Option<T>,
-    ) -> Poll<T> {
-        let mut state = self.lock();
-        match look(&mut state) {
-            Some(found) => Poll::Ready(found),
-            None => {
-                if !state.watchers.iter().any(|watcher| watcher.will_wake(cx.waker())) {
-                    state.watchers.push(cx.waker().clone());
-                }
-                Poll::Pending
-            }
-        }
+    /// Waits until `look` finds something; it looks again whenever there was such a change.
+    pub(super) fn watch<T, F>(&self, change: Change, look: F) -> Watch<'_, R, F>
+    where
+        F: FnMut(&mut State<R>) -> Option<T>,
+    {
+        Watch::new(self, change, look)
     }
 }
 
@@ -263,7 +248,7 @@ impl<R: Role> State<R> {
     fn is_full(&self, id: &RequestId) -> bool {
         #[cfg(test)]
         self.looks.set(self.looks.get() + 1);
-        self.calls.get(id).is_some_and(|waiting| waiting.queue.is_full())
+        self.calls.get(id).is_some_and(Waiting::is_full)
     }
 
     /// Sorts what happened to the futures that wait for it. Stops at what a listener of the connection
@@ -289,38 +274,108 @@ impl<R: Role> State<R> {
         if self.is_paused() { Endpoint::poll_event(&mut self.conn) } else { self.conn.poll_event() }
     }
 
-    /// Lets every future look again that waits for the connection as a whole.
-    pub(super) fn wake_watchers(&mut self, afterwards: &mut Afterwards) {
-        afterwards.wakers.append(&mut self.watchers);
+    /// Keeps the waker of a future that waits for such a change.
+    #[must_use]
+    pub(super) fn keep_watcher(
+        &mut self,
+        change: Change,
+        key: &mut Option<u64>,
+        cx: &Context<'_>,
+    ) -> Option<Waker> {
+        let watchers = match change {
+            Change::Request => &mut self.accepting_watchers,
+            Change::Output => &mut self.output_watchers,
+            Change::Phase => &mut self.phase_watchers,
+            Change::Cancelled(serial) => self.cancel_watchers.entry(serial).or_default(),
+        };
+        watchers.keep(key, &mut self.next_watcher, cx)
+    }
+
+    /// Gives back the waker of a future that waits no longer.
+    #[must_use]
+    pub(super) fn release_watcher(&mut self, change: Change, key: Option<u64>) -> Option<Waker> {
+        let released = self.watchers(change)?.release(key);
+        if let Change::Cancelled(serial) = change
+            && self.watchers(change).is_some_and(|watchers| watchers.is_empty())
+        {
+            self.cancel_watchers.remove(&serial);
+        }
+        released
+    }
+
+    /// Before the next input: what came with the last and was not taken yet keeps its own words and no more.
+    pub(super) fn detach(&mut self) {
+        for id in self.attached.drain(..) {
+            if let Some(queue) = self.calls.get_mut(&id).and_then(|call| call.queue.as_mut()) {
+                queue.detach();
+            }
+        }
+        self.attached.shrink_to(KEPT_ROOM);
+    }
+
+    /// Lets every future look again that waits for such a change.
+    pub(super) fn wake_watchers(&mut self, change: Change, afterwards: &mut Afterwards) {
+        if let Some(watchers) = self.watchers(change) {
+            afterwards.wakers.extend(watchers.take());
+        }
+        if let Change::Cancelled(serial) = change {
+            self.cancel_watchers.remove(&serial);
+        }
+    }
+
+    fn watchers(&mut self, change: Change) -> Option<&mut Watchers> {
+        match change {
+            Change::Request => Some(&mut self.accepting_watchers),
+            Change::Output => Some(&mut self.output_watchers),
+            Change::Phase => Some(&mut self.phase_watchers),
+            Change::Cancelled(serial) => self.cancel_watchers.get_mut(&serial),
+        }
+    }
+
+    fn wake_all(&mut self, afterwards: &mut Afterwards) {
+        for change in [Change::Request, Change::Output, Change::Phase] {
+            self.wake_watchers(change, afterwards);
+        }
+        for mut watchers in core::mem::take(&mut self.cancel_watchers).into_values() {
+            afterwards.wakers.extend(watchers.take());
+        }
     }
 
     fn sort(&mut self, event: Event, now: Instant, afterwards: &mut Afterwards) {
-        if !matches!(event, Event::Progress { .. } | Event::Response { .. } | Event::Violation(_)) {
-            self.wake_watchers(afterwards);
-        }
         match event {
             Event::Progress { id, progress } => {
                 self.reports += 1;
                 if let Some(waiting) = self.calls.get_mut(&id) {
-                    waiting.queue.push(progress);
-                    if waiting.queue.is_full() {
-                        self.full.insert(id);
-                    }
+                    let is_attached = waiting.push(progress);
                     afterwards.wakers.extend(waiting.waker.take());
+                    if waiting.is_full() {
+                        self.full.insert(id.clone());
+                    }
+                    if is_attached {
+                        self.attached.push(id);
+                    }
                 }
             }
             Event::Response { id, outcome } => {
                 if let Some(waiting) = self.calls.get_mut(&id) {
-                    waiting.outcome = Some(outcome);
+                    waiting.outcome = Some(outcome.map_err(Box::new));
                     afterwards.wakers.extend(waiting.waker.take());
                 }
             }
             Event::Request { id, method, params } => {
                 self.enqueue(id, method, params, now);
                 afterwards.handed_over += usize::from(self.accepting.is_some());
+                self.wake_watchers(Change::Request, afterwards);
             }
-            Event::Cancelled { id, .. } => self.cancelled(&id, now, afterwards),
-            Event::Closed(reason) => self.closed = Some(reason),
+            Event::Cancelled { id, .. } => {
+                self.cancelled(&id, now, afterwards);
+                // Nothing of it has to leave any more.
+                self.wake_watchers(Change::Output, afterwards);
+            }
+            Event::Closed(reason) => {
+                self.closed = Some(reason);
+                self.wake_all(afterwards);
+            }
             Event::Notification { method, params } if method == "notifications/message" => {
                 match params.as_ref().map(RawJson::decode) {
                     Some(Ok(message)) => afterwards.jobs.push(Job::Log(message)),
@@ -333,7 +388,7 @@ impl<R: Role> State<R> {
                 afterwards.jobs.push(Job::Notification(method, params))
             }
             Event::Violation(violation) => afterwards.jobs.push(Job::Violation(violation)),
-            Event::Ready(_) => {}
+            Event::Ready(_) => self.wake_watchers(Change::Phase, afterwards),
         }
     }
 
@@ -343,11 +398,12 @@ impl<R: Role> State<R> {
             let _ = self.conn.fail(&id, &ErrorObject::method_not_found(), now);
             return;
         };
-        let serial = self.next_serial;
-        self.next_serial += 1;
-        self.requests
-            .insert(id.clone(), Serving { serial, is_cancelled: false, wakers: Vec::new() });
-        accepting.push_back(Accepted { id, serial, method, params });
+        // If it is gone, so is the connection.
+        let (Some(serial), Some(revision)) = (self.conn.serial_of(&id), self.conn.revision_of(&id))
+        else {
+            return;
+        };
+        accepting.push_back(Accepted { id, serial, revision, method, params });
     }
 
     fn cancelled(&mut self, id: &RequestId, now: Instant, afterwards: &mut Afterwards) {
@@ -356,24 +412,25 @@ impl<R: Role> State<R> {
         {
             // Nobody has seen it yet, so nobody needs to.
             accepting.remove(at);
-            self.requests.remove(id);
             self.conn.abandon(id, now);
-            return;
-        }
-        if let Some(serving) = self.requests.get_mut(id) {
-            serving.is_cancelled = true;
-            afterwards.wakers.append(&mut serving.wakers);
+        } else if let Some(serial) = self.conn.serial_of(id) {
+            self.wake_watchers(Change::Cancelled(serial), afterwards);
         }
     }
 
-    /// The request of that id and serial, while it is being answered.
-    pub(super) fn serving(&mut self, id: &RequestId, serial: u64) -> Option<&mut Serving> {
-        self.requests.get_mut(id).filter(|serving| serving.serial == serial)
+    /// The next request that nobody has accepted yet.
+    pub(super) fn accept(&mut self) -> Option<Accepted> {
+        self.accepting.as_mut()?.pop_front()
+    }
+
+    /// Whether the request of that id and serial is still to be answered, or at least to be let go of.
+    pub(super) fn is_serving(&self, id: &RequestId, serial: u64) -> bool {
+        self.conn.serial_of(id) == Some(serial)
     }
 }
 
 impl Afterwards {
-    /// Whether so many requests were handed over that it is the turn of others.
+    /// Whether so many requests were handed over that it is the turn of those who handle them.
     pub(super) fn is_burst(&self) -> bool {
         self.handed_over >= BURST
     }
@@ -404,7 +461,7 @@ impl Afterwards {
     pub(super) fn wake(&mut self) {
         self.handed_over = 0;
         self.wakers.drain(..).for_each(Waker::wake);
-        self.wakers.shrink_to(KEPT_WAKERS);
+        self.wakers.shrink_to(KEPT_ROOM);
     }
 }
 
@@ -455,8 +512,7 @@ mod tests {
             }
             let options = CallOptions::default().tracked();
             let ticket = state.conn.request(&CallTool::new("t"), options, Instant::ZERO).unwrap();
-            let queue = Queue::new(Delivery::Every);
-            state.calls.insert(ticket.id().clone(), Waiting { queue, outcome: None, waker: None });
+            state.calls.insert(ticket.id(), Waiting::new(Delivery::Every));
         }
         let report = |n: usize| {
             format!(
@@ -477,7 +533,7 @@ mod tests {
         assert!(state.is_paused() && state.reports < 2 * REPORTS as u64);
         let id = RequestId::from(2);
         while let Some(waiting) = state.calls.get_mut(&id)
-            && waiting.queue.pop().is_some()
+            && waiting.queue.as_mut().unwrap().pop().is_some()
         {}
         assert!(!state.is_paused());
         state.pump(Instant::ZERO, &mut afterwards);

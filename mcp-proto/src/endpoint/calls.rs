@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::error::{Expired, Limit};
 use crate::id::ProgressToken;
 use crate::progress::Receiver;
+use crate::slots::Slots;
 use crate::time::Instant;
 
 /// One request of ours that waits for its answer.
@@ -58,17 +59,13 @@ pub(crate) struct Deadline {
 /// The table. Ids count up and are never used twice, so an id below the counter that is not here is
 /// over, and one above it never was: nothing needs to be remembered of calls that have ended.
 ///
-/// A call sits in the slot that the low bits of its id name. Where an older call still sits there, the
-/// id is skipped; so a look-up is one step, and nothing is allocated while the number in flight is steady.
+/// Where an older call still sits in the slot of an id, the id is skipped.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calls {
-    slots: Vec<Option<(i64, Call)>>,
+    slots: Slots<Call>,
     last_id: i64,
-    live: usize,
     tokens: BTreeMap<ProgressToken, i64>,
 }
-
-const FIRST_SLOTS: usize = 8;
 
 impl Deadline {
     pub(crate) fn new(after: Option<Duration>, now: Instant) -> Option<Self> {
@@ -120,35 +117,25 @@ impl Call {
 }
 
 impl Calls {
-    /// Bytes that it takes at most: twice the entries that half of it holds, and the callers' own tokens.
+    /// Bytes that it takes at most: the table while it doubles, and the callers' own tokens.
     pub(super) const fn bound(limits: &Limits) -> usize {
         // The engine's own call while it opens the conversation is one more.
         let calls = sum([limits.max_calls, 1]);
-        let slots = if calls < FIRST_SLOTS { FIRST_SLOTS } else { times(4, calls) };
+        let slots = Slots::<Call>::bound(calls);
         sum([
-            times(slots, size_of::<Option<(i64, Call)>>()),
+            times(sum([slots, slots / 2]), size_of::<Option<(i64, Call)>>()),
             tree(calls, size_of::<(ProgressToken, i64)>()),
             times(calls, sum([limits.max_id_len, PART])),
         ])
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.live
+        self.slots.len()
     }
 
     /// The id that the next call will get, so that it can be written before it is entered.
     pub(crate) fn next_id(&self) -> i64 {
-        let slots = if self.must_grow() { self.doubled() } else { self.slots.len() };
-        // Ids that share a slot of the doubled table share one today, so looking there is enough.
-        let is_free = |id: i64| match self.slot(id) {
-            Some(Some((owner, _))) => index(*owner, slots) != index(id, slots),
-            _ => true,
-        };
-        let mut id = self.last_id.saturating_add(1);
-        while !is_free(id) {
-            id = id.saturating_add(1);
-        }
-        id
+        self.slots.next_free(self.last_id.saturating_add(1))
     }
 
     /// The id of the newest call; 0 before the first.
@@ -163,33 +150,27 @@ impl Calls {
 
     /// Enters a call under the id that `next_id` has just named.
     pub(crate) fn insert(&mut self, id: i64, call: Call) {
-        if self.must_grow() {
-            self.grow();
-        }
         if let Tracked::Custom(token) = &call.tracking {
             self.tokens.insert(token.clone(), id);
         }
         self.last_id = id;
-        if let Some(slot) = self.slot_mut(id) {
-            *slot = Some((id, call));
-            self.live += 1;
-        }
+        let displaced = self.slots.insert(id, call);
+        debug_assert!(displaced.is_none(), "its slot was free");
     }
 
     pub(crate) fn get(&self, id: i64) -> Option<&Call> {
-        self.slot(id)?.as_ref().filter(|(owner, _)| *owner == id).map(|(_, call)| call)
+        self.slots.get(id)
     }
 
     pub(crate) fn get_mut(&mut self, id: i64) -> Option<&mut Call> {
-        self.slot_mut(id)?.as_mut().filter(|(owner, _)| *owner == id).map(|(_, call)| call)
+        self.slots.get_mut(id)
     }
 
     pub(crate) fn remove(&mut self, id: i64) -> Option<Call> {
-        let (_, call) = self.slot_mut(id)?.take_if(|(owner, _)| *owner == id)?;
+        let call = self.slots.remove(id)?;
         if let Tracked::Custom(token) = &call.tracking {
             self.tokens.remove(token);
         }
-        self.live -= 1;
         Some(call)
     }
 
@@ -208,21 +189,20 @@ impl Calls {
 
     /// The ids in flight, oldest first.
     pub(crate) fn ids(&self) -> Vec<i64> {
-        let mut ids: Vec<i64> = self.slots.iter().flatten().map(|(id, _)| *id).collect();
+        let mut ids: Vec<i64> = self.slots.iter().map(|(id, _)| id).collect();
         ids.sort_unstable();
         ids
     }
 
     #[cfg(feature = "testing")]
     pub(super) fn digest(&self, front: Place, digest: &mut Digest<'_>) {
-        let Self { slots, last_id, live, tokens } = self;
-        digest.put((slots.len(), last_id, live, tokens));
-        for (at, slot) in slots.iter().enumerate() {
-            let Some((id, call)) = slot else { continue };
+        let Self { slots, last_id, tokens } = self;
+        digest.put((slots.slots(), last_id, slots.len(), tokens));
+        for (id, call) in slots.iter() {
             // When it started is only told.
             let Call { purpose, tracking, queued, receiver, started: _, idle, total, lenient } =
                 call;
-            digest.put((at, id, purpose, tracking, lenient));
+            digest.put((id, purpose, tracking, lenient));
             digest.put(queued.map(|place| place.behind(front)));
             receiver.digest(digest);
             for deadline in [idle, total] {
@@ -231,41 +211,6 @@ impl Calls {
             }
         }
     }
-
-    fn must_grow(&self) -> bool {
-        self.live * 2 >= self.slots.len()
-    }
-
-    fn doubled(&self) -> usize {
-        (self.slots.len() * 2).max(FIRST_SLOTS)
-    }
-
-    /// Doubles the table. Ids that differ in the low bits differ in one bit more, so none collide.
-    fn grow(&mut self) {
-        let doubled = self.doubled();
-        let old = core::mem::take(&mut self.slots);
-        self.slots.resize_with(doubled, || None);
-        for (id, call) in old.into_iter().flatten() {
-            if let Some(slot) = self.slot_mut(id) {
-                *slot = Some((id, call));
-            }
-        }
-    }
-
-    fn slot(&self, id: i64) -> Option<&Option<(i64, Call)>> {
-        self.slots.get(index(id, self.slots.len())?)
-    }
-
-    fn slot_mut(&mut self, id: i64) -> Option<&mut Option<(i64, Call)>> {
-        let index = index(id, self.slots.len())?;
-        self.slots.get_mut(index)
-    }
-}
-
-/// The slot of an id in a table whose length is a power of two.
-fn index(id: i64, slots: usize) -> Option<usize> {
-    let mask = u64::try_from(slots.checked_sub(1)?).ok()?;
-    usize::try_from(u64::try_from(id).ok()? & mask).ok()
 }
 
 #[cfg(test)]
@@ -305,7 +250,7 @@ mod tests {
         assert_eq!(calls.len(), kept.len());
         assert_eq!(calls.ids(), kept);
         assert!(kept.iter().all(|id| calls.get(*id).is_some()));
-        assert!(calls.slots.len() <= 4 * kept.len());
+        assert!(calls.slots.slots() <= 4 * kept.len());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The machine itself: role-blind bookkeeping behind `Endpoint`.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
@@ -44,7 +45,8 @@ pub(crate) struct Core {
     pub(super) held_len: usize,
     pub(super) events: VecDeque<Event>,
     pub(super) answers: Answers,
-    pub(super) progress_layout: ProgressLayout,
+    /// How the peer writes its reports, once it has sent one.
+    pub(super) progress_layout: Option<Box<ProgressLayout>>,
     pub(super) reports: Reports,
     pub(super) peer: Option<PeerInfo>,
     /// When the connection ends because the peer does not read.
@@ -158,6 +160,7 @@ impl Core {
             Deadlines::bound(limits),
             Outbox::bound(limits, forced, forced_len),
             queue(events, size_of::<Event>()),
+            size_of::<ProgressLayout>(),
             // The beginnings of lines that are no JSON, in characters that stand for a byte each.
             times(limits.max_events, MAX_VIOLATION_LEN),
             times(limits.max_calls, MAX_REFUSAL_LEN),
@@ -183,12 +186,13 @@ impl Core {
             requests: Requests::default(),
             batches: Batches::new(&limits),
             deadlines: Deadlines::default(),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(),
             held: VecDeque::new(),
             held_len: 0,
-            events: VecDeque::new(),
+            // Mostly there is one at a time, and connections idle.
+            events: VecDeque::with_capacity(1),
             answers: Answers::new(&limits),
-            progress_layout: ProgressLayout::unknown(),
+            progress_layout: None,
             reports: Reports::new(&limits),
             peer: None,
             stall_at: None,
@@ -350,18 +354,39 @@ impl Core {
         }
     }
 
-    pub(crate) fn poll_timeout(&self) -> Option<(Instant, DeadlineReason)> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let timer = self.deadlines.next().map(|(at, _)| at);
+        let rare = [self.stall_due(), self.drain_due(), self.input_due(), self.room_due()];
+        timer.into_iter().chain(rare.into_iter().flatten()).min()
+    }
+
+    pub(crate) fn deadline_reason(&self) -> Option<DeadlineReason> {
         let timer = self.deadlines.next().map(|(at, timer)| (at, self.reason(timer, at)));
-        let stall = self.stall_at.or_else(|| self.is_full_unwatched().then_some(self.clock));
-        let stall = stall.map(|at| (at, DeadlineReason::Stall));
-        let drain = match self.phase {
-            Phase::Draining { until, .. } => Some((until, DeadlineReason::Drain)),
-            _ => None,
-        };
-        let has_room = self.holds_input && self.has_room() && !self.is_closed();
-        let input = has_room.then_some((self.clock, DeadlineReason::Input));
-        let room = self.has_unused_room().then_some((self.clock, DeadlineReason::Room));
-        [timer, stall, drain, input, room].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let stall = self.stall_due().map(|at| (at, DeadlineReason::Stall));
+        let drain = self.drain_due().map(|at| (at, DeadlineReason::Drain));
+        let input = self.input_due().map(|at| (at, DeadlineReason::Input));
+        let room = self.room_due().map(|at| (at, DeadlineReason::Room));
+        let all = [timer, stall, drain, input, room].into_iter().flatten();
+        all.min_by_key(|(at, _)| *at).map(|(_, reason)| reason)
+    }
+
+    fn stall_due(&self) -> Option<Instant> {
+        self.stall_at.or_else(|| self.is_full_unwatched().then_some(self.clock))
+    }
+
+    fn drain_due(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Draining { until, .. } => Some(until),
+            Phase::Open | Phase::Closed => None,
+        }
+    }
+
+    fn room_due(&self) -> Option<Instant> {
+        self.has_unused_room().then_some(self.clock)
+    }
+
+    fn input_due(&self) -> Option<Instant> {
+        (self.holds_input && self.has_room() && !self.is_closed()).then_some(self.clock)
     }
 
     // Look.
@@ -392,6 +417,10 @@ impl Core {
         self.requests.get(id).map(|inbound| inbound.speech.revision)
     }
 
+    pub(crate) fn serial_of(&self, id: &RequestId) -> Option<u64> {
+        self.requests.get(id).map(|inbound| inbound.serial)
+    }
+
     pub(crate) fn last_report(&self, id: &RequestId) -> Option<(f64, Option<f64>)> {
         self.requests.get(id).and_then(|inbound| inbound.reporter.as_ref())?.sender.last()
     }
@@ -406,6 +435,10 @@ impl Core {
 
     pub(crate) fn requests_in_flight(&self) -> usize {
         self.requests.len()
+    }
+
+    pub(crate) fn has_output(&self, bytes: usize) -> bool {
+        self.outbox.len() >= bytes
     }
 
     pub(crate) fn has_event(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What arrives: one message at a time, to the table that it concerns.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 
 use bytes::Bytes;
 
@@ -20,8 +21,8 @@ use crate::revision::{Era, Revision};
 use crate::time::Instant;
 use crate::types::{EmptyResult, Progress, meta};
 use crate::wire::{
-    ErrorId, Malformed, MalformedKind, Message, PeerError, ProgressFields, Salvaged, read_message,
-    salvage,
+    ErrorId, Malformed, MalformedKind, Message, PeerError, ProgressFields, ProgressLayout,
+    Salvaged, read_message, salvage,
 };
 
 impl Core {
@@ -32,7 +33,8 @@ impl Core {
         if self.is_closed() {
             return;
         }
-        if let Some(fields) = self.progress_layout.read(&frame) {
+        let layout = self.progress_layout.as_ref();
+        if let Some(fields) = layout.and_then(|layout| layout.read(&frame)) {
             self.handle_progress(&frame, &fields, at);
             self.settle();
             return;
@@ -156,7 +158,7 @@ impl Core {
                 self.violation(Violation::TooManyRequests);
             }
             Verdict::Pass(speech) => {
-                let reporter = self.reporter(params);
+                let reporter = self.reporter(params).map(Box::new);
                 let batch = self.batches.reading();
                 if let Some(batch) = batch {
                     self.batches.join(batch);
@@ -165,6 +167,7 @@ impl Core {
                     vacancy,
                     id.clone(),
                     Inbound {
+                        serial: 0, // given when it is entered
                         speech,
                         reporter,
                         cancelled: false,
@@ -228,7 +231,8 @@ impl Core {
         match &*method {
             b"notifications/progress" => {
                 let fields = ProgressFields::new(params.as_ref());
-                self.progress_layout.learn(frame, &fields);
+                let unknown = || Box::new(ProgressLayout::unknown());
+                self.progress_layout.get_or_insert_with(unknown).learn(frame, &fields);
                 self.handle_progress(frame, &fields, at);
             }
             b"notifications/cancelled" => self.handle_cancelled(frame, params),

@@ -234,14 +234,14 @@ impl<R: Role> Endpoint<R> {
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next, if nothing else happens.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.core.poll_timeout().map(|(at, _)| at)
+        self.core.poll_timeout()
     }
 
     // Look.
 
     /// Why [`poll_timeout`](Self::poll_timeout) says what it says: for a debugger.
     pub fn deadline_reason(&self) -> Option<DeadlineReason> {
-        self.core.poll_timeout().map(|(_, reason)| reason)
+        self.core.deadline_reason()
     }
 
     /// The peer, once it is known.
@@ -311,6 +311,16 @@ impl<R: Role> Endpoint<R> {
     #[cfg(feature = "testing")]
     pub fn digest(&self, now: Instant, hasher: &mut dyn ::core::hash::Hasher) {
         self.core.digest(&mut crate::digest::Digest::new(now, hasher));
+    }
+
+    /// What tells a request of the peer from earlier ones with its id.
+    pub(crate) fn serial_of(&self, id: &RequestId) -> Option<u64> {
+        self.core.serial_of(id)
+    }
+
+    /// Whether so many bytes of output wait.
+    pub(crate) fn has_output(&self, bytes: usize) -> bool {
+        self.core.has_output(bytes)
     }
 
     /// Whether [`poll_event`](Self::poll_event) has one.

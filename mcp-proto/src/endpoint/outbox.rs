@@ -99,6 +99,11 @@ impl Outbox {
         ])
     }
 
+    pub(super) fn new() -> Self {
+        // Mostly there is one at a time, and connections idle.
+        Self { messages: VecDeque::with_capacity(1), ..Self::default() }
+    }
+
     /// Bytes not taken yet, revoked ones included.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.start

@@ -1,5 +1,6 @@
 //! Requests of the peer that wait for an answer.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use super::batches::BatchKey;
@@ -16,9 +17,11 @@ use crate::time::Instant;
 /// One request that we must answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Inbound {
+    /// Tells it from earlier requests with its id.
+    pub(crate) serial: u64,
     pub(crate) speech: Speech,
-    /// Progress of the request, if it asked for any.
-    pub(crate) reporter: Option<Reporter>,
+    /// Progress of the request, if it asked for any. Most do not, and many may wait.
+    pub(crate) reporter: Option<Box<Reporter>>,
     /// The peer no longer wants the answer; the application has not let go of it yet.
     pub(crate) cancelled: bool,
     /// Where its last notification was queued: progress or a log message.
@@ -52,13 +55,16 @@ impl Inbound {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Requests {
     entries: VecDeque<(RequestId, Inbound)>,
+    /// Requests that were ever entered.
+    entered: u64,
 }
 
 impl Requests {
     /// Bytes that it takes at most, ids, tokens and waiting progress included.
     pub(super) const fn bound(limits: &Limits) -> usize {
         let name = sum([limits.max_id_len, MAX_NUMBER_LEN, PART]);
-        let inbound = sum([times(2, name), Sender::bound(limits.max_milestones)]);
+        let reporter = sum([size_of::<Reporter>(), Sender::bound(limits.max_milestones)]);
+        let inbound = sum([times(2, name), reporter]);
         sum([
             queue(limits.max_requests, size_of::<(RequestId, Inbound)>()),
             times(limits.max_requests, inbound),
@@ -92,7 +98,9 @@ impl Requests {
     }
 
     /// Enters a request where it belongs; nothing may have been entered or taken since that was found.
-    pub(crate) fn insert(&mut self, vacancy: Vacancy, id: RequestId, inbound: Inbound) {
+    pub(crate) fn insert(&mut self, vacancy: Vacancy, id: RequestId, mut inbound: Inbound) {
+        inbound.serial = self.entered;
+        self.entered += 1;
         self.entries.insert(vacancy.0.min(self.entries.len()), (id, inbound));
     }
 
@@ -117,16 +125,17 @@ impl Requests {
 
     #[cfg(feature = "testing")]
     pub(super) fn digest(&self, front: Place, digest: &mut Digest<'_>) {
-        let Self { entries } = self;
+        let Self { entries, entered: _ } = self;
         digest.put(entries.len());
         for (id, inbound) in entries {
-            let Inbound { speech, reporter, cancelled, queued, flush_at, batch } = inbound;
+            let Inbound { serial: _, speech, reporter, cancelled, queued, flush_at, batch } =
+                inbound;
             digest.put((id, speech, cancelled, batch));
             digest.put(queued.map(|place| place.behind(front)));
             digest.put(flush_at.is_some());
             digest.time(flush_at.unwrap_or_default());
             digest.put(reporter.is_some());
-            if let Some(Reporter { token, sender }) = reporter {
+            if let Some(Reporter { token, sender }) = reporter.as_deref() {
                 digest.put(token);
                 sender.digest(digest);
             }
