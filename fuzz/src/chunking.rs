@@ -2,19 +2,28 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
-use mcp_proto::role::Role;
+use std::time::Duration;
+
+use mcp_proto::role::{Role, Server};
 use mcp_proto::testing::{take_events, take_output};
 use mcp_proto::{
-    CallOptions, CallTool, ClientConfig, Connection, Instant, ListTools, Revision, ServerConfig,
+    CallOptions, CallTool, ClientConfig, Connection, Instant, Limits, ListTools, Revision,
+    ServerConfig,
 };
 
 use crate::wire::{LATER, client, server};
 
-/// The first byte chooses the side and the revision, the second how the rest is cut: below 128, into
-/// pieces of that many bytes and one; from 128, into pieces of growing and shrinking length.
+/// The first byte chooses the side and the revision, from 128 a client that has not met its server yet; the second
+/// how the rest is cut: below 128, into pieces of that many bytes and one; from 128, into pieces of growing and
+/// shrinking length.
 pub fn chunking(input: &[u8]) {
     let [side, cut, stream @ ..] = input else { return };
     let now = Instant::ZERO;
+    let bound = Limits::default().memory_bound::<Server>();
+    if *side >= 128 {
+        let config = ClientConfig::new("chunking", "1").probe_timeout(Duration::from_secs(5));
+        return compare(Connection::client(config, now), stream, *cut, bound, now);
+    }
     let revision = Revision::ALL[usize::from(side >> 1) % Revision::ALL.len()];
     if side & 1 == 0 {
         let mut client = client(ClientConfig::new("chunking", "1"), revision, now);
@@ -25,13 +34,21 @@ pub fn chunking(input: &[u8]) {
         let _plain = client.request(&ListTools::new(), CallOptions::default(), now).expect("room");
         let _mine = client.request(&call, mine, now).expect("room");
         take_output(&mut client);
-        compare(client, stream, *cut, now);
+        compare(client, stream, *cut, bound, now);
     } else {
-        compare(server(ServerConfig::new("chunking", "1"), revision, now), stream, *cut, now);
+        let server = server(ServerConfig::new("chunking", "1"), revision, now);
+        compare(server, stream, *cut, bound, now);
     }
 }
 
-fn compare<R: Role + Clone>(whole: Connection<R>, stream: &[u8], cut: u8, now: Instant) {
+/// What is said never takes more than all that a connection may hold: `bound`.
+fn compare<R: Role + Clone>(
+    whole: Connection<R>,
+    stream: &[u8],
+    cut: u8,
+    bound: usize,
+    now: Instant,
+) {
     let mut pieces = whole.clone();
     let mut seen = Vec::new();
     for piece in cut_up(stream, cut) {
@@ -49,7 +66,9 @@ fn compare<R: Role + Clone>(whole: Connection<R>, stream: &[u8], cut: u8, now: I
         connection.handle_timeout(LATER);
     }
     assert_eq!(take_events(&mut pieces), take_events(&mut whole), "the end depends on the cuts");
-    assert_eq!(take_output(&mut pieces), take_output(&mut whole), "the answers depend on the cuts");
+    let said = take_output(&mut pieces);
+    assert_eq!(said, take_output(&mut whole), "the answers depend on the cuts");
+    assert!(said.len() <= bound, "{} bytes wait to be read", said.len());
 }
 
 /// What decides the future of a machine, in a number.
