@@ -417,6 +417,7 @@ impl Core {
         self.requests.get(id).map(|inbound| inbound.speech.revision)
     }
 
+    #[cfg(feature = "driver")]
     pub(crate) fn serial_of(&self, id: &RequestId) -> Option<u64> {
         self.requests.get(id).map(|inbound| inbound.serial)
     }
@@ -437,6 +438,7 @@ impl Core {
         self.requests.len()
     }
 
+    #[cfg(feature = "driver")]
     pub(crate) fn has_output(&self, bytes: usize) -> bool {
         self.outbox.len() >= bytes
     }

@@ -314,16 +314,19 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// What tells a request of the peer from earlier ones with its id.
+    #[cfg(feature = "driver")]
     pub(crate) fn serial_of(&self, id: &RequestId) -> Option<u64> {
         self.core.serial_of(id)
     }
 
     /// Whether so many bytes of output wait.
+    #[cfg(feature = "driver")]
     pub(crate) fn has_output(&self, bytes: usize) -> bool {
         self.core.has_output(bytes)
     }
 
     /// Whether [`poll_event`](Self::poll_event) has one.
+    #[cfg(feature = "driver")]
     pub(crate) fn has_event(&self) -> bool {
         self.core.has_event()
     }

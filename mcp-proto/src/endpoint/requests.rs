@@ -17,7 +17,8 @@ use crate::time::Instant;
 /// One request that we must answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Inbound {
-    /// Tells it from earlier requests with its id.
+    /// Tells it from earlier requests with its id, which only the driver needs.
+    #[cfg_attr(not(feature = "driver"), allow(dead_code))]
     pub(crate) serial: u64,
     pub(crate) speech: Speech,
     /// Progress of the request, if it asked for any. Most do not, and many may wait.
