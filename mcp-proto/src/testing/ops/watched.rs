@@ -53,6 +53,8 @@ pub struct Watched<R> {
     told: Vec<Event>,
     written: Vec<u8>,
     deeds: Vec<Deed>,
+    /// The transport was said to have failed.
+    has_failed: bool,
 }
 
 impl Watched<Client> {
@@ -85,6 +87,7 @@ impl<R: Role> Watched<R> {
             told: Vec::new(),
             written: Vec::new(),
             deeds: Vec::new(),
+            has_failed: false,
         }
     }
 
@@ -205,7 +208,10 @@ impl<R: Role> Watched<R> {
                 self.connection.handle_timeout(Instant::from_nanos(earlier));
             }
             Operation::Close => self.connection.close(now),
-            Operation::FailTransport => self.connection.handle_transport_error(now),
+            Operation::FailTransport => {
+                self.has_failed = true;
+                self.connection.handle_transport_error(now);
+            }
         }
         self.check();
     }
@@ -524,9 +530,9 @@ impl<R: Role> Watched<R> {
         self.connection.handle_timeout(Instant::from_nanos(u64::MAX / 2));
         assert_eq!(self.connection.poll_event(), None, "an event after the last");
         self.check();
-        // An end by force leaves no time to finish a line.
-        let is_whole = matches!(self.closed, Some(CloseReason::Local | CloseReason::Eof { .. }));
-        if is_whole {
+        // An end by force leaves no time to finish a line, nor does a transport that fails behind an orderly one.
+        let is_orderly = matches!(self.closed, Some(CloseReason::Local | CloseReason::Eof { .. }));
+        if is_orderly && !self.has_failed {
             assert!(self.spoken.unfinished().is_empty(), "the last line has no end");
             self.check_cancels();
         }
