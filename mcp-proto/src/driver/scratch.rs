@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn text_is_written_anew_each_time_and_nested_text_elsewhere() {
         written(|outer| {
-            outer.extend([1; 2 * SCRATCH_LEN]);
+            outer.resize(2 * SCRATCH_LEN, 1);
             written(|inner| assert!(inner.is_empty()));
             assert_eq!(outer.len(), 2 * SCRATCH_LEN);
         });
