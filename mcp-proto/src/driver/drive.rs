@@ -27,7 +27,7 @@ pub struct Driver<R: Role, T> {
     io: Pin<Box<T>>,
     /// What is left to do after a look at the state; empty between polls, and kept for its room.
     afterwards: Afterwards,
-    /// How much is offered to the transport: twice what it took last.
+    /// How much is offered to the transport: twice what it took last, if that was not all.
     offer: usize,
     needs_flush: bool,
     /// More requests came in one read than were handed over yet: nothing is read before they are, and answers
@@ -218,7 +218,10 @@ impl<R: Role, T: Transport> Driver<R, T> {
         self.afterwards.wake();
         match wrote {
             Poll::Ready(Ok(1..)) => {
-                self.offer = (2 * written).clamp(LEAST_OFFER, SCRATCH_LEN);
+                self.offer = match written {
+                    all if all == output.len() => SCRATCH_LEN,
+                    some => (2 * some).clamp(LEAST_OFFER, SCRATCH_LEN),
+                };
                 self.needs_flush = true;
                 if is_all && self.flush(cx) { Wrote::All } else { Wrote::Some }
             }
