@@ -264,7 +264,7 @@ mod tests {
     use crate::config::{CallOptions, Limits, Timeouts};
     use crate::endpoint::DeadlineReason;
     use crate::error::{CallError, CloseReason};
-    use crate::progress::Weight;
+    use crate::progress::{Pacing, Weight};
     use crate::revision::Revision;
     use crate::types::{CallTool, Progress};
     use alloc::format;
@@ -465,6 +465,28 @@ mod tests {
         else {
             panic!("{events:?}")
         };
+    }
+
+    #[test]
+    fn progress_that_waited_for_room_is_not_due_after_the_end() {
+        let limits = Limits { max_outbox_len: 100, ..Limits::default() };
+        let config = ServerConfig::new("s", "1").limits(limits).pacing(Pacing::UNLIMITED);
+        let mut server = Connection::server(config);
+        server.handle_input(
+            b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"t\",\"_meta\":{\
+              \"progressToken\":1,\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\
+              \"io.modelcontextprotocol/clientCapabilities\":{}}}}\n",
+            Instant::ZERO,
+        );
+        assert!(matches!(server.poll_event(), Some(Event::Request { .. })));
+        for step in 0..4 {
+            let report = Progress::new(f64::from(step));
+            server.report(&1.into(), report, Weight::Ordinary, Instant::ZERO).unwrap();
+        }
+        assert!(!server.wants_input(), "the last of them waits");
+        server.handle_transport_error(Instant::ZERO);
+        assert!(server.is_closed());
+        assert_eq!((server.poll_timeout(), waiting(&mut server)), (None, 0));
     }
 
     #[test]

@@ -225,6 +225,7 @@ impl Core {
         self.held_len = 0;
         self.deadlines.clear();
         self.stall_at = None;
+        self.holds_progress = false;
         if matches!(reason, CloseReason::Local | CloseReason::Eof { .. }) {
             self.batches.release(&mut self.outbox);
         } else {
