@@ -146,7 +146,7 @@ impl Message {
             Self::Initialized => r#""method":"notifications/initialized""#.into(),
             Self::TooLong(id) => {
                 format!(
-                    r#""id":{},"method":"tools/call","params":{{"x":"{:x<2000}"}}"#,
+                    r#""id":{},"method":"tools/call","params":{{"x":"{:x<4000}"}}"#,
                     id.text(calls),
                     ""
                 )

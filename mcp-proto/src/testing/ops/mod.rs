@@ -25,6 +25,7 @@ mod handler;
 mod message;
 mod operation;
 mod pair;
+mod patience;
 mod record;
 mod solo;
 mod spoken;
@@ -131,6 +132,7 @@ mod tests {
             step: Step::Forward(by),
             total: None,
             weight: Weight::Ordinary,
+            padding: 0,
         };
         let mut steps = Vec::new();
         for token in [first, second, second] {

@@ -36,6 +36,8 @@ pub enum Operation {
         total: Option<f64>,
         /// What becomes of it if it comes too fast.
         weight: Weight,
+        /// How long its message is, in steps of three bytes.
+        padding: u8,
     },
     /// Sends a log message, for a request or for none.
     Log(Option<u8>),
@@ -43,6 +45,9 @@ pub enum Operation {
     Poll(u8),
     /// Begins to write so many bytes; the next `Transmit` or `Drain` says how many of them were written.
     Lend(u16),
+    /// Begins to write everything that waits, as a transport that does not share the connection; the next
+    /// `Transmit` or `Drain` says how much of it was written.
+    PollTransmit,
     /// Writes so many bytes.
     Transmit(u16),
     /// Takes every event and writes everything.
@@ -67,6 +72,8 @@ pub struct CallPlan {
     pub idle: Option<u16>,
     /// Its total deadline in milliseconds.
     pub total: Option<u16>,
+    /// How long its argument is, in steps of three bytes.
+    pub padding: u8,
 }
 
 /// Under which token progress is asked for.

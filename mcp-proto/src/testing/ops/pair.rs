@@ -9,6 +9,7 @@ use super::operation::{Operation, PairSchedule, PairStep};
 use super::record::{Answer, Deed, Ending, FIRST_CODE};
 use super::solo::{client_config, limits, met, server_config};
 use super::watched::Watched;
+use crate::config::ClientConfig;
 use crate::error::{CallError, CloseReason, ErrorObject, Violation};
 use crate::event::Event;
 use crate::id::RequestId;
@@ -23,6 +24,7 @@ impl PairSchedule {
     /// Does every step and checks at each end what [`Watched`] promises; and between the two:
     ///
     /// - neither finds fault with the other, except with what crossed a cancel or a deadline on its way;
+    /// - the handshake times out only when that is due, and if its answer had not arrived in time;
     /// - a call that is answered gets what was answered to it and nothing else, behind every report that was
     ///   to come before, the last one and every milestone included;
     /// - when nothing is cut, lost or late any more, everything ends without time passing, and all tables are
@@ -49,6 +51,10 @@ struct Two {
     of_client: BTreeMap<u64, Errand>,
     of_server: BTreeMap<u64, Errand>,
     now: Instant,
+    /// A line that the client has heard in part, while it waits for the answer to its `initialize`.
+    half: Vec<u8>,
+    /// When that answer had arrived.
+    opened: Option<Instant>,
     /// A stream was cut or a transport failed: what is on its way may be lost.
     is_broken: bool,
 }
@@ -78,7 +84,7 @@ struct Errand {
 
 impl Two {
     fn new(plan: &PairSchedule) -> Self {
-        let now = Instant::from_nanos(1);
+        let now = BEGAN;
         let client = client_config(plan.revision, plan.probes);
         let server = server_config(plan.paced);
         let (client, server) = if plan.met {
@@ -95,6 +101,8 @@ impl Two {
             of_client: BTreeMap::new(),
             of_server: BTreeMap::new(),
             now,
+            half: Vec::new(),
+            opened: None,
             is_broken: false,
         }
     }
@@ -140,8 +148,8 @@ impl Two {
         account(&mut self.of_client, &mut self.of_server, deeds);
         let deeds = self.server.take_deeds();
         account(&mut self.of_server, &mut self.of_client, deeds);
-        judge(&mut self.client, &mut self.of_client);
-        judge(&mut self.server, &mut self.of_server);
+        judge(&mut self.client, &mut self.of_client, self.opened);
+        judge(&mut self.server, &mut self.of_server, None);
         forward(&mut self.client, &mut self.to_server);
         forward(&mut self.server, &mut self.to_client);
     }
@@ -154,6 +162,9 @@ impl Two {
         let arrived: Vec<u8> = pipe.bytes.drain(..count).collect();
         let ends = pipe.bytes.is_empty() && pipe.is_cut && !pipe.is_over;
         pipe.is_over |= ends;
+        if to == End::Client {
+            self.note_opening(&arrived);
+        }
         match to {
             End::Client if count > 0 => self.client.handle_input(&arrived, now),
             End::Server if count > 0 => self.server.handle_input(&arrived, now),
@@ -165,6 +176,20 @@ impl Two {
             _ => {}
         }
         count > 0 || ends
+    }
+
+    /// The client hears these bytes: is its `initialize` answered?
+    fn note_opening(&mut self, arrived: &[u8]) {
+        if self.opened.is_some() || self.client.connection().peer().is_some() {
+            return;
+        }
+        self.half.extend_from_slice(arrived);
+        while let Some(end) = self.half.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.half.drain(..=end).collect();
+            if self.client.is_opening(&line) {
+                self.opened = Some(self.now);
+            }
+        }
     }
 
     /// Everything moves until nothing does; no time passes.
@@ -253,14 +278,22 @@ fn account(own: &mut BTreeMap<u64, Errand>, of_peer: &mut BTreeMap<u64, Errand>,
     }
 }
 
-/// Looks at what an end was told.
-fn judge<R: Role>(end: &mut Watched<R>, errands: &mut BTreeMap<u64, Errand>) {
+/// When two ends begin to talk.
+const BEGAN: Instant = Instant::from_nanos(1);
+
+/// Looks at what an end was told, whose `initialize` was answered at `opened`.
+fn judge<R: Role>(
+    end: &mut Watched<R>,
+    errands: &mut BTreeMap<u64, Errand>,
+    opened: Option<Instant>,
+) {
     for event in end.take_events() {
         match event {
             Event::Progress { id, progress } => {
                 let (number, errand) = errand_of(end, errands, &id);
                 if let Some(message) = &progress.message {
-                    assert_eq!(message.as_str(), number.to_string(), "progress of another call");
+                    let named = message.as_str().split(' ').next();
+                    assert_eq!(named, Some(&*number.to_string()), "progress of another call");
                 }
                 errand.seen.push(progress.progress);
             }
@@ -275,14 +308,19 @@ fn judge<R: Role>(end: &mut Watched<R>, errands: &mut BTreeMap<u64, Errand>) {
                 );
             }
             Event::Closed(reason) => {
-                let is_fit = matches!(
-                    reason,
-                    CloseReason::Local
-                        | CloseReason::Eof { .. }
-                        | CloseReason::Transport
-                        | CloseReason::HandshakeTimeout
-                        | CloseReason::Stalled
-                );
+                let is_fit = match reason {
+                    CloseReason::HandshakeTimeout => {
+                        // Later, if it has probed before.
+                        let due = BEGAN + ClientConfig::new("", "").handshake_timeout;
+                        end.latest() >= due && opened.is_none_or(|opened| opened > due)
+                    }
+                    // Whether that is true is known where the bytes wait.
+                    CloseReason::Stalled
+                    | CloseReason::Local
+                    | CloseReason::Eof { .. }
+                    | CloseReason::Transport => true,
+                    _ => false,
+                };
                 assert!(is_fit, "no reason to close: {reason}");
             }
             _ => {}

@@ -84,12 +84,12 @@ impl SoloSchedule {
 /// Limits so low that a few steps reach them.
 pub(super) fn limits() -> Limits {
     Limits {
-        max_message_len: 1 << 10,
+        max_message_len: 2 << 10,
         max_depth: 8,
         max_id_len: 16,
         max_calls: 4,
         max_requests: 4,
-        max_outbox_len: 2 << 10,
+        max_outbox_len: 1 << 10,
         max_error_answers_per_second: 4,
         max_error_answers: 16,
         max_milestones: 3,

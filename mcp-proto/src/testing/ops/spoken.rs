@@ -59,6 +59,13 @@ impl Spoken {
         self.asked.contains(&id.to_string())
     }
 
+    /// Whether a line is the result of an `initialize` that has left. After an error another one may follow.
+    pub(super) fn is_opening(&self, line: &[u8]) -> bool {
+        let Ok(message) = Raw::parse(line, usize::MAX) else { return false };
+        let id = message.get("id").map(key);
+        message.get("result").is_some() && id.is_some_and(|id| self.uncancellable.contains(&id))
+    }
+
     pub(super) fn cancels_of(&self, id: &RequestId) -> usize {
         self.cancels.get(&id.to_string()).copied().unwrap_or_default()
     }

@@ -10,6 +10,7 @@ use std::hash::DefaultHasher;
 
 use super::message::InFlight;
 use super::operation::{CallPlan, Operation, Step, TokenPlan, pick};
+use super::patience::Patience;
 use super::record::{Answer, Asked, CallRecord, Deed, Ending, FIRST_CODE, number_of, token_of};
 use super::spoken::Spoken;
 use crate::config::{CallOptions, Timeouts};
@@ -32,6 +33,7 @@ use crate::types::{CallToolResult, LogLevel, LogMessage, Progress};
 ///   that left before it and that this end gave up, and exactly once; a request is answered at most once, with
 ///   its own id, digit for digit; progress leaves only while its request waits, and increases;
 /// - nothing is told and nothing is written after the end; waking twice does nothing; no deadline stays that is due;
+/// - it is closed as stalled only if bytes waited all the time of the stall timeout and none of them was taken;
 /// - no table is above its limit, and all are empty once it is closed.
 #[derive(Clone, Debug)]
 pub struct Watched<R> {
@@ -46,6 +48,7 @@ pub struct Watched<R> {
     seen: BTreeMap<RequestId, bool>,
     spoken: Spoken,
     closed: Option<CloseReason>,
+    patience: Patience,
     /// Bytes that were still to be written when the end was seen.
     left: Option<usize>,
     /// What is being written right now.
@@ -73,7 +76,7 @@ impl Watched<Server> {
 
 impl<R: Role> Watched<R> {
     fn new(connection: Connection<R>, end: End, now: Instant) -> Self {
-        Self {
+        let mut watched = Self {
             connection,
             end,
             now,
@@ -82,13 +85,16 @@ impl<R: Role> Watched<R> {
             seen: BTreeMap::new(),
             spoken: Spoken::default(),
             closed: None,
+            patience: Patience::new(now),
             left: None,
             lent: None,
             told: Vec::new(),
             written: Vec::new(),
             deeds: Vec::new(),
             has_failed: false,
-        }
+        };
+        watched.note_waiting();
+        watched
     }
 
     /// The connection, to look at.
@@ -127,6 +133,16 @@ impl<R: Role> Watched<R> {
     /// Whether anything is left to write.
     pub(super) fn has_output(&self) -> bool {
         self.lent.is_some() || self.left != Some(0)
+    }
+
+    /// The latest time that was named.
+    pub(super) fn latest(&self) -> Instant {
+        self.patience.latest()
+    }
+
+    /// Whether this is the result of an `initialize` that has left.
+    pub(super) fn is_opening(&self, line: &[u8]) -> bool {
+        self.spoken.is_opening(line)
     }
 
     /// Whether this end has told that it is closed.
@@ -180,8 +196,8 @@ impl<R: Role> Watched<R> {
             Operation::Respond(which) => self.answer(*which, Answer::Result),
             Operation::Fail(which) => self.answer(*which, Answer::Error),
             Operation::Abandon(which) => self.answer(*which, Answer::Abandoned),
-            Operation::Report { request, step, total, weight } => {
-                self.report(*request, *step, *total, *weight);
+            Operation::Report { request, step, total, weight, padding } => {
+                self.report(*request, *step, *total, *weight, *padding);
             }
             Operation::Log(which) => {
                 let request = which.and_then(|which| pick(self.asked.iter(), which));
@@ -194,13 +210,16 @@ impl<R: Role> Watched<R> {
                 (0..*count).all(|_| self.poll());
             }
             Operation::Lend(count) => self.lend(usize::from(*count)),
+            Operation::PollTransmit => self.poll_transmit(),
             Operation::Transmit(count) => self.transmit(usize::from(*count)),
-            Operation::Drain => {
+            // What is written makes room for what had to wait, so that more may be told.
+            Operation::Drain => loop {
                 while self.poll() {}
-                while self.lent.is_some() || self.connection.has_transmit() {
-                    self.transmit(usize::MAX);
+                if self.lent.is_none() && !self.connection.has_transmit() {
+                    break;
                 }
-            }
+                self.transmit(usize::MAX);
+            },
             Operation::Wake => self.wake(),
             Operation::WakeInThePast(millis) => {
                 let earlier = now.as_nanos().saturating_sub(u64::from(*millis) * 1_000_000);
@@ -230,12 +249,13 @@ impl<R: Role> Watched<R> {
         };
         let (idle, total) = (time(plan.idle), time(plan.total));
         let options = options.timeouts(Timeouts::default().idle(idle).total(total));
-        let number = self.calls.len() as u64;
+        let (number, pad) = (self.calls.len() as u64, pad(plan.padding));
         let (method, params) = match self.end {
-            End::Client => {
-                ("tools/call", format!("{{\"name\":\"t\",\"arguments\":{{\"n\":{number}}}}}"))
-            }
-            End::Server => ("roots/list", format!("{{\"n\":{number}}}")),
+            End::Client => (
+                "tools/call",
+                format!("{{\"name\":\"t\",\"arguments\":{{\"n\":{number},\"pad\":\"{pad}\"}}}}"),
+            ),
+            End::Server => ("roots/list", format!("{{\"n\":{number},\"pad\":\"{pad}\"}}")),
         };
         let params = RawJson::parse(params).unwrap_or_else(|_| RawJson::empty_object());
         let done = self.connection.request_raw(method, Some(&params), options, self.now);
@@ -330,7 +350,7 @@ impl<R: Role> Watched<R> {
         }
     }
 
-    fn report(&mut self, which: u8, step: Step, total: Option<f64>, weight: Weight) {
+    fn report(&mut self, which: u8, step: Step, total: Option<f64>, weight: Weight, padding: u8) {
         let Some(Asked { id, number, last }) = pick(self.asked.iter(), which).cloned() else {
             return;
         };
@@ -341,7 +361,7 @@ impl<R: Role> Watched<R> {
         let mut progress = Progress::new(value);
         progress.total = total;
         if let Some(number) = number {
-            progress.message = Some(number.to_string().into());
+            progress.message = Some(format!("{number} {}", pad(padding)).into());
         }
         let is_wanted = self.connection.is_progress_wanted(&id);
         let done = self.connection.report(&id, progress, weight, self.now);
@@ -407,7 +427,7 @@ impl<R: Role> Watched<R> {
                 call.last = Some(value);
             }
             Event::Response { id, outcome } => self.note_ending(id, outcome.as_ref().err()),
-            Event::Closed(reason) => self.closed = Some(reason.clone()),
+            Event::Closed(reason) => self.note_closed(reason),
             _ => {}
         }
     }
@@ -435,6 +455,22 @@ impl<R: Role> Watched<R> {
         });
     }
 
+    fn note_closed(&mut self, reason: &CloseReason) {
+        if *reason == CloseReason::Stalled {
+            self.patience.check_stall(self.connection.core().limits().stall_timeout);
+        }
+        self.closed = Some(reason.clone());
+    }
+
+    /// Something was done: whether bytes wait since.
+    fn note_waiting(&mut self) {
+        if self.connection.is_closed() {
+            return self.patience.note_end(self.now);
+        }
+        let waits = self.connection.clone().poll_transmit().is_some();
+        self.patience.note_waiting(waits, self.now);
+    }
+
     /// What waits to be written, with what is begun of it.
     fn waiting_output(&self) -> Vec<u8> {
         let mut waiting = self.spoken.unfinished().to_vec();
@@ -449,6 +485,13 @@ impl<R: Role> Watched<R> {
         }
     }
 
+    /// The same, of everything that waits.
+    fn poll_transmit(&mut self) {
+        if self.lent.is_none() {
+            self.lent = self.connection.poll_transmit().map(<[u8]>::to_vec);
+        }
+    }
+
     fn transmit(&mut self, count: usize) {
         let chunk = match self.lent.take() {
             // An end by force took it back while it was being written.
@@ -460,6 +503,9 @@ impl<R: Role> Watched<R> {
         assert!(chunk.len() <= room, "more output than the limit: {}", chunk.len());
         let sent = chunk.get(..count).unwrap_or(&chunk);
         self.connection.advance_transmit(sent.len());
+        if !sent.is_empty() {
+            self.patience.note_taken();
+        }
         if let Some(left) = &mut self.left {
             assert!(*left >= sent.len(), "bytes after the end");
             *left -= sent.len();
@@ -472,6 +518,12 @@ impl<R: Role> Watched<R> {
     fn wake(&mut self) {
         let now = self.now;
         self.connection.handle_timeout(now);
+        // What passes may make room, for which something else has waited: that is due at once.
+        for _ in 0..MAX_WAKES {
+            if self.connection.poll_timeout().is_some_and(|at| at <= now) {
+                self.connection.handle_timeout(now);
+            }
+        }
         if let Some(at) = self.connection.poll_timeout() {
             let reason = self.connection.deadline_reason();
             assert!(at > now, "{reason:?} is due at {at:?}, and it is {now:?}");
@@ -497,6 +549,7 @@ impl<R: Role> Watched<R> {
 
     /// What holds at every moment.
     fn check(&mut self) {
+        self.note_waiting();
         let (calls, requests) =
             (self.connection.calls_in_flight(), self.connection.requests_in_flight());
         let limits = self.connection.core().limits();
@@ -567,8 +620,16 @@ impl<R: Role> Watched<R> {
     }
 }
 
-/// Answers that still fit above the limit of the outbox: those to a few requests, and cancels.
-const OWED: usize = 4 << 10;
+/// How often it may be due again at once.
+const MAX_WAKES: usize = 3;
+
+/// What still fits above the limit of the outbox: one long message, answers to a few requests, and cancels.
+const OWED: usize = 6 << 10;
+
+/// So much text.
+fn pad(padding: u8) -> String {
+    "p".repeat(usize::from(padding) * 3)
+}
 
 /// What decides the future of a machine, in a number.
 fn digest<R: Role>(connection: &Connection<R>, now: Instant) -> u64 {
