@@ -29,6 +29,18 @@ pub(super) enum Step {
         call: u8,
         forward: i8,
     },
+    /// The same, of a call that is made only after it has arrived: the next one, or the one after that.
+    Early {
+        next: bool,
+        forward: i8,
+    },
+    /// A report arrives byte by byte, so many tenths of a millisecond apart.
+    Trickle {
+        call: u8,
+        forward: i8,
+        padding: u16,
+        apart: u8,
+    },
     /// The answer to one of the calls that were made arrives.
     Answer(u8),
     /// The caller takes so many events.
@@ -45,7 +57,9 @@ pub(super) enum Step {
 
 pub(super) fn run(steps: &[Step]) {
     let now = Instant::from_nanos(1);
-    let config = ClientConfig::new("timers", "1");
+    let mut config = ClientConfig::new("timers", "1");
+    // How many violations are told in one moment is not what this is about.
+    config.limits.max_violation_reports_per_second = u32::MAX;
     let mut machine = client(config, Revision::V2025_11_25, now);
     let mut model = Model { now, ..Model::default() };
     for step in steps {
@@ -75,14 +89,30 @@ fn play(step: Step, machine: &mut Connection<Client>, model: &mut Model) {
         }
         Step::Progress { call, forward } => {
             let Some(id) = crate::wire::pick(model.made.iter().copied(), call) else { return };
-            let value = model.sent.entry(id).or_default();
-            *value += i64::from(forward);
-            let line = format!(
-                "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{id},\
-                 \"progress\":{value}}}}}\n"
-            );
-            model.unread.push_back((now, id, Some(*value as f64)));
+            let line = report(model, id, forward, 0);
             machine.handle_input(line.as_bytes(), now);
+        }
+        Step::Early { next, forward } => {
+            let newest = model.made.last().copied().unwrap_or(OPENING);
+            let line = report(model, newest + if next { 1 } else { 2 }, forward, 0);
+            machine.handle_input(line.as_bytes(), now);
+        }
+        Step::Trickle { call, forward, padding, apart } => {
+            let Some(id) = crate::wire::pick(model.made.iter().copied(), call) else { return };
+            // Of much that waits, times are told apart less exactly; of the last read they are exact.
+            poll(machine, model, usize::MAX);
+            let apart = Duration::from_micros(u64::from(apart) * 100);
+            let line = report(model, id, forward, usize::from(padding % 2_048));
+            for (byte, left) in line.bytes().zip((0..line.len()).rev()) {
+                machine.handle_input(&[byte], model.now);
+                if left > 0 {
+                    model.now = model.now + apart;
+                }
+            }
+            if let Some((at, ..)) = model.unread.back_mut() {
+                *at = model.now;
+            }
+            poll(machine, model, usize::MAX);
         }
         Step::Answer(which) => {
             let Some(id) = crate::wire::pick(model.made.iter().copied(), which) else { return };
@@ -108,6 +138,21 @@ fn play(step: Step, machine: &mut Connection<Client>, model: &mut Model) {
             wake(machine, model, Instant::from_nanos(earlier));
         }
     }
+}
+
+/// The id of the request that opened the conversation.
+const OPENING: i64 = 1;
+
+/// A report of a call, so much beyond its last one, that arrives now.
+fn report(model: &mut Model, id: i64, forward: i8, padding: usize) -> String {
+    let value = model.sent.entry(id).or_default();
+    *value += i64::from(forward);
+    model.unread.push_back((model.now, id, Some(*value as f64)));
+    let text = "t".repeat(padding);
+    format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{id},\
+         \"progress\":{value},\"message\":\"{text}\"}}}}\n"
+    )
 }
 
 fn call(machine: &mut Connection<Client>, model: &mut Model, is_tracked: bool, timeouts: Timeouts) {
@@ -229,7 +274,8 @@ impl Model {
             Some(call) => {
                 call.last = Some(value);
                 call.reports += 1;
-                call.idle = call.idle.map(|(time, _)| (time, at + time));
+                // It may have arrived before its call was made: that makes no deadline earlier.
+                call.idle = call.idle.map(|(time, due)| (time, due.max(at + time)));
                 Told::Progress(id, value)
             }
         };
