@@ -33,7 +33,7 @@ pub fn secs(seconds: u64) -> Duration {
 }
 
 /// So many milliseconds.
-pub fn millis(millis: u64) -> Duration {
+pub const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 

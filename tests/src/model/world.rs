@@ -13,7 +13,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::action::{Action, What};
 use super::scenario::Scenario;
-use crate::promises::{Actor, Broken, Kept, Ledger, Machine, Planted, Said};
+use crate::promises::{Actor, Broken, Kept, Ledger, Machine, Planted, Said, Token};
 
 /// Everything there is at one moment.
 #[derive(Clone)]
@@ -191,7 +191,7 @@ impl World {
             }
             What::Call => {
                 let options = scenario.options(self.made(end) as u64);
-                if self.actor(end, scenario).call(options)?.is_err() {
+                if self.actor(end, scenario).call(options, None)?.is_err() {
                     return Ok(false);
                 }
             }
@@ -300,8 +300,10 @@ impl World {
         let is_let_go =
             |id| self.ledger.call(end.peer(), id).is_some_and(|call| call.let_go.is_some());
         match (planted, said) {
-            (Planted::DroppedFlush, Some(Said::Report(id, _))) if is_let_go(id) => messages.clear(),
-            (Planted::LateFlush, Some(Said::Report(id, _))) if is_let_go(id) => {
+            (Planted::DroppedFlush, Some(Said::Report(Token::Call(id), _))) if is_let_go(id) => {
+                messages.clear();
+            }
+            (Planted::LateFlush, Some(Said::Report(Token::Call(id), _))) if is_let_go(id) => {
                 self.kept_back = messages.pop();
             }
             (Planted::LateFlush, Some(Said::Answer(..))) => messages.extend(self.kept_back.take()),
@@ -338,7 +340,8 @@ impl World {
             End::Client => Arc::<Endpoint<Client>>::make_mut(&mut self.client),
             End::Server => Arc::<Endpoint<Server>>::make_mut(&mut self.server),
         };
-        Actor { end, machine, ledger: &mut self.ledger, now: self.now, planted: scenario.planted }
+        let (ledger, now, planted) = (&mut self.ledger, self.now, scenario.planted);
+        Actor { end, machine, ledger, now, padding: 0, planted }
     }
 
     fn wire(&self, from: End) -> &Wire {

@@ -1,18 +1,21 @@
 //! An application at one end: it does things to its engine and has them booked.
 
+use std::any::Any;
 use std::hash::Hasher;
 
 use bytes::Bytes;
 use mcp_proto::progress::{ReportError, Weight};
-use mcp_proto::role::Role;
+use mcp_proto::role::{Role, Server};
 use mcp_proto::testing::End;
+use mcp_proto::types::{LogLevel, LogMessage};
 use mcp_proto::{
     CallError, CallOptions, Endpoint, ErrorObject, Event, Instant, Progress, RawJson, RequestId,
-    SendError,
+    Revision, SendError,
 };
 
 use super::call::LetGo;
 use super::ledger::{Ledger, Tables, answer_to};
+use super::message::Token;
 use super::planted::Planted;
 use super::{Broken, Kept, holds};
 
@@ -22,9 +25,13 @@ pub trait Machine {
     fn request(
         &mut self,
         method: &str,
+        params: Option<&RawJson>,
         options: CallOptions,
         now: Instant,
     ) -> Result<RequestId, SendError>;
+    /// Nothing if this end sends none.
+    fn log(&mut self, request: Option<&RequestId>, text: &str) -> Option<Result<bool, SendError>>;
+    fn revision(&self) -> Option<Revision>;
     fn cancel(&mut self, id: &RequestId, now: Instant);
     fn report(
         &mut self,
@@ -52,14 +59,22 @@ pub trait Machine {
     fn messages_left(&self) -> usize;
 }
 
-impl<R: Role> Machine for Endpoint<R> {
+impl<R: Role + 'static> Machine for Endpoint<R> {
     fn request(
         &mut self,
         method: &str,
+        params: Option<&RawJson>,
         options: CallOptions,
         now: Instant,
     ) -> Result<RequestId, SendError> {
-        self.request_raw(method, None, options, now)
+        self.request_raw(method, params, options, now)
+    }
+    fn log(&mut self, request: Option<&RequestId>, text: &str) -> Option<Result<bool, SendError>> {
+        let server = (self as &mut dyn Any).downcast_mut::<Endpoint<Server>>()?;
+        Some(server.log(request, &LogMessage::text(LogLevel::Error, text)))
+    }
+    fn revision(&self) -> Option<Revision> {
+        Some(self.peer()?.revision)
     }
     fn cancel(&mut self, id: &RequestId, now: Instant) {
         Self::cancel(self, id, None, now);
@@ -140,23 +155,40 @@ pub struct Actor<'a> {
     pub ledger: &'a mut Ledger,
     /// The time.
     pub now: Instant,
+    /// Bytes of text in what it says.
+    pub padding: usize,
     /// A fault on purpose.
     pub planted: Option<Planted>,
 }
 
 impl Actor<'_> {
-    /// Makes a call. Nothing has happened if the engine refuses it.
+    /// Makes a call, under a token of its own if one is named. Nothing has happened if the engine refuses it;
+    /// else its id is given back.
     ///
     /// # Errors
     ///
     /// A broken promise.
-    pub fn call(&mut self, options: CallOptions) -> Result<Result<(), SendError>, Broken> {
+    pub fn call(
+        &mut self,
+        options: CallOptions,
+        own: Option<u16>,
+    ) -> Result<Result<i64, SendError>, Broken> {
         let method = match self.end {
             End::Client => "tools/call",
             End::Server => "roots/list",
         };
-        match self.machine.request(method, options, self.now) {
-            Ok(id) => self.ledger.made(self.end, &id).map(Ok),
+        let text = "q".repeat(self.padding);
+        let params = RawJson::parse(format!("{{\"text\":\"{text}\"}}")).ok();
+        let params = params.filter(|_| self.padding > 0);
+        let options = match own {
+            Some(own) => options.progress_token(Token::text(own)),
+            None => options,
+        };
+        match self.machine.request(method, params.as_ref(), options, self.now) {
+            Ok(id) => {
+                self.ledger.made(self.end, &id, own)?;
+                Ok(Ok(id.as_i64().unwrap_or_default()))
+            }
             Err(refused) => Ok(Err(refused)),
         }
     }
@@ -174,13 +206,17 @@ impl Actor<'_> {
     pub fn report(&mut self, id: i64, weight: Weight) -> Kept {
         let Some(call) = self.ledger.call(self.end.peer(), id) else { return Ok(()) };
         let (is_wanted, value) = (!call.unwanted, f64::from(call.reports) + 1.0);
-        let taken = self.machine.report(&id.into(), Progress::new(value), weight, self.now);
+        let mut progress = Progress::new(value);
+        if self.padding > 0 {
+            progress.message = Some("m".repeat(self.padding).into());
+        }
+        let taken = self.machine.report(&id.into(), progress, weight, self.now);
         holds(taken.is_ok() == is_wanted, "reports_before_the_end", || {
             format!("a report of {id} by the {:?} gave {taken:?}", self.end)
         })?;
         // Where nobody asked for progress a report is taken and forgotten.
         match self.machine.last_report(&id.into()).filter(|_| taken.is_ok()) {
-            Some(last) => self.ledger.reported(self.end, id, last),
+            Some(last) => self.ledger.reported(self.end, id, last, weight == Weight::Heartbeat),
             None => Ok(()),
         }
     }
@@ -191,8 +227,24 @@ impl Actor<'_> {
     ///
     /// A broken promise.
     pub fn respond(&mut self, id: i64) -> Kept {
-        let taken = self.machine.respond(&id.into(), &answer_to(id), self.now);
+        let taken = self.machine.respond(&id.into(), &answer_to(id, self.padding), self.now);
         self.answered(id, taken, LetGo::Result)
+    }
+
+    /// Sends a log message, for a request or for none. Whether it was taken.
+    ///
+    /// # Errors
+    ///
+    /// A broken promise.
+    pub fn log(&mut self, id: Option<i64>) -> Result<bool, Broken> {
+        let text = "l".repeat(self.padding);
+        let id = id.map(RequestId::from);
+        let taken = self.machine.log(id.as_ref(), &text);
+        let is_taken = matches!(taken, Some(Ok(true)));
+        if is_taken {
+            self.ledger.logged(self.end);
+        }
+        Ok(is_taken)
     }
 
     /// Answers a request with an error.

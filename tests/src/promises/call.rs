@@ -8,6 +8,8 @@ use std::hash::{Hash, Hasher};
 pub struct Call {
     /// An application made it; otherwise the engine did by itself, to open the conversation.
     pub made: bool,
+    /// A token of the caller's own.
+    pub own: Option<u16>,
     /// How it ended for its caller.
     pub ended: Option<Ending>,
     /// The last report that its caller was told.
@@ -26,6 +28,8 @@ pub struct Call {
     pub reported: Option<Mark>,
     /// How many reports it took.
     pub reports: u8,
+    /// Whether one of them was a sign of life, which lifts the values that leave a little.
+    pub heartbeats: bool,
     /// The last report that left.
     pub written: Option<Mark>,
     /// Its answer has left.

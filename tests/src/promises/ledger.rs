@@ -4,7 +4,8 @@ use mcp_proto::testing::End;
 use mcp_proto::{CallError, Event, RawJson, RequestId, Violation};
 
 use super::call::{Call, Ending, LetGo, Mark};
-use super::message::{Answer, Said};
+use super::message::{Answer, Said, Token};
+use super::timing::Heard;
 use super::{Broken, Kept, holds};
 
 /// What was done, told and written at both ends.
@@ -25,6 +26,10 @@ struct Side {
     left: Option<usize>,
     /// Requests that it works on at most; 0 stands for no limit.
     max_requests: usize,
+    /// Log messages that it has sent and that have not been told.
+    logs: u16,
+    /// Its last `initialize`.
+    opening: Option<i64>,
 }
 
 /// What an engine says of its tables, all events taken.
@@ -70,24 +75,52 @@ impl Ledger {
 
     // What is done.
 
-    /// An application has made a call.
-    pub fn made(&mut self, by: End, id: &RequestId) -> Kept {
+    /// An application has made a call, under a token of its own or not.
+    pub fn made(&mut self, by: End, id: &RequestId, own: Option<u16>) -> Kept {
         let id = number(id)?;
         let newest = self.side(by).calls.last().map_or(0, |(id, _)| *id);
         holds(id > newest, "one_request", || format!("call {id} was made after {newest}"))?;
-        self.side_mut(by).calls.push((id, Call { made: true, ..Call::default() }));
+        self.side_mut(by).calls.push((id, Call { made: true, own, ..Call::default() }));
         Ok(())
     }
 
     /// An engine has taken a report of this value for a request of its peer.
-    pub fn reported(&mut self, by: End, id: i64, value: f64) -> Kept {
+    pub fn reported(&mut self, by: End, id: i64, value: f64, is_heartbeat: bool) -> Kept {
         let call = self.known(by.peer(), id)?;
         holds(call.is_open_at_worker() && !call.unwanted, "reports_before_the_end", || {
             format!("a report was taken for {id}, which is over")
         })?;
         call.reported = Some(Mark(value));
         call.reports = call.reports.saturating_add(1);
+        call.heartbeats |= is_heartbeat;
         Ok(())
+    }
+
+    /// An engine has taken a log message.
+    pub fn logged(&mut self, by: End) {
+        let side = self.side_mut(by);
+        side.logs = side.logs.saturating_add(1);
+    }
+
+    /// The call of an end that a token names.
+    fn call_with(&self, of: End, token: Token) -> Option<i64> {
+        let own = |own| self.calls(of).iter().find(|(_, call)| call.own == Some(own));
+        match token {
+            Token::Call(id) => Some(id),
+            Token::Own(token) => own(token).map(|(id, _)| *id),
+        }
+    }
+
+    /// What a message is to the end that hears it.
+    pub fn heard(&self, at: End, said: &Said) -> Heard {
+        match said {
+            Said::Report(token, _) => self.call_with(at, *token).map_or(Heard::Else, Heard::Report),
+            // After an error another one may follow.
+            Said::Answer(id, Answer::Result) if self.side(at).opening == Some(*id) => {
+                Heard::Opening
+            }
+            _ => Heard::Else,
+        }
     }
 
     /// An application has let go of a request of its peer.
@@ -134,6 +167,12 @@ impl Ledger {
             }
             Event::Response { id, outcome } => self.ended(at, number(id)?, outcome)?,
             Event::Violation(violation) => self.violation(at, violation)?,
+            Event::Notification { method, .. } if *method == "notifications/message" => {
+                let peer = self.side_mut(at.peer());
+                let left = peer.logs.checked_sub(1);
+                holds(left.is_some(), "fitting_events", || "nobody wrote this log".into())?;
+                peer.logs = left.unwrap_or_default();
+            }
             event => {
                 return Err(Broken::new("fitting_events", format!("nobody caused {event:?}")));
             }
@@ -198,7 +237,9 @@ impl Ledger {
             holds(call.answered && expected, "own_answer", || {
                 format!("call {id} of the {at:?} ended with an answer that nobody gave: {call:?}")
             })?;
-            holds(call.seen == call.reported, "reports_complete", || {
+            let is_complete = call.seen == call.reported
+                || (call.heartbeats && call.seen.is_some() && call.reported.is_some());
+            holds(is_complete, "reports_complete", || {
                 format!("{:?} was reported of {id}, and {:?} seen", call.reported, call.seen)
             })?;
         }
@@ -216,7 +257,10 @@ impl Ledger {
         };
         let fits = match violation {
             Violation::LateResponse(id) => is_late(id.as_i64()),
-            Violation::LateProgress(token) => is_late(token.as_i64()),
+            // A caller's own token leaves nothing behind when its call ends.
+            Violation::LateProgress(token) | Violation::UnknownToken(token) => {
+                is_late(Token::of(token).and_then(|token| self.call_with(at, token)))
+            }
             Violation::TooManyRequests => is_full,
             // That some were left out is told instead of them.
             Violation::More(_) => true,
@@ -231,21 +275,31 @@ impl Ledger {
 
     /// A line, without its newline, has left an engine, or begun to.
     pub fn written(&mut self, by: End, line: &[u8]) -> Kept {
-        let Some(said) = Said::read(line) else {
-            let line = String::from_utf8_lossy(line).into_owned();
-            return Err(Broken::new("fitting_events", format!("the {by:?} wrote {line:?}")));
-        };
-        match said {
-            Said::Request(id, _) => self.wrote_request(by, id),
-            Said::Answer(id, answer) => self.wrote_answer(by, id, answer),
-            Said::Report(id, value) => self.wrote_report(by, id, value),
-            Said::Cancel(id) => self.wrote_cancel(by, id),
-            Said::Else(_) => Ok(()),
+        let said = Said::read_all(line).filter(|said| !said.is_empty());
+        let Some(said) = said else { return Err(unforeseen(by, line)) };
+        let is_batch = line.starts_with(b"[");
+        for said in said {
+            match said {
+                Said::Answer(id, answer) => self.wrote_answer(by, id, answer)?,
+                // Engines batch nothing but the answers to a batch.
+                _ if is_batch => return Err(unforeseen(by, line)),
+                Said::Request(id, method) => self.wrote_request(by, id, &method)?,
+                Said::Report(token, value) => match self.call_with(by.peer(), token) {
+                    Some(id) => self.wrote_report(by, id, value)?,
+                    None => return Err(unforeseen(by, line)),
+                },
+                Said::Cancel(id) => self.wrote_cancel(by, id)?,
+                Said::Else(_) => {}
+            }
         }
+        Ok(())
     }
 
-    fn wrote_request(&mut self, by: End, id: i64) -> Kept {
+    fn wrote_request(&mut self, by: End, id: i64, method: &str) -> Kept {
         let side = self.side_mut(by);
+        if method == "initialize" {
+            side.opening = Some(id);
+        }
         if !side.calls.iter().any(|(known, _)| *known == id) {
             // Of the engine's own accord, to open the conversation.
             side.calls.push((id, Call::default()));
@@ -282,7 +336,8 @@ impl Ledger {
         holds(call.written < Some(Mark(value)), "reports_in_order", || {
             format!("the {by:?} wrote {value} of {id} after {:?}", call.written)
         })?;
-        holds(call.reported >= Some(Mark(value)), "reports_in_order", || {
+        let was_reported = call.reported >= Some(Mark(value)) || call.heartbeats;
+        holds(was_reported, "reports_in_order", || {
             format!("the {by:?} wrote {value} of {id}, which nobody reported")
         })?;
         call.written = Some(Mark(value));
@@ -372,9 +427,15 @@ impl Ledger {
     }
 }
 
-/// What the applications of the model and of the simulation answer.
-pub fn answer_to(id: i64) -> RawJson {
-    RawJson::of(&std::collections::BTreeMap::from([("answer", id)])).unwrap()
+fn unforeseen(by: End, line: &[u8]) -> Broken {
+    let line = String::from_utf8_lossy(line).into_owned();
+    Broken::new("fitting_events", format!("the {by:?} wrote {line:?}"))
+}
+
+/// What the applications of the model and of the simulation answer, with so much text.
+pub fn answer_to(id: i64, padding: usize) -> RawJson {
+    let text = "r".repeat(padding);
+    RawJson::parse(format!("{{\"answer\":{id},\"text\":\"{text}\"}}")).unwrap()
 }
 
 fn is_answer_to(result: &RawJson, id: i64) -> bool {

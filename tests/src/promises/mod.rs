@@ -8,12 +8,14 @@ mod call;
 mod ledger;
 mod message;
 mod planted;
+mod timing;
 
 pub use actor::{Actor, Machine};
 pub use call::{Call, Ending, LetGo, Mark};
 pub use ledger::{Ledger, Tables};
-pub use message::{Answer, Said};
+pub use message::{Answer, Said, Token};
 pub use planted::Planted;
+pub use timing::{Heard, Timing};
 
 use std::fmt;
 
@@ -30,7 +32,7 @@ pub struct Broken {
 pub type Kept = Result<(), Broken>;
 
 /// Every promise that is checked, with what it says.
-pub const PROMISES: [(&str, &str); 12] = [
+pub const PROMISES: [(&str, &str); 13] = [
     ("one_ending", "a call ends exactly once"),
     ("one_answer", "a request is answered at most once on the wire, and only once it was asked"),
     ("own_answer", "a call ends with the answer to its own request"),
@@ -51,6 +53,11 @@ pub const PROMISES: [(&str, &str); 12] = [
         "after the end nothing is told, and what is left to write only gets less",
     ),
     ("tables_as_booked", "tables hold exactly what is open, within their limits"),
+    (
+        "timely_endings",
+        "a connection is closed as stalled only if bytes waited all that time and none was taken; a handshake \
+         times out only if its answer had not arrived in time; a call only at a deadline of its own",
+    ),
     ("everything_ends", "without further faults everything comes to its end"),
 ];
 

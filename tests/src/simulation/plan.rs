@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mcp_proto::progress::Pacing;
 use mcp_proto::testing::{End, Random, SimNet};
+use mcp_proto::types::LogLevel;
 use mcp_proto::{CallOptions, ClientConfig, Limits, Revision, RevisionSet, ServerConfig, Timeouts};
 
 use crate::millis;
@@ -22,6 +23,8 @@ pub struct Plan {
     pub calls: u64,
     /// Whether the limits are small.
     pub small: bool,
+    /// Bytes of text that a message has at most beside what it needs.
+    pub padding: u64,
     /// Whether every call has deadlines, so that handlers may keep silent for ever.
     pub timed: bool,
     /// How often the connection is harmed: one step in so many.
@@ -52,6 +55,7 @@ impl Plan {
             steps: 100 + random.below(500),
             calls: 1 + random.below(6),
             small: random.below(3) == 0,
+            padding: [0, 300, 6_000][random.below(3) as usize],
             timed: random.below(2) == 0,
             harm: [200, 1_000, u64::MAX][random.below(3) as usize],
             pace: [2, 200, 5_000][random.below(3) as usize],
@@ -63,15 +67,21 @@ impl Plan {
     pub(super) fn client_config(&self) -> ClientConfig {
         let mut limits = self.limits();
         limits.max_message_len = 16 << 20;
-        ClientConfig::new("c", "1")
+        let config = ClientConfig::new("c", "1")
             .revisions(self.client)
             .limits(limits)
             .probe_timeout(millis(3_000))
-            .handshake_timeout(millis(30_000))
+            .handshake_timeout(HANDSHAKE);
+        // To set it in the legacy era takes a call, of which the books know nothing.
+        let is_modern = self.client == Revision::LATEST.into();
+        if is_modern { config.log_level(LogLevel::Debug) } else { config }
     }
 
     pub(super) fn server_config(&self) -> ServerConfig {
-        ServerConfig::new("s", "1")
+        let config = ServerConfig::new("s", "1");
+        let capabilities = config.capabilities.clone().logging();
+        config
+            .capabilities(capabilities)
             .revisions(self.server)
             .limits(self.limits())
             .pacing(self.pacing)
@@ -86,8 +96,16 @@ impl Plan {
             limits.max_outbox_len = 700;
             limits.max_milestones = 2;
             limits.stall_timeout = millis(8_000);
+        } else if self.padding > 0 {
+            limits.max_outbox_len = 4 << 10;
+            limits.stall_timeout = millis(2_000);
         }
         limits
+    }
+
+    /// Bytes of text in one message: mostly none.
+    pub(super) fn padding(&self, random: &mut Random) -> usize {
+        if random.below(3) == 0 { random.below(self.padding + 1) as usize } else { 0 }
     }
 
     pub(super) fn options(&self, random: &mut Random) -> CallOptions {
@@ -100,6 +118,9 @@ impl Plan {
         if random.below(3) > 0 { options.tracked() } else { options }
     }
 }
+
+/// How long a client waits for its peer to answer the handshake.
+pub(super) const HANDSHAKE: Duration = millis(30_000);
 
 fn network(random: &mut Random) -> SimNet {
     let longest = [1, 7, 60, 100_000][random.below(4) as usize];

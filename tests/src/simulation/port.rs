@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use mcp_proto::role::Role;
 use mcp_proto::testing::{Arrival, End, SimNet};
-use mcp_proto::{Connection, Event, Instant};
+use mcp_proto::{Connection, Event, Instant, Revision, Timeouts};
 
-use crate::promises::{Actor, Broken, Kept, Ledger, Machine, Planted};
+use crate::promises::{Actor, Broken, Kept, Ledger, Machine, Planted, Timing};
 
 /// A connection of either role.
 pub(super) trait Stream {
@@ -21,6 +21,8 @@ pub(super) trait Stream {
     fn wants_input(&self) -> bool;
     /// Bytes that it would still write.
     fn left(&self) -> usize;
+    /// Whether there are any.
+    fn has_output(&self) -> bool;
     fn machine(&self) -> &dyn Machine;
     fn machine_mut(&mut self) -> &mut dyn Machine;
 }
@@ -42,6 +44,11 @@ pub(super) struct Port {
     since: usize,
     /// It has written everything, and its stream has ended.
     shut: bool,
+    timing: Timing,
+    /// What was read last ended within a line.
+    is_within_line: bool,
+    /// Bytes of text in what its application says next.
+    pub(super) padding: usize,
     planted: Option<Planted>,
 }
 
@@ -62,7 +69,7 @@ pub(super) enum Read {
     End,
 }
 
-impl<R: Role> Stream for Connection<R> {
+impl<R: Role + 'static> Stream for Connection<R> {
     fn handle_input(&mut self, input: &[u8], now: Instant) {
         Self::handle_input(self, input, now);
     }
@@ -98,6 +105,9 @@ impl<R: Role> Stream for Connection<R> {
         }
         left
     }
+    fn has_output(&self) -> bool {
+        Self::poll_transmit(&mut self.clone()).is_some()
+    }
     fn machine(&self) -> &dyn Machine {
         &**self
     }
@@ -107,7 +117,7 @@ impl<R: Role> Stream for Connection<R> {
 }
 
 impl Port {
-    pub(super) fn new(connection: impl Stream + 'static, end: End) -> Self {
+    pub(super) fn new(connection: impl Stream + 'static, end: End, timing: Timing) -> Self {
         Self {
             connection: Box::new(connection),
             end,
@@ -118,6 +128,9 @@ impl Port {
             lent: None,
             since: 0,
             shut: false,
+            timing,
+            is_within_line: false,
+            padding: 0,
             planted: None,
         }
     }
@@ -128,7 +141,13 @@ impl Port {
 
     pub(super) fn actor<'a>(&'a mut self, ledger: &'a mut Ledger, now: Instant) -> Actor<'a> {
         let machine = self.connection.machine_mut();
-        Actor { end: self.end, machine, ledger, now, planted: self.planted }
+        let (end, padding, planted) = (self.end, self.padding, self.planted);
+        Actor { end, machine, ledger, now, padding, planted }
+    }
+
+    /// Its application has made a call.
+    pub(super) fn made(&mut self, id: i64, timeouts: Timeouts, now: Instant) {
+        self.timing.made(id, timeouts.idle, timeouts.total, now);
     }
 
     /// When it wants to be woken.
@@ -150,9 +169,11 @@ impl Port {
     pub(super) fn look(&mut self, ledger: &mut Ledger, now: Instant) -> Result<usize, Broken> {
         let mut events = 0;
         while let Some(event) = self.connection.poll_event() {
+            self.timing.told(&event, now)?;
             self.actor(ledger, now).told(&event)?;
             events += 1;
         }
+        self.timing.waits(self.connection.has_output(), now);
         if ledger.is_closed(self.end) {
             ledger.left(self.end, self.connection.left(), self.since)?;
         }
@@ -162,7 +183,7 @@ impl Port {
     }
 
     /// Reads once, if there is something and it is wanted. Bytes stay undecoded; an end of the stream does not.
-    pub(super) fn read(&mut self, net: &mut SimNet, now: Instant) -> Read {
+    pub(super) fn read(&mut self, net: &mut SimNet, ledger: &Ledger, now: Instant) -> Read {
         let is_closed = self.connection.machine().is_closed();
         if self.reading == Reading::Stopped || !(is_closed || self.connection.wants_input()) {
             return Read::Nothing;
@@ -177,6 +198,8 @@ impl Port {
         let most = if self.reading == Reading::Slowly { 1 } else { usize::MAX };
         let bytes: Vec<u8> = self.unread.drain(..most.min(self.unread.len())).collect();
         if !bytes.is_empty() {
+            let bytes = self.bundled(bytes);
+            self.timing.heard(&bytes, now, |said| ledger.heard(self.end, said));
             self.connection.handle_input(&bytes, now);
             Read::Bytes
         } else if std::mem::take(&mut self.ended) {
@@ -187,6 +210,26 @@ impl Port {
         } else {
             Read::Nothing
         }
+    }
+
+    /// Where batches are in force, whole lines that come in one read come as a batch.
+    fn bundled(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        let is_within_line = std::mem::replace(&mut self.is_within_line, !bytes.ends_with(b"\n"));
+        let revision = self.connection.machine().revision();
+        let start = match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(end) if is_within_line => end + 1,
+            Some(_) => 0,
+            None => return bytes,
+        };
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or_default().max(start);
+        let lines: Vec<_> = bytes[start..end].split(|byte| *byte == b'\n').collect();
+        // The answers to a batch are one already.
+        let is_plain = lines.iter().all(|line| line.starts_with(b"{"));
+        if revision != Some(Revision::V2025_03_26) || !is_plain || !(2..=100).contains(&lines.len())
+        {
+            return bytes;
+        }
+        [&bytes[..start], b"[", &lines.join(&b','), b"]", &bytes[end..]].concat()
     }
 
     /// Writes up to `most` bytes. With `lend` the engine is told only at the next write how many they were,
@@ -226,6 +269,7 @@ impl Port {
                 _ => taken,
             };
             self.connection.advance_transmit(told);
+            self.timing.wrote();
             self.since += taken;
         }
         Ok(true)
@@ -238,6 +282,7 @@ impl Port {
         let counts =
             if self.connection.machine().is_closed() { self.connection.left() } else { taken };
         self.connection.advance_transmit(taken);
+        self.timing.wrote();
         self.since += taken.min(counts);
         true
     }
@@ -255,6 +300,11 @@ impl Port {
             at = end.min(taken);
         }
         Ok(())
+    }
+
+    /// Whether it was closed because its peer did not read.
+    pub(super) fn has_stalled(&self) -> bool {
+        self.timing.has_stalled()
     }
 
     /// Whether something of what arrived has not been read, or not been given back.

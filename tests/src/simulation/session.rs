@@ -2,15 +2,14 @@
 
 use std::ops::AddAssign;
 
-use mcp_proto::progress::Weight;
 use mcp_proto::testing::{End, Random, SimNet};
-use mcp_proto::{Connection, Instant};
+use mcp_proto::{Connection, Instant, Timeouts};
 
-use super::plan::Plan;
+use super::plan::{HANDSHAKE, Plan};
 use super::port::{Port, Read, Reading};
 use super::step::{Harm, Step};
 use crate::millis;
-use crate::promises::{Actor, Broken, Call, Ending, Kept, Ledger, Planted};
+use crate::promises::{Actor, Broken, Call, Ending, Kept, Ledger, Planted, Timing};
 
 /// A session of one seed. The same seed gives the same session.
 pub struct Session {
@@ -22,6 +21,8 @@ pub struct Session {
     server: Port,
     ledger: Ledger,
     happened: Happened,
+    /// Tokens that calls were given of their own.
+    tokens: u16,
     /// What happened, in words, if it is wanted.
     trace: Option<Vec<String>>,
 }
@@ -48,6 +49,10 @@ pub struct Happened {
     pub closed: u64,
     /// Reports that an engine took.
     pub reports: u64,
+    /// Log messages that an engine took.
+    pub logs: u64,
+    /// Connections that were closed as stalled.
+    pub stalled: u64,
     /// Calls that were refused by a limit or because of the state.
     pub refused: u64,
 }
@@ -63,7 +68,7 @@ impl Session {
         let now = Instant::from_nanos(1);
         let client = Connection::client(plan.client_config(), now);
         let server = Connection::server(plan.server_config());
-        let mut ledger = Ledger::default();
+        let (stall, mut ledger) = (plan.limits().stall_timeout, Ledger::default());
         for end in [End::Client, End::Server] {
             ledger.limit_requests(end, plan.limits().max_requests);
         }
@@ -72,9 +77,10 @@ impl Session {
             random,
             now,
             net,
-            client: Port::new(client, End::Client),
-            server: Port::new(server, End::Server),
+            client: Port::new(client, End::Client, Timing::new(stall, Some(HANDSHAKE), now)),
+            server: Port::new(server, End::Server, Timing::new(stall, None, now)),
             ledger,
+            tokens: 0,
             happened: Happened { sessions: 1, ..Happened::default() },
             trace: None,
         }
@@ -174,7 +180,7 @@ impl Session {
         match step {
             Step::Read(end) => {
                 let (port, net, ledger) = self.place(end);
-                let read = port.read(net, now);
+                let read = port.read(net, ledger, now);
                 if read == Read::End {
                     port.look(ledger, now)?;
                 }
@@ -219,6 +225,11 @@ impl Session {
                 self.now = now + millis(time);
                 Ok(time > 0)
             }
+            Step::Back(time) => {
+                let first = Instant::from_nanos(1);
+                self.now = first + (now - first).saturating_sub(millis(time));
+                Ok(true)
+            }
             Step::Reading(end, reading) => {
                 self.place(end).0.reading = reading;
                 Ok(true)
@@ -232,7 +243,9 @@ impl Session {
             | Step::Report { end, .. }
             | Step::Respond(end, _)
             | Step::Fail(end, _)
+            | Step::Log(end, _)
             | Step::Abandon(end, _) => {
+                self.place(end).0.padding = self.plan.padding(&mut self.random);
                 let did = self.command(end, step)?;
                 if did {
                     let (port, _, ledger) = self.place(end);
@@ -255,7 +268,14 @@ impl Session {
                 if open as u64 >= self.plan.calls {
                     return Ok(false);
                 }
-                let taken = self.actor(end).call(options)?;
+                let own = (self.random.below(8) == 0).then_some(self.tokens);
+                self.tokens += 1;
+                let timeouts = options.timeouts.unwrap_or(Timeouts::NEVER);
+                let taken = self.actor(end).call(options, own)?;
+                if let Ok(id) = taken {
+                    let now = self.now;
+                    self.place(end).0.made(id, timeouts, now);
+                }
                 self.happened.calls += u64::from(taken.is_ok());
                 self.happened.refused += u64::from(taken.is_err());
                 return Ok(taken.is_ok());
@@ -264,6 +284,12 @@ impl Session {
             Step::Abandon(_, which) => self.pick(end.peer(), which, unwanted),
             Step::Report { which, .. } | Step::Respond(_, which) | Step::Fail(_, which) => {
                 self.pick(end.peer(), which, worked_on)
+            }
+            Step::Log(_, which) => {
+                let id = self.pick(end.peer(), which, |call| worked_on(call) && !call.unwanted);
+                let did = self.actor(end).log(id)?;
+                self.happened.logs += u64::from(did);
+                return Ok(did);
             }
             _ => None,
         };
@@ -274,10 +300,7 @@ impl Session {
             Step::Abandon(..) => actor.abandon(id)?,
             Step::Respond(..) => actor.respond(id)?,
             Step::Fail(..) => actor.fail(id)?,
-            Step::Report { milestone, .. } => {
-                let weight = if milestone { Weight::Milestone } else { Weight::Ordinary };
-                actor.report(id, weight)?;
-            }
+            Step::Report { weight, .. } => actor.report(id, weight)?,
             _ => {}
         }
         Ok(true)
@@ -337,6 +360,7 @@ impl Session {
     fn tally(&self) -> Happened {
         let mut happened = self.happened;
         for end in [End::Client, End::Server] {
+            happened.stalled += u64::from(self.port(end).has_stalled());
             for (_, call) in self.ledger.calls(end) {
                 happened.reports += u64::from(call.reports);
                 let counter = match call.ended {
@@ -366,5 +390,7 @@ impl AddAssign for Happened {
         self.closed += more.closed;
         self.reports += more.reports;
         self.refused += more.refused;
+        self.logs += more.logs;
+        self.stalled += more.stalled;
     }
 }

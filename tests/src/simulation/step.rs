@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mcp_proto::progress::Weight;
 use mcp_proto::testing::{End, Random};
 
 use super::plan::Plan;
@@ -25,14 +26,18 @@ pub(super) enum Step {
     Due,
     /// The clock jumps by so many milliseconds; 0 is the same instant once more.
     Pass(u64),
+    /// The clock goes back by so many milliseconds.
+    Back(u64),
     Reading(End, Reading),
     Call(End),
     Cancel(End, u64),
     Report {
         end: End,
         which: u64,
-        milestone: bool,
+        weight: Weight,
     },
+    /// A log message, for a request or, if there is none, for none.
+    Log(End, u64),
     Respond(End, u64),
     Fail(End, u64),
     Abandon(End, u64),
@@ -60,7 +65,8 @@ impl Step {
             });
         }
         let which = random.next_u64();
-        match random.below(72) {
+        match random.below(74) {
+            72..74 => Self::Log(End::Server, which),
             60..72 => Self::Flow(end),
             0..12 => Self::Read(end),
             12..24 => {
@@ -73,6 +79,7 @@ impl Step {
             38 => Self::Pass(0),
             39 => match random.below(40) {
                 0 => Self::Pass(3_600_000 * (1 + random.below(48))),
+                1..6 => Self::Back(1 + random.below(plan.pace)),
                 _ => Self::Pass(random.below(plan.pace)),
             },
             40 => Self::Reading(
@@ -85,7 +92,14 @@ impl Step {
             ),
             41..45 => Self::Call(if random.below(4) == 0 { End::Server } else { End::Client }),
             45 => Self::Cancel(end, which),
-            46..53 => Self::Report { end, which, milestone: random.below(4) == 0 },
+            46..53 => {
+                let weight = match random.below(8) {
+                    0 | 1 => Weight::Milestone,
+                    2 => Weight::Heartbeat,
+                    _ => Weight::Ordinary,
+                };
+                Self::Report { end, which, weight }
+            }
             53..57 => Self::Respond(end, which),
             57 => Self::Fail(end, which),
             _ => Self::Abandon(end, which),
