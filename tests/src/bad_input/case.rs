@@ -203,6 +203,24 @@ impl Case {
         self.input_gen.is_none() && self.input.as_ref().is_none_or(|text| text.len() <= SMALL)
     }
 
+    /// Whether something may not happen in it.
+    pub fn forbids(&self, what: &str) -> bool {
+        let never = self.expect["never"].as_array();
+        never.is_some_and(|never| never.iter().any(|forbidden| forbidden == what))
+    }
+
+    /// The same with half of what is repeated in its input.
+    #[must_use]
+    pub fn halved(&self) -> Self {
+        let mut halved = self.clone();
+        for part in halved.input_gen.iter_mut().flatten() {
+            if let Part::Repeat(_, count) | Part::Count(_, count) = part {
+                *count /= 2;
+            }
+        }
+        halved
+    }
+
     /// What is expected, with what stands for the placeholders.
     ///
     /// # Panics

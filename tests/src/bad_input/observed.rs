@@ -1,7 +1,5 @@
 //! What was seen of an engine while it dealt with an input.
 
-use std::time::Duration;
-
 use mcp_proto::{CallError, CloseReason, Event, RequestId, Revision};
 use serde_json::Value;
 
@@ -84,8 +82,8 @@ pub struct Observed {
     pub opened: Vec<String>,
     /// The revision in force before and behind the input.
     pub revisions: (Option<Revision>, Option<Revision>),
-    /// Real time that it took.
-    pub elapsed: Duration,
+    /// How many times as long it takes as half of its input, where a case asks for that.
+    pub growth: Option<f64>,
     /// Bytes of memory above what was in use before the input, and the bound for them.
     pub memory: Option<(usize, usize)>,
     /// What happened that may never happen.

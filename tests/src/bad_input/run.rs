@@ -90,7 +90,6 @@ fn play<R: Role>(
     let is_cut = !input.is_empty() && !input.ends_with(b"\n");
 
     subject.start_watch(&input);
-    let began = Instant::now();
     let memory = measure(&mut || {
         let (first, second) = input.split_at(way.split.unwrap_or(input.len()));
         subject.feed(first, way.feed);
@@ -105,11 +104,10 @@ fn play<R: Role>(
         }
         subject.pass(PROMPT);
     });
-    let elapsed = began.elapsed();
 
     let mut seen = subject.look();
     seen.memory = Some((memory, bound::<R>(case, revision)));
-    seen.elapsed = elapsed;
+    seen.growth = case.forbids("superlinear_time").then(|| growth(case, revision));
     let judge = Judge::new(&input, &seen);
     let verdicts: Vec<_> = expect.any_of.iter().map(|reaction| judge.judge(reaction)).collect();
     let reaction = verdicts.iter().position(Result::is_ok);
@@ -134,6 +132,33 @@ fn play<R: Role>(
         transcript.extend(lines.lines());
     }
     Outcome { failures, reaction, transcript, memory }
+}
+
+/// How many times as long an input takes as half of it: the least of some tries, because whatever else runs only
+/// makes it more.
+fn growth(case: &Case, revision: Revision) -> f64 {
+    let fastest = |case: &Case| (0..TRIES).map(|_| time(case, revision)).min().unwrap_or_default();
+    let half = case.halved();
+    let growth = || fastest(case).as_secs_f64() / fastest(&half).as_secs_f64();
+    (0..TRIES).map(|_| growth()).fold(f64::INFINITY, f64::min)
+}
+
+/// How often a time is taken.
+const TRIES: usize = 3;
+
+fn time(case: &Case, revision: Revision) -> Duration {
+    fn feed<R: Role>(case: &Case, started: Started<R>) -> Duration {
+        let Started { mut subject, names } = started;
+        let input = case.input(&names);
+        let began = Instant::now();
+        subject.feed(&input, case.setup.feed);
+        subject.pass(PROMPT);
+        began.elapsed()
+    }
+    match case.role {
+        Side::Server => feed(case, Started::server(case, revision)),
+        Side::Client => feed(case, Started::client(case, revision)),
+    }
 }
 
 /// Bytes that the limits of a case allow. What is promised covers every table at once; no case fills all of

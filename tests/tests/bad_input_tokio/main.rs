@@ -57,6 +57,7 @@ fn run_all(filter: &str) -> String {
         })
         .collect();
     let (mut failures, mut left_out) = (String::new(), BTreeSet::new());
+    let mut excepted = BTreeSet::new();
     let mut counts = BTreeMap::<&str, usize>::new();
     for case in Case::all()
         .iter()
@@ -67,10 +68,16 @@ fn run_all(filter: &str) -> String {
             left_out.insert(case.id.clone());
             continue;
         }
-        for revision in case
-            .revisions()
-            .filter(|revision| !excused.contains(&(case.id.clone(), revision.to_string())))
-        {
+        for revision in case.revisions() {
+            let key = (case.id.clone(), revision.to_string());
+            if excused.contains(&key) {
+                // What is met is no exception, over a pipe as little as in the engine itself.
+                if in_memory(case, revision, case.setup.feed).0.is_empty() {
+                    let _ = writeln!(failures, "{} {revision}: met, so no exception\n", case.id);
+                }
+                excepted.insert(key);
+                continue;
+            }
             for feed in feeds(case) {
                 *counts.entry("in memory").or_default() += 1;
                 row(&mut failures, case, revision, &in_memory(case, revision, feed));
@@ -85,6 +92,9 @@ fn run_all(filter: &str) -> String {
         "runs: {counts:?}; cases that need a client that answers requests: {}",
         left_out.len()
     );
+    for (id, revision) in excused.difference(&excepted).filter(|_| filter.is_empty()) {
+        let _ = writeln!(failures, "{id} {revision}: an exception for nothing that is run\n");
+    }
     if filter.is_empty() && left_out.len() != NOT_RUN {
         let _ = writeln!(
             failures,
