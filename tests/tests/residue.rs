@@ -24,6 +24,9 @@ use mcp_tests::{handshake, progress, result, secs, welcome, work};
 /// Of each outcome, half of them in each era.
 const CALLS: usize = 100_000;
 
+/// Of each outcome through the driver: as many as an unoptimised build has time for in some twenty seconds.
+const CALLS_THROUGH_THE_DRIVER: usize = 20_000;
+
 /// Calls after which the tables have the size that they keep.
 const WARM_UP: usize = 100;
 
@@ -367,6 +370,48 @@ fn what_is_no_request() {
     });
 }
 
+/// Answers that wait for the rest of their batch, and one of them that never comes.
+#[test]
+fn a_batch() {
+    let mut conn = Connection::server(ServerConfig::new("s", "1"));
+    conn.handle_input(handshake(Revision::V2025_03_26).as_bytes(), Instant::ZERO);
+    let mut end = End { conn, now: Instant::ZERO };
+    assert!(matches!(end.next(), Event::Ready(_)));
+    end.is_idle();
+    leaves_nothing("batch", CALLS / 2, |n| {
+        let ask = |id: &str| {
+            let params = "{\"name\":\"work\",\"_meta\":{\"progressToken\":\"t\"}}";
+            format!(
+                "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{params}}}"
+            )
+        };
+        let ping = format!("{{\"jsonrpc\":\"2.0\",\"id\":{n},\"method\":\"ping\"}}");
+        end.feed(&format!("[{},{ping},{}]\n", ask("\"a\""), ask("\"b\"")));
+        let ids: Vec<_> = (0..2)
+            .map(|_| match end.next() {
+                Event::Request { id, .. } => id,
+                event => panic!("{event:?}"),
+            })
+            .collect();
+        end.conn.report(&ids[0], Progress::new(1.0), Weight::Ordinary, end.now).unwrap();
+        end.conn.respond(&ids[0], &CallToolResult::text("done"), end.now).unwrap();
+        match n % 3 {
+            0 => end.conn.respond(&ids[1], &CallToolResult::text("done"), end.now).unwrap(),
+            1 => end.conn.abandon(&ids[1], end.now),
+            _ => {
+                let cancelled = format!(
+                    "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{{\"requestId\":{}}}}}\n",
+                    ids[1]
+                );
+                end.feed(&cancelled);
+                assert!(matches!(end.next(), Event::Cancelled { .. }));
+                end.conn.abandon(&ids[1], end.now);
+            }
+        }
+        end.is_idle();
+    });
+}
+
 async fn serve(context: Context, params: Option<RawJson>) -> Result<String, ToolError> {
     let kind = params.as_ref().and_then(|params| params.get("kind")).and_then(|kind| kind.as_str());
     let _ = context.progress().report(Progress::new(1.0));
@@ -397,7 +442,7 @@ fn calls_through_the_driver() {
             Poll::Ready(())
         }));
     }
-    leaves_nothing("driver", CALLS / 5, |n| {
+    leaves_nothing("driver", 5 * CALLS_THROUGH_THE_DRIVER, |n| {
         match n % 5 {
             0 => {
                 let mut seen = 0;
