@@ -378,10 +378,25 @@ mod tests {
         assert_eq!(events, [Event::Closed(CloseReason::Eof { unread: 0 })]);
     }
 
+    /// The machine has slept, or its caller: the peer could not yet read what is answered only now.
+    #[test]
+    fn what_is_read_late_is_waited_for_from_then_on() {
+        let late = Instant::from(Duration::from_secs(40));
+        for polls in [true, false] {
+            let mut server = flooded();
+            assert!(!polls || server.poll_event().is_none());
+            server.handle_timeout(late);
+            assert!(!server.is_closed());
+            assert_eq!(server.poll_timeout(), Some(late + Duration::from_secs(30)));
+        }
+    }
+
     #[test]
     fn a_peer_that_floods_and_never_reads_is_given_up() {
         let mut server = flooded();
         assert_eq!(server.poll_event(), None);
+        assert_eq!(server.poll_timeout(), Some(Instant::ZERO), "it asks what time it is");
+        server.handle_timeout(Instant::ZERO);
         let due = server.poll_timeout().unwrap();
         assert_eq!(due, Instant::from(Duration::from_secs(30)));
         server.handle_timeout(due);
@@ -393,6 +408,7 @@ mod tests {
     fn a_peer_that_reads_a_little_and_then_nothing_is_given_up() {
         let mut server = flooded();
         assert_eq!(server.poll_event(), None);
+        server.handle_timeout(Instant::ZERO);
         assert!(server.poll_transmit().is_some());
         server.advance_transmit(1);
         let due = server.poll_timeout().unwrap();
@@ -439,6 +455,7 @@ mod tests {
         flood.push_str("{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"content\":[]}}\n");
         client.handle_input(flood.as_bytes(), Instant::ZERO);
         assert_eq!(client.poll_event(), None);
+        client.handle_timeout(Instant::ZERO);
         assert!(waiting(&mut client) <= LIMIT + ONE_ANSWER);
         client
     }

@@ -271,6 +271,7 @@ impl Core {
         if self.has_unused_room() {
             self.made_room();
         }
+        self.observe(now);
         self.expire(now);
         if self.stall_at.is_some_and(|at| at <= now) {
             if core::mem::take(&mut self.reads_slowly) {
@@ -286,9 +287,10 @@ impl Core {
         }
     }
 
-    /// Ends what is due at `now`, and lets waiting progress go.
+    /// Ends what is due at `now`, and lets waiting progress go. That may be when a message arrived that is read
+    /// only later: nobody's patience with the peer begins then.
     pub(super) fn expire(&mut self, now: Instant) {
-        self.observe(now);
+        self.clock = self.clock.max(now);
         // An entry may be stale, but never too late.
         if self.deadlines.next().is_none_or(|(at, _)| at > now) {
             return;
@@ -471,7 +473,6 @@ impl Core {
     /// Input waits that was not admitted: it is due once there is room.
     pub(crate) fn hold_input(&mut self) {
         self.holds_input = true;
-        self.observe(self.clock);
     }
 
     /// Queued messages that were looked at to find one.
@@ -538,7 +539,7 @@ impl Core {
 
     // Shared with the rest of the folder.
 
-    /// Every operation that names a time passes here.
+    /// Every operation that names the time that it is passes here.
     pub(crate) fn observe(&mut self, now: Instant) {
         self.clock = self.clock.max(now);
         if self.has_room() {

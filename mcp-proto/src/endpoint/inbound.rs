@@ -91,9 +91,8 @@ impl Core {
     /// deadline win over it.
     fn begin_message(&mut self, at: Instant) {
         self.read_at = at;
-        match at.as_nanos().checked_sub(1) {
-            Some(before) => self.expire(Instant::from_nanos(before)),
-            None => self.observe(at),
+        if let Some(before) = at.as_nanos().checked_sub(1) {
+            self.expire(Instant::from_nanos(before));
         }
     }
 
