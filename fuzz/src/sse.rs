@@ -21,7 +21,7 @@ struct Said {
     too_long: bool,
 }
 
-/// The first byte says how the rest is cut, as in [`chunking`](crate::chunking).
+/// The first byte says how the rest is cut, as in [`chunking`](crate::chunking()).
 pub fn sse(input: &[u8]) {
     let [cut, stream @ ..] = input else { return };
     let whole = decode([stream]);

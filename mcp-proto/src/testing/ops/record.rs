@@ -84,7 +84,7 @@ pub(super) fn token_of(params: Option<&RawJson>) -> Option<Raw<'_>> {
     params?.get("_meta")?.get("progressToken")
 }
 
-/// The number that [`Operation::Call`] puts into its request.
+/// The number that [`Operation::Call`](super::Operation::Call) puts into its request.
 pub(super) fn number_of(params: Option<&RawJson>) -> Option<u64> {
     let params = params?;
     let number = match params.get("arguments") {
