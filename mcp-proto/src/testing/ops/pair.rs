@@ -340,10 +340,7 @@ fn is_crossing<R: Role>(end: &Watched<R>, violation: &Violation) -> bool {
         Violation::LateProgress(token) => was_given_up(token.as_i64()) || end.has_given_up(token),
         // A caller's own token leaves nothing behind when its call ends.
         Violation::UnknownToken(token) => end.has_given_up(token),
-        Violation::TooManyRequests => {
-            end.connection().requests_in_flight() == limits().max_requests
-                || end.connection().is_closed()
-        }
+        Violation::TooManyRequests => !end.was_refused_with_room(),
         _ => false,
     }
 }

@@ -14,7 +14,7 @@ use super::patience::Patience;
 use super::record::{Answer, Asked, CallRecord, Deed, Ending, FIRST_CODE, number_of, token_of};
 use super::spoken::Spoken;
 use crate::config::{CallOptions, Timeouts};
-use crate::error::{CallError, CloseReason, ErrorObject, SendError};
+use crate::error::{CallError, CloseReason, ErrorObject, SendError, Violation};
 use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
 use crate::json::RawJson;
@@ -49,6 +49,9 @@ pub struct Watched<R> {
     spoken: Spoken,
     closed: Option<CloseReason>,
     patience: Patience,
+    /// It worked on as many requests as it may, at some time since no event waited.
+    was_full: bool,
+    was_refused_with_room: bool,
     /// Bytes that were still to be written when the end was seen.
     left: Option<usize>,
     /// What is being written right now.
@@ -86,6 +89,8 @@ impl<R: Role> Watched<R> {
             spoken: Spoken::default(),
             closed: None,
             patience: Patience::new(now),
+            was_full: false,
+            was_refused_with_room: false,
             left: None,
             lent: None,
             told: Vec::new(),
@@ -138,6 +143,11 @@ impl<R: Role> Watched<R> {
     /// The latest time that was named.
     pub(super) fn latest(&self) -> Instant {
         self.patience.latest()
+    }
+
+    /// Whether a request was refused for want of room while there was some.
+    pub(super) fn was_refused_with_room(&self) -> bool {
+        self.was_refused_with_room
     }
 
     /// Whether this is the result of an `initialize` that has left.
@@ -384,10 +394,21 @@ impl<R: Role> Watched<R> {
     }
 
     fn poll(&mut self) -> bool {
-        let Some(event) = self.connection.poll_event() else { return false };
+        let event = self.connection.poll_event();
+        let is_full = self.is_full();
+        self.was_full |= is_full;
+        let Some(event) = event else {
+            self.was_full = is_full;
+            return false;
+        };
         self.note(&event);
         self.told.push(event);
         true
+    }
+
+    /// Whether it works on as many requests as it may.
+    fn is_full(&self) -> bool {
+        self.connection.requests_in_flight() >= self.connection.core().limits().max_requests
     }
 
     fn note(&mut self, event: &Event) {
@@ -428,6 +449,9 @@ impl<R: Role> Watched<R> {
             }
             Event::Response { id, outcome } => self.note_ending(id, outcome.as_ref().err()),
             Event::Closed(reason) => self.note_closed(reason),
+            Event::Violation(Violation::TooManyRequests) => {
+                self.was_refused_with_room |= !self.was_full && !self.connection.is_closed();
+            }
             _ => {}
         }
     }
@@ -555,6 +579,7 @@ impl<R: Role> Watched<R> {
         let limits = self.connection.core().limits();
         // The engine's own calls, of which there are at most two at a time, are beside the limit.
         assert!(calls <= limits.max_calls + 2, "more calls than the limit: {calls}");
+        self.was_full |= requests == limits.max_requests;
         assert!(requests <= limits.max_requests, "more requests than the limit: {requests}");
         if !self.connection.is_closed() {
             return;
