@@ -175,6 +175,14 @@ impl Scenario {
         all.push(two.faults(CLOSE_OR_DROP).named("modern"));
         let each_way = Self::new("a call each way, 1 report, 1 fault", LEGACY, 1, 1);
         all.push(each_way.server_calls(1).named("legacy"));
+        let both = Self::new("1 call, 2 of the server, close or drop, legacy", LEGACY, 1, 0)
+            .server_calls(2)
+            .wire(1);
+        all.push(both.faults(CLOSE_OR_DROP));
+        let both = Self::new("2 calls, 1 of the server, close or drop, legacy", LEGACY, 2, 0)
+            .server_calls(1)
+            .wire(1);
+        all.push(both.faults(CLOSE_OR_DROP));
         let full = Self::new("2 calls, room for 1", MODERN, 2, 1).max_requests(1);
         all.push(full.faults(Faults::NONE));
         for (client, server, name) in [
