@@ -138,14 +138,16 @@ fn simulate(mut arguments: VecDeque<String>) -> Result<(), String> {
             fs::write(file, text).map_err(|error| format!("{file}: {error}"))?;
         }
     }
-    println!("seeds {first} to {}: {all:?}, {:.1} s", seed - 1, began.elapsed().as_secs_f64());
+    let took = began.elapsed().as_secs_f64();
+    println!("seeds {first} to {}, nothing broken: {all}; {took:.1} s", seed - 1);
     Ok(())
 }
 
 fn again(mut arguments: VecDeque<String>) -> Result<(), String> {
     let seed = number(&arguments.pop_front().ok_or(HELP)?)?;
-    let happened = replay(seed, None).map_err(told)?;
-    println!("{happened:?}");
+    let (happened, trace) = replay(seed, None).map_err(told)?;
+    trace.iter().for_each(|step| println!("{step}"));
+    println!("nothing broken: {happened}");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! One session: two connections, a network, a clock, and the books.
 
+use std::fmt;
 use std::ops::AddAssign;
 
 use mcp_proto::testing::{End, Random, SimNet};
@@ -55,6 +56,26 @@ pub struct Happened {
     pub stalled: u64,
     /// Calls that were refused by a limit or because of the state.
     pub refused: u64,
+}
+
+impl fmt::Display for Happened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sessions, steps, calls, results, errors, cancelled, .. } = self;
+        let Self { timed_out, closed, reports, logs, stalled, refused, .. } = self;
+        write!(
+            f,
+            "{sessions} sessions, {steps} steps; {calls} calls, of which {results} ended with a result, "
+        )?;
+        write!(
+            f,
+            "{errors} with an error, {cancelled} were given up, {timed_out} timed out, {closed} ended with "
+        )?;
+        write!(
+            f,
+            "their connection; {reports} reports, {logs} log messages; {refused} calls refused by limits that "
+        )?;
+        write!(f, "are set low on purpose, {stalled} connections closed as stalled")
+    }
 }
 
 /// Nothing goes on for longer than this without a fault; more is a circle.

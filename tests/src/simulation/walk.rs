@@ -33,13 +33,17 @@ pub fn walk(seed: u64, steps: u64, planted: Option<Planted>) -> Result<(Happened
     Ok((happened, next))
 }
 
-/// Runs the session of a seed once more, and records what happens.
+/// Runs the session of a seed once more. What happened, in numbers and step by step.
 ///
 /// # Errors
 ///
 /// A broken promise, with what happened before.
-pub fn replay(seed: u64, planted: Option<Planted>) -> Result<Happened, Failed> {
+pub fn replay(seed: u64, planted: Option<Planted>) -> Result<(Happened, Vec<String>), Failed> {
     let mut session = Session::new(seed).planted(planted).traced();
     let outcome = session.run();
-    outcome.map_err(|broken| Failed { seed, broken, trace: session.trace().to_vec() })
+    let trace = session.trace().to_vec();
+    match outcome {
+        Ok(happened) => Ok((happened, trace)),
+        Err(broken) => Err(Failed { seed, broken, trace }),
+    }
 }
