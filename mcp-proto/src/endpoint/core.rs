@@ -18,7 +18,7 @@ use crate::config::{ClientConfig, Limits, ServerConfig, Timeouts, Tolerance};
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
 use crate::era::{Lifecycle, MAX_REFUSAL_LEN, Negotiation, Serving};
-use crate::error::{CallError, CloseReason, Limit, SendError};
+use crate::error::{CallError, CloseReason, SendError};
 use crate::event::{Event, PeerInfo};
 use crate::id::RequestId;
 use crate::progress::Pacing;
@@ -54,7 +54,7 @@ pub(crate) struct Core {
     /// It has read something since that was set, but not enough.
     pub(super) reads_slowly: bool,
     /// Input that has been read waits until there is room for what it may have answered.
-    holds_input: bool,
+    pub(super) holds_input: bool,
     /// Progress waits that has no timer, because the peer does not read.
     pub(super) holds_progress: bool,
     pub(super) phase: Phase,
@@ -62,34 +62,6 @@ pub(crate) struct Core {
     pub(super) clock: Instant,
     /// When the message that is being read was complete.
     pub(super) read_at: Instant,
-}
-
-/// Why the machine wants to be woken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DeadlineReason {
-    /// A call of ours ends.
-    Call {
-        /// The call.
-        id: RequestId,
-        /// Its deadline.
-        limit: Limit,
-    },
-    /// The handshake, or the probe before it, has taken too long.
-    Handshake,
-    /// Waiting progress of a request may leave.
-    Progress {
-        /// The request.
-        id: RequestId,
-    },
-    /// The peer does not read.
-    Stall,
-    /// Accepted requests can no longer be answered.
-    Drain,
-    /// Input that was read before had to wait for room in the outbox, and there is room now.
-    Input,
-    /// What had not left was taken back, and progress that waited for its room, or the end, may follow.
-    Room,
 }
 
 /// How much of a conversation there is.
@@ -357,41 +329,6 @@ impl Core {
         }
     }
 
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let timer = self.deadlines.next().map(|(at, _)| at);
-        let rare = [self.stall_due(), self.drain_due(), self.input_due(), self.room_due()];
-        timer.into_iter().chain(rare.into_iter().flatten()).min()
-    }
-
-    pub(crate) fn deadline_reason(&self) -> Option<DeadlineReason> {
-        let timer = self.deadlines.next().map(|(at, timer)| (at, self.reason(timer, at)));
-        let stall = self.stall_due().map(|at| (at, DeadlineReason::Stall));
-        let drain = self.drain_due().map(|at| (at, DeadlineReason::Drain));
-        let input = self.input_due().map(|at| (at, DeadlineReason::Input));
-        let room = self.room_due().map(|at| (at, DeadlineReason::Room));
-        let all = [timer, stall, drain, input, room].into_iter().flatten();
-        all.min_by_key(|(at, _)| *at).map(|(_, reason)| reason)
-    }
-
-    fn stall_due(&self) -> Option<Instant> {
-        self.stall_at.or_else(|| self.is_full_unwatched().then_some(self.clock))
-    }
-
-    fn drain_due(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Draining { until, .. } => Some(until),
-            Phase::Open | Phase::Closed => None,
-        }
-    }
-
-    fn room_due(&self) -> Option<Instant> {
-        self.has_unused_room().then_some(self.clock)
-    }
-
-    fn input_due(&self) -> Option<Instant> {
-        (self.holds_input && self.has_room() && !self.is_closed()).then_some(self.clock)
-    }
-
     // Look.
 
     pub(crate) fn peer(&self) -> Option<&PeerInfo> {
@@ -533,7 +470,7 @@ impl Core {
     }
 
     /// Whether room was made that nobody has looked at yet.
-    fn has_unused_room(&self) -> bool {
+    pub(super) fn has_unused_room(&self) -> bool {
         self.holds_progress && self.has_progress_room() || self.drained().is_some()
     }
 
@@ -551,7 +488,7 @@ impl Core {
 
     /// Whether the outbox is above its limit and nobody has named a time since: what queued the last
     /// message did so after it had, or named none.
-    fn is_full_unwatched(&self) -> bool {
+    pub(super) fn is_full_unwatched(&self) -> bool {
         !self.has_room() && self.stall_at.is_none() && !self.is_closed()
     }
 
@@ -563,22 +500,6 @@ impl Core {
         };
         self.deadlines.compact(calls.len() + requests.len(), truth);
         self.deadlines.settle(truth);
-    }
-
-    fn reason(&self, timer: &Timer, at: Instant) -> DeadlineReason {
-        match timer {
-            Timer::Flush(id) => DeadlineReason::Progress { id: id.clone() },
-            Timer::Call(number) => match self.calls.get(*number) {
-                Some(call) if matches!(call.purpose, Purpose::Probe | Purpose::Initialize) => {
-                    DeadlineReason::Handshake
-                }
-                call => {
-                    let idle = call.and_then(|call| call.idle).is_some_and(|idle| idle.at == at);
-                    let limit = if idle { Limit::Idle } else { Limit::Total };
-                    DeadlineReason::Call { id: (*number).into(), limit }
-                }
-            },
-        }
     }
 
     #[cfg(feature = "testing")]

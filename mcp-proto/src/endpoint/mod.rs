@@ -11,6 +11,7 @@ mod inbound;
 mod opening;
 mod outbox;
 mod requests;
+mod waking;
 
 use ::core::fmt;
 use ::core::marker::PhantomData;
@@ -31,8 +32,8 @@ use crate::role::{Client, Role, Server};
 use crate::time::Instant;
 use crate::types::{LogMessage, Progress};
 
-pub use self::core::DeadlineReason;
 pub use outbox::Route;
+pub use waking::DeadlineReason;
 
 /// One side of a conversation, fed with whole messages.
 ///

@@ -1,29 +1,27 @@
 //! One end of a conversation with its oracles beside it.
 
+mod acts;
+
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::hash::Hasher;
-use core::time::Duration;
 use std::hash::DefaultHasher;
 
 use super::message::InFlight;
-use super::operation::{CallPlan, Operation, Step, TokenPlan, pick};
+use super::operation::{Operation, pick};
 use super::patience::Patience;
-use super::record::{Answer, Asked, CallRecord, Deed, Ending, FIRST_CODE, number_of, token_of};
+use super::record::{Answer, Asked, CallRecord, Deed, Ending, number_of, token_of};
 use super::spoken::Spoken;
-use crate::config::{CallOptions, Timeouts};
-use crate::error::{CallError, CloseReason, ErrorObject, SendError, Violation};
+use crate::error::{CallError, CloseReason, Violation};
 use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
-use crate::json::RawJson;
-use crate::progress::Weight;
 use crate::role::{Client, Role, Server};
 use crate::stdio::Connection;
 use crate::testing::{End, take_events, take_output};
 use crate::time::Instant;
-use crate::types::{CallToolResult, LogLevel, LogMessage, Progress};
+use crate::types::{LogLevel, LogMessage};
 
 /// A connection, and beside it the books of what it owes. Every method panics when a promise is broken:
 ///
@@ -243,154 +241,6 @@ impl<R: Role> Watched<R> {
             }
         }
         self.check();
-    }
-
-    fn call(&mut self, plan: CallPlan) {
-        let time = |millis: Option<u16>| millis.map(|millis| Duration::from_millis(millis.into()));
-        let token: Option<ProgressToken> = match plan.token {
-            TokenPlan::None | TokenPlan::Own => None,
-            TokenPlan::Number(number) => Some((i64::from(number) - 128).into()),
-            TokenPlan::Text(number) => Some(number.to_string().into()),
-        };
-        let options = match (&token, plan.token) {
-            (Some(token), _) => CallOptions::default().progress_token(token.clone()),
-            (None, TokenPlan::Own) => CallOptions::default().tracked(),
-            (None, _) => CallOptions::default().untracked(),
-        };
-        let (idle, total) = (time(plan.idle), time(plan.total));
-        let options = options.timeouts(Timeouts::default().idle(idle).total(total));
-        let (number, pad) = (self.calls.len() as u64, pad(plan.padding));
-        let (method, params) = match self.end {
-            End::Client => (
-                "tools/call",
-                format!("{{\"name\":\"t\",\"arguments\":{{\"n\":{number},\"pad\":\"{pad}\"}}}}"),
-            ),
-            End::Server => ("roots/list", format!("{{\"n\":{number},\"pad\":\"{pad}\"}}")),
-        };
-        let params = RawJson::parse(params).unwrap_or_else(|_| RawJson::empty_object());
-        let done = self.connection.request_raw(method, Some(&params), options, self.now);
-        let id = match done {
-            Ok(id) => id,
-            Err(error) => return self.check_refusal(&error, token.as_ref()),
-        };
-        assert!(self.left.is_none(), "a call was made after the end");
-        let record = CallRecord {
-            number,
-            token,
-            made: self.now,
-            idle,
-            total,
-            is_tracked: plan.token != TokenPlan::None,
-            given_up: false,
-            last: None,
-            ending: None,
-        };
-        assert!(self.calls.insert(id.clone(), record).is_none(), "the id {id} was given out twice");
-        self.deeds.push(Deed::Called(number, id));
-    }
-
-    /// Whether there was a reason not to make a call.
-    fn check_refusal(&self, error: &SendError, token: Option<&ProgressToken>) {
-        let limits = self.connection.core().limits();
-        let calls = self.connection.calls_in_flight();
-        let open = || self.calls.values().filter(|call| call.ending.is_none());
-        let is_fit = match error {
-            SendError::Closed => self.connection.is_closed() || self.end == End::Server,
-            SendError::TooManyCalls => calls >= limits.max_calls,
-            // A number may be one that the engine uses itself.
-            SendError::TokenInUse => token.is_some_and(|token| {
-                token.as_i64().is_some_and(|number| number > 0)
-                    || open().any(|call| call.token.as_ref() == Some(token))
-            }),
-            SendError::NotReady | SendError::Unsupported => self.end == End::Server,
-            SendError::OutboxFull => true,
-            _ => false,
-        };
-        assert!(is_fit, "a call was refused: {error}");
-    }
-
-    fn cancel(&mut self, which: u8) {
-        let open = self.in_flight();
-        let Some((id, _)) = pick(open.iter(), which) else { return };
-        let id = RequestId::from(*id);
-        self.connection.cancel(&id, Some("no longer"), self.now);
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.given_up = true;
-        }
-    }
-
-    fn answer(&mut self, which: u8, answer: Answer) {
-        let Some(Asked { id, number, .. }) = pick(self.asked.iter(), which).cloned() else {
-            return;
-        };
-        let now = self.now;
-        let before = self.connection.requests_in_flight();
-        let value = number.unwrap_or_default();
-        let done = match answer {
-            Answer::Result => {
-                self.connection.respond(&id, &CallToolResult::text(value.to_string()), now)
-            }
-            Answer::Error => {
-                let code = FIRST_CODE.saturating_sub_unsigned(value);
-                self.connection.fail(&id, &ErrorObject::new(code, "failed"), now)
-            }
-            Answer::Abandoned => {
-                self.connection.abandon(&id, now);
-                Ok(())
-            }
-        };
-        self.asked.retain(|asked| asked.id != id);
-        self.spoken.note_let_go(&id);
-        if done.is_ok() && !self.connection.is_closed() {
-            let after = self.connection.requests_in_flight();
-            assert_eq!(after + 1, before, "an answered request stays");
-        }
-        let again = self.connection.respond(&id, &CallToolResult::text("again"), now);
-        assert!(again.is_err(), "{id} was answered twice");
-        if let (Ok(()), Some(number)) = (&done, number) {
-            self.deeds.push(Deed::Answered(number, answer));
-        }
-        if let Err(error) = done {
-            let is_fit = match error {
-                SendError::Cancelled | SendError::UnknownRequest => true,
-                SendError::Closed => self.connection.is_closed(),
-                _ => false,
-            };
-            assert!(is_fit, "the answer to {id} was refused: {error}");
-        }
-    }
-
-    fn report(&mut self, which: u8, step: Step, total: Option<f64>, weight: Weight, padding: u8) {
-        let Some(Asked { id, number, last }) = pick(self.asked.iter(), which).cloned() else {
-            return;
-        };
-        let value = match step {
-            Step::Forward(by) => last.unwrap_or(-1.0) + f64::from(by),
-            Step::Any(value) => value,
-        };
-        let mut progress = Progress::new(value);
-        progress.total = total;
-        if let Some(number) = number {
-            progress.message = Some(format!("{number} {}", pad(padding)).into());
-        }
-        let is_wanted = self.connection.is_progress_wanted(&id);
-        let done = self.connection.report(&id, progress, weight, self.now);
-        if done.is_err() || !is_wanted {
-            return;
-        }
-        assert!(
-            value.is_finite() && total.is_none_or(f64::is_finite),
-            "{value} of {total:?} was taken"
-        );
-        if weight != Weight::Heartbeat {
-            assert!(last.is_none_or(|last| last < value), "{value} was taken after {last:?}");
-            if let Some(asked) = self.asked.iter_mut().find(|asked| asked.id == id) {
-                asked.last = Some(value);
-            }
-        }
-        if let Some(number) = number {
-            self.deeds.push(Deed::Reported(number, value, weight));
-        }
     }
 
     fn poll(&mut self) -> bool {
@@ -650,11 +500,6 @@ const MAX_WAKES: usize = 3;
 
 /// What still fits above the limit of the outbox: one long message, answers to a few requests, and cancels.
 const OWED: usize = 6 << 10;
-
-/// So much text.
-fn pad(padding: u8) -> String {
-    "p".repeat(usize::from(padding) * 3)
-}
 
 /// What decides the future of a machine, in a number.
 fn digest<R: Role>(connection: &Connection<R>, now: Instant) -> u64 {
