@@ -53,11 +53,13 @@ impl Timing {
 
     /// A call was made with these deadlines.
     pub fn made(&mut self, id: i64, idle: Option<Duration>, total: Option<Duration>, now: Instant) {
+        self.latest = self.latest.max(now);
         self.calls.push(Deadlines { id, idle, total, made: now, heard: now });
     }
 
     /// So much was read; `what` tells what a message is to this end.
     pub fn heard(&mut self, bytes: &[u8], now: Instant, mut what: impl FnMut(&Said) -> Heard) {
+        self.latest = self.latest.max(now);
         self.half.extend_from_slice(bytes);
         let Some(end) = self.half.iter().rposition(|byte| *byte == b'\n') else { return };
         let rest = self.half.split_off(end + 1);
