@@ -69,8 +69,8 @@ impl Timing {
                 match what(&said) {
                     Heard::Report(id) => {
                         if let Some(call) = self.calls.iter_mut().find(|call| call.id == id) {
-                            // Behind its deadline it is too late.
-                            let is_in_time = call.idle.is_none_or(|idle| now <= call.heard + idle);
+                            // At its deadline the call may be over already, if that was looked at before the bytes.
+                            let is_in_time = call.idle.is_none_or(|idle| now < call.heard + idle);
                             call.heard = if is_in_time { call.heard.max(now) } else { call.heard };
                         }
                     }
