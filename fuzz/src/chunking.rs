@@ -1,11 +1,9 @@
 //! However a stream is cut, the same events come out, and the same bytes go back.
 
-use std::hash::{DefaultHasher, Hasher};
-
 use std::time::Duration;
 
 use mcp_proto::role::{Role, Server};
-use mcp_proto::testing::{take_events, take_output};
+use mcp_proto::testing::{digest, take_events, take_output};
 use mcp_proto::{
     CallOptions, CallTool, ClientConfig, Connection, Instant, Limits, ListTools, Revision,
     ServerConfig,
@@ -69,13 +67,6 @@ fn compare<R: Role + Clone>(
     let said = take_output(&mut pieces);
     assert_eq!(said, take_output(&mut whole), "the answers depend on the cuts");
     assert!(said.len() <= bound, "{} bytes wait to be read", said.len());
-}
-
-/// What decides the future of a machine, in a number.
-fn digest<R: Role>(connection: &Connection<R>, now: Instant) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    connection.digest(now, &mut hasher);
-    hasher.finish()
 }
 
 /// Pieces of a stream, of the lengths that `cut` says.

@@ -8,7 +8,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{DecodeError, EncodeError, RawJson, ScanErrorKind};
+use crate::json::{DecodeError, EncodeError, RawJson, ScanErrorKind, bounded};
 
 /// The error member of a response: `basic/index`, error responses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,15 +73,14 @@ impl ErrorObject {
 /// only the beginning.
 impl fmt::Display for ErrorObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let end = self.message.floor_char_boundary(MAX_SHOWN);
-        let (shown, rest) = self.message.split_at(end);
+        let shown = bounded(&self.message, MAX_SHOWN);
         for character in shown.chars() {
             match character.is_control() {
                 true => character.escape_default().fmt(f)?,
                 false => f.write_char(character)?,
             }
         }
-        let more = if rest.is_empty() { "" } else { "…" };
+        let more = if shown.len() < self.message.len() { "…" } else { "" };
         write!(f, "{more} (code {})", self.code)
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use mcp_proto::driver::{self, Call, Client, Delivery, Incoming, Outcome, Server, Transport};
+use mcp_proto::driver::{self, Call, Client, Delivery, Incoming, Outcome, Server};
 use mcp_proto::progress::Pacing;
 use mcp_proto::types::CallToolResult;
 use mcp_proto::{
@@ -214,7 +214,7 @@ fn the_last_answer_after_the_end_of_the_input_ends_the_connection() {
 fn an_output_that_cannot_be_pushed_out_is_noticed_after_the_end_of_the_input() {
     let mut world = World::new();
     let (left, right) = pipe(1 << 20);
-    let broken = BrokenFlush(left);
+    let broken = Failing { pipe: left, fails: Fails::Flush };
     let (mut server, driver) =
         driver::server(broken, ServerConfig::new("test", "1"), world.clock.clone());
     world.spawn(async move { assert_eq!(driver.await, CloseReason::Transport) });
@@ -227,37 +227,6 @@ fn an_output_that_cannot_be_pushed_out_is_noticed_after_the_end_of_the_input() {
     first.respond(&CallToolResult::text("done")).unwrap();
     world.settle();
     assert!(world.tasks.is_empty(), "and no time had to pass");
-}
-
-/// A pipe that takes what it is given, and then fails.
-struct BrokenFlush(Pipe);
-
-impl Transport for BrokenFlush {
-    type Error = &'static str;
-
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<Result<usize, Self::Error>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<Result<usize, Self::Error>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Err("it is gone"))
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Pin::new(&mut self.0).poll_close(cx)
-    }
 }
 
 const CANCEL_7: &str =

@@ -3,12 +3,10 @@
 
 mod runtime;
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mcp_proto::driver::{self, Client, Server, Transport};
+use mcp_proto::driver::{self, Client, Server};
 use mcp_proto::progress::ReportError;
 use mcp_proto::types::{LogLevel, LogMessage, ServerCapabilities};
 use mcp_proto::{
@@ -263,55 +261,6 @@ fn reports_become_log_messages_where_the_client_gave_no_token() {
         let logs = logs.take();
         assert_eq!(logs[..3], ["1 of 50: a.png", "2", "3 of 50"]);
         assert_eq!(logs.len(), 32, "as many as reports would leave at once");
-    }
-}
-
-/// A transport of which one direction fails.
-struct Failing {
-    pipe: Pipe,
-    fails: Fails,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fails {
-    Read,
-    Write,
-    WriteNothing,
-    Flush,
-}
-
-impl Transport for Failing {
-    type Error = &'static str;
-
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<Result<usize, Self::Error>> {
-        if self.fails == Fails::Read {
-            return Poll::Ready(Err("reset"));
-        }
-        Pin::new(&mut self.pipe).poll_read(cx, buf)
-    }
-
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<Result<usize, Self::Error>> {
-        match self.fails {
-            Fails::Write => Poll::Ready(Err("broken pipe")),
-            Fails::WriteNothing => Poll::Ready(Ok(0)),
-            _ => Pin::new(&mut self.pipe).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(if self.fails == Fails::Flush { Err("broken pipe") } else { Ok(()) })
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Pin::new(&mut self.pipe).poll_close(cx)
     }
 }
 

@@ -6,7 +6,6 @@ use core::convert::Infallible;
 use serde::Serialize;
 
 use super::batches::BatchKey;
-use super::bounded;
 use super::calling::check_fits;
 use super::core::{Core, MAX_TEXT_LEN};
 use super::deadlines::Timer;
@@ -15,7 +14,7 @@ use super::requests::Inbound;
 use crate::era::{Lifecycle, ServerStamp};
 use crate::error::{ErrorObject, SendError};
 use crate::id::{ProgressToken, RequestId};
-use crate::json::EncodeError;
+use crate::json::{EncodeError, bounded};
 use crate::method::Notification;
 use crate::progress::{ReportError, Weight};
 use crate::revision::Era;

@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use super::bounded;
 use super::calls::{Call, Deadline, Purpose, Tracked};
 use super::core::{Core, MAX_TEXT_LEN};
 use super::deadlines::Timer;
@@ -14,7 +13,7 @@ use crate::era::{ClientStamp, Lifecycle};
 use crate::error::{CallError, SendError};
 use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{EncodeError, RawJson, write_value};
+use crate::json::{EncodeError, RawJson, bounded, write_value};
 use crate::progress::Receiver;
 use crate::time::Instant;
 use crate::types::meta;

@@ -6,7 +6,6 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use super::answers::Allowance;
-use super::bounded;
 use super::calls::{Purpose, Tracked};
 use super::core::{Core, MAX_TEXT_LEN};
 use super::requests::{Inbound, Reporter};
@@ -15,7 +14,7 @@ use crate::era::{Answer, Lifecycle, Speech, Verdict};
 use crate::error::{CallError, CloseReason, ErrorObject, Violation};
 use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{Kind, Params, Raw, RawJson, Text, text_of};
+use crate::json::{Kind, Params, Raw, RawJson, Text, bounded, text_of};
 use crate::progress::Sender;
 use crate::revision::{Era, Revision};
 use crate::time::Instant;

@@ -357,8 +357,3 @@ impl<R> fmt::Debug for Endpoint<R> {
         self.core.fmt(f)
     }
 }
-
-/// Bounds what a peer chose before it is echoed or logged.
-pub(crate) fn bounded(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or_default()
-}

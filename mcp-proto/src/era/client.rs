@@ -11,7 +11,7 @@ use crate::config::{ClientConfig, Tolerance};
 use crate::digest::Digest;
 use crate::error::{CloseReason, ErrorObject};
 use crate::event::PeerInfo;
-use crate::json::{Kind, Raw, RawJson};
+use crate::json::{Kind, Raw, RawJson, bounded};
 use crate::revision::{Era, Revision, RevisionSet};
 use crate::types::{Implementation, meta};
 
@@ -222,8 +222,7 @@ impl Negotiation {
 pub(crate) const MAX_REFUSAL_LEN: usize = 1 << 10;
 
 fn refused(error: &ErrorObject) -> CloseReason {
-    let message = &error.message;
-    let message = message.get(..message.floor_char_boundary(MAX_REFUSAL_LEN)).unwrap_or_default();
+    let message = bounded(&error.message, MAX_REFUSAL_LEN);
     let data = error.data.clone();
     CloseReason::HandshakeRefused(ErrorObject { code: error.code, message: message.into(), data })
 }

@@ -13,7 +13,7 @@ use crate::config::ServerConfig;
 use crate::digest::Digest;
 use crate::error::ErrorObject;
 use crate::event::PeerInfo;
-use crate::json::{Kind, Params, Raw, RawJson};
+use crate::json::{Kind, Params, Raw, RawJson, bounded};
 use crate::revision::{Era, Revision};
 use crate::types::{
     Discover, DiscoverResult, Implementation, Initialize, InitializeResult, LogLevel, Ping,
@@ -258,7 +258,7 @@ impl Serving {
             supported: Vec<&'static str>,
             requested: &'a str,
         }
-        let requested = requested.get(..requested.floor_char_boundary(64)).unwrap_or_default();
+        let requested = bounded(requested, 64);
         let supported = self.config.revisions.iter().map(Revision::as_str).collect();
         let is_legacy = Revision::parse(requested).is_some_and(|known| known.era() == Era::Legacy);
         let why = if is_legacy {

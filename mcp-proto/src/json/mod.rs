@@ -26,7 +26,7 @@ pub(crate) use frame::ways_agree;
 pub(crate) use frame::{Frame, Params, Shape, scan_frame};
 pub(crate) use scan::{is_utf8, number_at, plain_string_at};
 pub(crate) use ser::{TAGGED, write_value};
-pub(crate) use text::text_of;
+pub(crate) use text::{bounded, text_of};
 #[cfg(feature = "http")]
 pub(crate) use write::write_u64;
 pub(crate) use write::{write_f64, write_i64, write_key, write_raw, write_str, write_utf8};

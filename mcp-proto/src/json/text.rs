@@ -53,8 +53,7 @@ impl Text {
         if self.len() <= max {
             return self;
         }
-        let end = self.as_str().floor_char_boundary(max);
-        Self(Bytes::copy_from_slice(self.0.get(..end).unwrap_or_default()))
+        Self(Bytes::copy_from_slice(bounded(self.as_str(), max).as_bytes()))
     }
 
     /// A copy with a buffer of its own.
@@ -62,6 +61,11 @@ impl Text {
     pub fn detach(&self) -> Self {
         Self(Bytes::copy_from_slice(&self.0))
     }
+}
+
+/// The beginning of a text, of `max` bytes at most: what a peer chose is bounded before it is echoed or logged.
+pub(crate) fn bounded(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or_default()
 }
 
 /// The text of a string value: a slice of its frame, unless it has escapes.

@@ -22,7 +22,7 @@ use super::typed::Handler;
 use crate::config::ServerConfig;
 use crate::driver::Incoming;
 use crate::error::ErrorObject;
-use crate::json::Kind as JsonKind;
+use crate::json::{Kind as JsonKind, bounded};
 use crate::method::Request;
 use crate::progress::Pacing;
 use crate::revision::RevisionSet;
@@ -215,7 +215,10 @@ impl<K: Kind + ?Sized> Inner<K> {
     {
         let call: CallTool = incoming.params().map_err(invalid)?;
         let function = self.tools.function(&call.name).ok_or_else(|| {
-            ErrorObject::invalid_params(format!("unknown tool: {}", bounded(&call.name)))
+            ErrorObject::invalid_params(format!(
+                "unknown tool: {}",
+                bounded(&call.name, MAX_NAME_LEN)
+            ))
         })?;
         if call.arguments.as_ref().is_some_and(|json| json.as_raw().kind() != JsonKind::Object) {
             return Err(ErrorObject::invalid_params("arguments: not an object"));
@@ -234,10 +237,8 @@ fn invalid(error: crate::json::DecodeError) -> ErrorObject {
     ErrorObject::invalid_params(format!("{error}"))
 }
 
-/// A name that the peer chose, short enough to be echoed: as long as a tool's name may be.
-fn bounded(name: &str) -> &str {
-    name.get(..name.floor_char_boundary(128)).unwrap_or_default()
-}
+/// Bytes of a tool's name that are echoed: as long as one may be.
+const MAX_NAME_LEN: usize = 128;
 
 /// The user's code panicked; the panic hook has said where.
 struct Panicked;

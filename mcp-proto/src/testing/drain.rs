@@ -1,10 +1,13 @@
 //! Everything that one side has ready, taken at once.
 
 use alloc::vec::Vec;
+use core::hash::Hasher;
+use std::hash::DefaultHasher;
 
 use crate::event::Event;
 use crate::role::Role;
 use crate::stdio::Connection;
+use crate::time::Instant;
 
 /// Takes every byte that waits to be written, as a transport that takes all of it.
 ///
@@ -24,6 +27,13 @@ pub fn take_output<R: Role>(connection: &mut Connection<R>) -> Vec<u8> {
         connection.advance_transmit(taken);
     }
     bytes
+}
+
+/// What decides the future of a connection, in a number: [`Endpoint::digest`](crate::Endpoint::digest).
+pub fn digest<R: Role>(connection: &Connection<R>, now: Instant) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    connection.digest(now, &mut hasher);
+    hasher.finish()
 }
 
 /// Takes everything that has happened, in order.

@@ -2,7 +2,7 @@
 //!
 //! - [`Pair`]: a client and a server joined in memory, on a clock that jumps to the next deadline.
 //! - [`SimNet`]: what is between them: seeded chunking, delay, truncation, disconnect.
-//! - [`take_output`], [`take_events`]: everything that one side has ready.
+//! - [`take_output`], [`take_events`]: everything that one side has ready; [`digest`]: where it stands.
 //! - [`ops`]: schedules of operations for fuzzers, and the oracles that judge them.
 //! - [`transcript`]: conversations written as text, played to one side.
 //! - [`recording`]: what `mcpcli --record` has written, played to the engine again.
@@ -22,7 +22,7 @@ pub mod recording;
 pub mod transcript;
 
 pub use clock::Clock;
-pub use drain::{take_events, take_output};
+pub use drain::{digest, take_events, take_output};
 pub use memory::{Memory, connect};
 pub use net::{Arrival, End, SimNet};
 pub use pair::Pair;

@@ -38,6 +38,9 @@ fn join(arrivals: &mut VecDeque<(u64, Instant)>, end: u64, at: Instant, resoluti
     }
 }
 
+/// What some programs write before their first text.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 impl Inbox {
     pub(super) fn new(max_len: usize) -> Self {
         Self {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::inbox::Inbox;
+use super::inbox::{BYTE_ORDER_MARK, Inbox};
 use crate::bound::{PART, sum};
 use crate::config::{Limits, Tolerance};
 use crate::time::Instant;
@@ -30,8 +30,6 @@ pub(crate) enum Line {
 
 /// How much of a line that is too long is kept, to find its id in.
 const KEPT_HEAD: usize = 4 << 10;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl LineDecoder {
     pub(crate) fn new(max_len: usize, tolerance: Tolerance) -> Self {

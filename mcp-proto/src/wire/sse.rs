@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::inbox::Inbox;
+use super::inbox::{BYTE_ORDER_MARK, Inbox};
 use crate::json::write_u64;
 use crate::time::Instant;
 
@@ -82,8 +82,6 @@ enum Data {
     Line(Bytes),
     Lines(BytesMut),
 }
-
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl Decoder {
     /// A decoder of a stream from its beginning. An event has at most `max_event_len` bytes: its lines with the

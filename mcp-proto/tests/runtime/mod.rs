@@ -300,3 +300,52 @@ impl Wire {
         self.0.reads.lock().unwrap().ended
     }
 }
+
+/// A transport of which one direction fails.
+pub struct Failing {
+    pub pipe: Pipe,
+    pub fails: Fails,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fails {
+    Read,
+    Write,
+    WriteNothing,
+    Flush,
+}
+
+impl Transport for Failing {
+    type Error = &'static str;
+
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize, Self::Error>> {
+        if self.fails == Fails::Read {
+            return Poll::Ready(Err("reset"));
+        }
+        Pin::new(&mut self.pipe).poll_read(cx, buf)
+    }
+
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize, Self::Error>> {
+        match self.fails {
+            Fails::Write => Poll::Ready(Err("broken pipe")),
+            Fails::WriteNothing => Poll::Ready(Ok(0)),
+            _ => Pin::new(&mut self.pipe).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(if self.fails == Fails::Flush { Err("broken pipe") } else { Ok(()) })
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Pin::new(&mut self.pipe).poll_close(cx)
+    }
+}

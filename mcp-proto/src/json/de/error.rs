@@ -6,6 +6,8 @@ use core::fmt::{self, Write};
 
 use serde::de;
 
+use super::super::bounded;
+
 /// Why a value is not what was wanted, and where in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError {
@@ -33,7 +35,7 @@ impl DecodeError {
 
     pub(super) fn within(mut self, segment: impl FnOnce() -> String) -> Self {
         let mut segment = segment();
-        segment.truncate(segment.floor_char_boundary(MAX_SHOWN));
+        segment.truncate(bounded(&segment, MAX_SHOWN).len());
         self.path.push(segment);
         self
     }
@@ -42,9 +44,7 @@ impl DecodeError {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {
-            let path = self.path();
-            let shown = path.get(..path.floor_char_boundary(MAX_SHOWN)).unwrap_or_default();
-            write!(f, "{shown}: ")?;
+            write!(f, "{}: ", bounded(&self.path(), MAX_SHOWN))?;
         }
         f.write_str(&self.why)
     }
@@ -76,7 +76,7 @@ struct Shown(String);
 impl Write for Shown {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = MAX_SHOWN - self.0.len();
-        let fits = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+        let fits = bounded(text, room);
         self.0.push_str(fits);
         if fits.len() == text.len() { Ok(()) } else { Err(fmt::Error) }
     }

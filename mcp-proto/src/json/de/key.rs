@@ -1,9 +1,6 @@
 //! A key on its way in.
 
-use alloc::borrow::Cow;
-
-use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{Deserializer, IntoDeserializer, Visitor};
+use serde::de::{Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::{DecodeError, Quoted};
@@ -26,10 +23,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
     type Error = DecodeError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        match self.0.read()? {
-            Cow::Borrowed(key) => visitor.visit_borrowed_str(key),
-            Cow::Owned(key) => visitor.visit_string(key),
-        }
+        self.0.visit(visitor)
     }
 
     /// The name of a field is only compared, so it need not be read as text.
@@ -58,10 +52,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        match self.0.read()? {
-            Cow::Borrowed(key) => visitor.visit_enum(BorrowedStrDeserializer::new(key)),
-            Cow::Owned(key) => visitor.visit_enum(key.into_deserializer()),
-        }
+        self.0.visit_variant(visitor)
     }
 
     parsed_keys! {

@@ -53,15 +53,8 @@ impl<'de> Decoder<'de> {
         Ok(Quoted { content, escaped })
     }
 
-    fn string(&mut self) -> Result<Cow<'de, str>, DecodeError> {
-        self.quoted()?.read()
-    }
-
     fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
-        match self.string()? {
-            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
-            Cow::Owned(text) => visitor.visit_string(text),
-        }
+        self.quoted()?.visit(visitor)
     }
 
     fn visit_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
@@ -170,13 +163,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match self.peek()? {
-            b'"' => {
-                let name = self.string()?;
-                match name {
-                    Cow::Borrowed(name) => visitor.visit_enum(BorrowedStrDeserializer::new(name)),
-                    Cow::Owned(name) => visitor.visit_enum(name.into_deserializer()),
-                }
-            }
+            b'"' => self.quoted()?.visit_variant(visitor),
             b'{' => {
                 let mut variant = Parts::open(self);
                 let value = visitor.visit_enum(&mut variant)?;
@@ -195,7 +182,8 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map identifier
     }
 }
 
@@ -209,6 +197,21 @@ struct Quoted<'de> {
 impl<'de> Quoted<'de> {
     fn read(self) -> Result<Cow<'de, str>, DecodeError> {
         unescape(self.content, self.escaped).ok_or_else(Decoder::broken)
+    }
+
+    fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.read()? {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
+        }
+    }
+
+    /// As the name of a variant without content.
+    fn visit_variant<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.read()? {
+            Cow::Borrowed(name) => visitor.visit_enum(BorrowedStrDeserializer::new(name)),
+            Cow::Owned(name) => visitor.visit_enum(name.into_deserializer()),
+        }
     }
 
     /// As a segment of a path.

@@ -6,8 +6,6 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::hash::Hasher;
-use std::hash::DefaultHasher;
 
 use super::message::InFlight;
 use super::operation::{Operation, pick};
@@ -19,7 +17,7 @@ use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
 use crate::role::{Client, Role, Server};
 use crate::stdio::Connection;
-use crate::testing::{End, take_events, take_output};
+use crate::testing::{End, digest, take_events, take_output};
 use crate::time::Instant;
 use crate::types::{LogLevel, LogMessage};
 
@@ -500,13 +498,6 @@ const MAX_WAKES: usize = 3;
 
 /// What still fits above the limit of the outbox: one long message, answers to a few requests, and cancels.
 const OWED: usize = 6 << 10;
-
-/// What decides the future of a machine, in a number.
-fn digest<R: Role>(connection: &Connection<R>, now: Instant) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    connection.digest(now, &mut hasher);
-    hasher.finish()
-}
 
 /// What is told of a peer ends in logs and on terminals: it is short, and no byte of the peer's controls them.
 fn check_text(event: &Event) {
