@@ -10,7 +10,6 @@ use mcp_proto::{
     CallError, CallOptions, CallTool, ClientConfig, Endpoint, Event, Instant, Limits, Revision,
     ServerConfig, Violation,
 };
-use serde_json::Value;
 
 use crate::wire::{client, server};
 
@@ -203,50 +202,50 @@ fn read(input: &[u8]) -> Reading {
         Err(_) => return Reading::Refused,
         Ok(_) => {}
     }
-    let Ok(members) = serde_json::from_slice::<Members>(input) else {
+    // Which digits a number has only its text says, and that the scanner has cut out.
+    let raw = Raw::parse(input, 64).expect("it was read before");
+    let Some(members) = members(raw) else {
         return Reading::Malformed(Concerns::Request, None);
     };
-    let Members(members) = members;
     let known = ["jsonrpc", "id", "method", "params", "result", "error"];
     let is_double = |name| members.iter().filter(|(key, _)| key == name).count() > 1;
     if known.into_iter().any(is_double) {
         return Reading::Malformed(Concerns::Request, None);
     }
-    let get = |name| members.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-    // Which digits an id has only its text says, and that the scanner has cut out.
-    let raw = Raw::parse(input, 64).expect("it was read before");
-    let id = raw.members().find(|(key, _)| key == "id").map(|(_, value)| value);
+    let get = |name| members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
+    let id = get("id");
     let good_id = id.filter(|id| is_id(*id)).map(key);
-    let (method, result, error) = (get("method"), get("result"), get("error"));
-    let concerns = match (method, id) {
+    let method = get("method").map(|method| serde_json::from_slice::<String>(method.as_bytes()));
+    let (result, error) = (get("result"), get("error"));
+    let concerns = match (&method, id) {
         (None, _) if result.is_some() || error.is_some() => Concerns::Response,
-        (Some(Value::String(_)), None) => Concerns::Notification,
+        (Some(Ok(_)), None) => Concerns::Notification,
         _ => Concerns::Request,
     };
     let malformed = Reading::Malformed(concerns, good_id.clone());
-    if get("jsonrpc").and_then(Value::as_str) != Some("2.0") || raw_version(raw) != b"\"2.0\"" {
+    if get("jsonrpc").is_none_or(|version| version.as_bytes() != b"\"2.0\"") {
         return malformed;
     }
     match (method, result, error) {
-        (Some(Value::String(method)), None, None) => {
-            let method = method.clone();
-            match (get("params").is_none_or(Value::is_object), id.is_some(), good_id) {
+        (Some(Ok(method)), None, None) => {
+            match (get("params").is_none_or(is_object), id.is_some(), good_id) {
                 (true, true, Some(id)) => Reading::Request { id, method },
                 (true, false, _) => Reading::Notification { method },
                 _ => malformed,
             }
         }
-        (None, Some(Value::Object(_)), None) => match good_id {
+        (None, Some(result), None) if is_object(result) => match good_id {
             Some(id) => Reading::Result { id },
             None => malformed,
         },
-        (None, None, Some(Value::Object(error))) => {
-            let code = error.get("code").and_then(Value::as_number).and_then(whole);
-            match (code, error.get("message"), id.filter(|id| !id.is_null()), good_id) {
-                (Some(code), Some(Value::String(_)), Some(_), Some(id)) => {
-                    Reading::Error { id, code }
-                }
-                (Some(_), Some(Value::String(_)), None, _) => Reading::AnonymousError,
+        (None, None, Some(error)) => {
+            let members = self::members(error).unwrap_or_default();
+            let get = |name| members.iter().rfind(|(key, _)| key == name).map(|(_, value)| *value);
+            let code = get("code").and_then(whole);
+            let has_message = get("message").is_some_and(|text| text.kind() == Kind::String);
+            match (code, has_message, id.filter(|id| !id.is_null()), good_id) {
+                (Some(code), true, Some(_), Some(id)) => Reading::Error { id, code },
+                (Some(_), true, None, _) => Reading::AnonymousError,
                 _ => malformed,
             }
         }
@@ -254,15 +253,15 @@ fn read(input: &[u8]) -> Reading {
     }
 }
 
-fn raw_version(raw: Raw<'_>) -> &[u8] {
-    raw.members().find(|(key, _)| key == "jsonrpc").map_or(b"", |(_, version)| version.as_bytes())
+fn is_object(value: Raw<'_>) -> bool {
+    value.kind() == Kind::Object
 }
 
 /// A code that is written as an integer. One beyond 64 bits is cut down to that.
-fn whole(code: &serde_json::Number) -> Option<i64> {
-    let text = code.to_string();
+fn whole(code: Raw<'_>) -> Option<i64> {
+    let code: serde_json::Number = serde_json::from_slice(code.as_bytes()).ok()?;
     let beyond = || code.as_u64().map(|_| i64::MAX);
-    text.parse().ok().or_else(beyond)
+    code.to_string().parse().ok().or_else(beyond)
 }
 
 /// Whether it is a string or an integer that may be an id, in the words of the specification: its value counts.
@@ -301,14 +300,22 @@ fn key(id: Raw<'_>) -> String {
     }
 }
 
-/// The members of an object, those included that occur twice.
-struct Members(Vec<(String, Value)>);
+/// The members of an object, those included that occur twice. Their values are not looked into: a number that no
+/// float can hold is JSON.
+fn members(object: Raw<'_>) -> Option<Vec<(String, Raw<'_>)>> {
+    let Names(names) = serde_json::from_slice(object.as_bytes()).ok()?;
+    let values: Vec<_> = object.members().map(|(_, value)| value).collect();
+    assert_eq!(names.len(), values.len(), "{object}");
+    Some(names.into_iter().zip(values).collect())
+}
 
-impl<'de> serde::Deserialize<'de> for Members {
+struct Names(Vec<String>);
+
+impl<'de> serde::Deserialize<'de> for Names {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Members;
+            type Value = Names;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
@@ -317,12 +324,12 @@ impl<'de> serde::Deserialize<'de> for Members {
             fn visit_map<A: serde::de::MapAccess<'de>>(
                 self,
                 mut map: A,
-            ) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
+            ) -> Result<Names, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, serde::de::IgnoredAny)) = map.next_entry()? {
+                    names.push(name);
                 }
-                Ok(Members(members))
+                Ok(Names(names))
             }
         }
         deserializer.deserialize_map(Visitor)
