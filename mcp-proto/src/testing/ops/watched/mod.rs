@@ -443,6 +443,9 @@ impl<R: Role> Watched<R> {
     pub fn finish(&mut self, now: Instant) {
         if !self.connection.is_closed() {
             self.apply(&Operation::Drain, now);
+        }
+        // What was read at last may have been too much: an end by force settles nothing.
+        if !self.connection.is_closed() {
             self.check_settled();
         }
         self.apply(&Operation::Close, now);
