@@ -80,6 +80,8 @@ mod endpoint;
 mod era;
 mod error;
 mod event;
+#[cfg(feature = "http")]
+pub mod http;
 mod id;
 pub mod json;
 mod memory;

@@ -26,6 +26,7 @@ const FLOORS: [(&str, u8); 23] = [
     ("era", 4),
     ("endpoint", 5),
     ("stdio", 6),
+    ("http", 6),
     ("memory", 6),
     ("driver", 7),
     ("router", 8),

@@ -1,0 +1,6 @@
+//! The rules of Streamable HTTP and of HTTP+SSE, without sockets.
+
+mod access;
+mod value;
+
+pub use access::Access;
