@@ -1,6 +1,7 @@
 //! The rules of Streamable HTTP and of HTTP+SSE, without sockets.
 
 mod access;
+mod media;
 mod value;
 
 pub use access::Access;
