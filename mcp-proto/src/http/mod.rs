@@ -2,6 +2,7 @@
 
 mod access;
 mod media;
+mod params;
 mod value;
 
 pub use access::Access;

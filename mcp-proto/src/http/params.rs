@@ -1,0 +1,230 @@
+//! Arguments of tools that are repeated in headers: `x-mcp-header` in a schema, `Mcp-Param-*` in a request.
+//!
+//! 2026-07-28 `basic/transports/streamable-http`, custom headers.
+
+use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use http::HeaderName;
+
+use crate::json::{Kind, Raw};
+
+const ANNOTATION: &str = "x-mcp-header";
+const PREFIX: &str = "mcp-param-";
+
+/// One argument that is repeated in a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Param {
+    pub(crate) header: HeaderName,
+    /// Where it is: the names of properties, from the arguments inwards.
+    path: Vec<String>,
+}
+
+/// Why a schema's annotations cannot be followed: the tool must not be used over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct BadAnnotation(String);
+
+/// Members of a schema that are data and no schemas.
+const DATA: [&str; 5] = ["const", "default", "enum", "example", "examples"];
+
+/// The arguments that the schema of a tool's input wants repeated.
+pub(crate) fn annotations(schema: Raw<'_>) -> Result<Vec<Param>, BadAnnotation> {
+    let mut found = Vec::new();
+    walk(schema, &mut Vec::new(), true, &mut found)?;
+    let mut names = BTreeSet::new();
+    for param in &found {
+        if !names.insert(&param.header) {
+            return Err(BadAnnotation(format!("{} names two arguments", param.header)));
+        }
+    }
+    Ok(found)
+}
+
+/// `is_reachable`: only `properties` lie between the root and here.
+fn walk(
+    schema: Raw<'_>,
+    path: &mut Vec<String>,
+    is_reachable: bool,
+    found: &mut Vec<Param>,
+) -> Result<(), BadAnnotation> {
+    for (name, value) in schema.members() {
+        match &*name {
+            ANNOTATION => {
+                let is_reachable = is_reachable && !path.is_empty();
+                found.push(param(schema, value, path, is_reachable)?);
+            }
+            "properties" => {
+                for (property, schema) in value.members() {
+                    path.push(property.into_owned());
+                    walk(schema, path, is_reachable, found)?;
+                    path.pop();
+                }
+            }
+            name if DATA.contains(&name) => {}
+            _ => walk_inside(value, path, found)?,
+        }
+    }
+    Ok(())
+}
+
+/// Schemas in a keyword, one or many: an annotation among them says nothing of one certain argument.
+fn walk_inside(
+    value: Raw<'_>,
+    path: &mut Vec<String>,
+    found: &mut Vec<Param>,
+) -> Result<(), BadAnnotation> {
+    match value.kind() {
+        Kind::Object => walk(value, path, false, found),
+        Kind::Array => value.items().try_for_each(|item| walk_inside(item, path, found)),
+        _ => Ok(()),
+    }
+}
+
+fn param(
+    schema: Raw<'_>,
+    annotation: Raw<'_>,
+    path: &[String],
+    is_reachable: bool,
+) -> Result<Param, BadAnnotation> {
+    let bad = |why: &str| BadAnnotation(format!("{ANNOTATION} of {}: {why}", path.join(".")));
+    if !is_reachable {
+        return Err(bad("not reached by properties alone"));
+    }
+    let name = annotation.as_str().ok_or_else(|| bad("not a string"))?;
+    if name.is_empty() {
+        return Err(bad("empty"));
+    }
+    let kind = schema.get("type").and_then(Raw::as_str);
+    if !matches!(kind.as_deref(), Some("string" | "integer" | "boolean")) {
+        return Err(bad("neither a string, an integer nor a boolean"));
+    }
+    // A token: RFC 9110, 5.6.2. What a header name may be is the same.
+    let header = HeaderName::try_from(format!("{PREFIX}{name}")).map_err(|_| bad("no token"))?;
+    Ok(Param { header, path: path.to_vec() })
+}
+
+/// The largest integer that every program can hold in a double, and its opposite.
+const SAFE: i64 = (1 << 53) - 1;
+
+impl Param {
+    /// The argument as a text; nothing if it is absent or null, or of a kind that no header can bear.
+    pub(crate) fn of<'a>(&self, arguments: Raw<'a>) -> Option<Cow<'a, str>> {
+        let mut value = arguments;
+        for name in &self.path {
+            value = value.get(name)?;
+        }
+        match value.kind() {
+            Kind::String => value.as_str(),
+            Kind::Bool => Some(Cow::Borrowed(if value.as_bool()? { "true" } else { "false" })),
+            Kind::Number => integer(value.number_text()?).map(|integer| format!("{integer}").into()),
+            Kind::Null | Kind::Array | Kind::Object => None,
+        }
+    }
+
+    /// Whether a header says the same as the argument.
+    pub(crate) fn is_same(&self, header: &str, arguments: Raw<'_>) -> bool {
+        let Some(argument) = self.of(arguments) else { return false };
+        *argument == *header
+            || integer(header).is_some_and(|header| integer(&argument) == Some(header))
+    }
+}
+
+/// An integer in any of the ways to write one, such as `42.0`.
+fn integer(text: &str) -> Option<i64> {
+    let value = match text.parse::<i64>() {
+        Ok(value) => value,
+        Err(_) => {
+            let value: f64 = text.parse().ok().filter(|value: &f64| value.abs() <= SAFE as f64)?;
+            let whole = value as i64;
+            (whole as f64 == value).then_some(whole)?
+        }
+    };
+    (-SAFE..=SAFE).contains(&value).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::RawJson;
+
+    fn read(schema: &str) -> Result<Vec<Param>, BadAnnotation> {
+        annotations(RawJson::parse(schema).unwrap().as_raw())
+    }
+
+    #[test]
+    fn annotations_are_found_where_properties_lead() {
+        let found = read(
+            r#"{"type":"object","properties":{
+                "region":{"type":"string","x-mcp-header":"Region"},
+                "where":{"type":"object","properties":{"deep":{"type":"integer","x-mcp-header":"Deep"}}},
+                "x-mcp-header":{"type":"string"},
+                "plain":{"type":"string","default":{"x-mcp-header":"no schema"}}}}"#,
+        )
+        .unwrap();
+        let names: Vec<_> = found.iter().map(|param| param.header.as_str()).collect();
+        assert_eq!(names, ["mcp-param-region", "mcp-param-deep"]);
+        let arguments = RawJson::parse(r#"{"region":"é","where":{"deep":42.0}}"#).unwrap();
+        let texts: Vec<_> = found.iter().map(|param| param.of(arguments.as_raw())).collect();
+        assert_eq!(texts, [Some("é".into()), Some("42".into())]);
+    }
+
+    #[test]
+    fn annotations_that_cannot_be_followed_are_told() {
+        for (schema, why) in [
+            (r#"{"properties":{"a":{"type":"string","x-mcp-header":""}}}"#, "empty"),
+            (r#"{"properties":{"a":{"type":"string","x-mcp-header":"a b"}}}"#, "no token"),
+            (r#"{"properties":{"a":{"type":"string","x-mcp-header":"a\r\nb: c"}}}"#, "no token"),
+            (r#"{"properties":{"a":{"type":"string","x-mcp-header":7}}}"#, "not a string"),
+            (r#"{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}"#, "neither"),
+            (r#"{"properties":{"a":{"x-mcp-header":"A"}}}"#, "neither"),
+            (r#"{"type":"string","x-mcp-header":"A"}"#, "not reached"),
+            (
+                r#"{"properties":{"a":{"items":{"type":"string","x-mcp-header":"A"}}}}"#,
+                "not reached",
+            ),
+            (
+                r#"{"properties":{"a":{"oneOf":[{"type":"string","x-mcp-header":"A"}]}}}"#,
+                "not reached",
+            ),
+            (
+                r#"{"$defs":{"a":{"properties":{"b":{"type":"string","x-mcp-header":"A"}}}}}"#,
+                "not reached",
+            ),
+            (
+                r#"{"properties":{"a":{"type":"string","x-mcp-header":"A"},
+                    "b":{"type":"string","x-mcp-header":"a"}}}"#,
+                "two arguments",
+            ),
+        ] {
+            let error = read(schema).unwrap_err();
+            assert!(error.0.contains(why), "{schema}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_header_says_what_the_argument_says() {
+        let param = Param { header: HeaderName::from_static("mcp-param-a"), path: vec!["a".into()] };
+        for (arguments, header, is_same) in [
+            (r#"{"a":"x"}"#, "x", true),
+            (r#"{"a":"x"}"#, "X", false),
+            (r#"{"a":42}"#, "42", true),
+            (r#"{"a":42}"#, "42.0", true),
+            (r#"{"a":4.2e1}"#, "42", true),
+            (r#"{"a":42}"#, "43", false),
+            (r#"{"a":42.5}"#, "42.5", false),
+            (r#"{"a":9007199254740993}"#, "9007199254740993", false),
+            (r#"{"a":true}"#, "true", true),
+            (r#"{"a":true}"#, "True", false),
+            (r#"{"a":null}"#, "null", false),
+            (r#"{}"#, "", false),
+            (r#"{"a":""}"#, "", true),
+        ] {
+            let arguments = RawJson::parse(arguments).unwrap();
+            assert_eq!(param.is_same(header, arguments.as_raw()), is_same, "{arguments} {header}");
+        }
+    }
+}
