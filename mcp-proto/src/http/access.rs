@@ -32,9 +32,12 @@ enum Allowed {
 
 /// Why a request may not come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Denied {
+#[non_exhaustive]
+pub enum Denied {
+    /// Its `Host` is not served here: a name that was rebound to this machine.
     #[error("this host is not served here")]
     Host,
+    /// Its `Origin` is a page that may not speak here.
     #[error("pages of this origin may not speak here")]
     Origin,
 }
@@ -86,7 +89,12 @@ impl Access {
         address.is_loopback() || self.hosts != Allowed::default()
     }
 
-    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
+    /// Whether a request with this target and these headers may come in.
+    ///
+    /// # Errors
+    ///
+    /// Why not; the answer is 403.
+    pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
         let mut host = host(uri, headers);
         if let Allowed::Local(names) = &self.hosts {
             let is_allowed = host.as_ref().is_some_and(|host| {

@@ -1,8 +1,13 @@
 //! The rules of Streamable HTTP and of HTTP+SSE, without sockets.
+#![allow(dead_code)] // until both roles are here
 
 mod access;
 mod media;
 mod params;
 mod value;
 
-pub use access::Access;
+pub use access::{Access, Denied};
+
+/// One HTTP request and its response. Names are never used twice by one machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Exchange(pub(crate) u64);

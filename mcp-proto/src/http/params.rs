@@ -28,16 +28,13 @@ pub(crate) struct Param {
 #[error("{0}")]
 pub(crate) struct BadAnnotation(String);
 
-/// Members of a schema that are data and no schemas.
-const DATA: [&str; 5] = ["const", "default", "enum", "example", "examples"];
-
 /// The arguments that the schema of a tool's input wants repeated.
 pub(crate) fn annotations(schema: Raw<'_>) -> Result<Vec<Param>, BadAnnotation> {
     let mut found = Vec::new();
     walk(schema, &mut Vec::new(), true, &mut found)?;
     let mut names = BTreeSet::new();
     for param in &found {
-        if !names.insert(&param.header) {
+        if !names.insert(param.header.as_str()) {
             return Err(BadAnnotation(format!("{} names two arguments", param.header)));
         }
     }
@@ -64,7 +61,8 @@ fn walk(
                     path.pop();
                 }
             }
-            name if DATA.contains(&name) => {}
+            // Data, and no schemas.
+            "const" | "default" | "enum" | "example" | "examples" => {}
             _ => walk_inside(value, path, found)?,
         }
     }
@@ -120,7 +118,9 @@ impl Param {
         match value.kind() {
             Kind::String => value.as_str(),
             Kind::Bool => Some(Cow::Borrowed(if value.as_bool()? { "true" } else { "false" })),
-            Kind::Number => integer(value.number_text()?).map(|integer| format!("{integer}").into()),
+            Kind::Number => {
+                integer(value.number_text()?).map(|integer| format!("{integer}").into())
+            }
             Kind::Null | Kind::Array | Kind::Object => None,
         }
     }
@@ -150,8 +150,9 @@ fn integer(text: &str) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::json::RawJson;
+    use alloc::vec;
 
-    fn read(schema: &str) -> Result<Vec<Param>, BadAnnotation> {
+    fn read(schema: &'static str) -> Result<Vec<Param>, BadAnnotation> {
         annotations(RawJson::parse(schema).unwrap().as_raw())
     }
 
@@ -207,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_header_says_what_the_argument_says() {
-        let param = Param { header: HeaderName::from_static("mcp-param-a"), path: vec!["a".into()] };
+        let param =
+            Param { header: HeaderName::from_static("mcp-param-a"), path: vec!["a".into()] };
         for (arguments, header, is_same) in [
             (r#"{"a":"x"}"#, "x", true),
             (r#"{"a":"x"}"#, "X", false),
