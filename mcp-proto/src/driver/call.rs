@@ -9,6 +9,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::calls::Waiting;
+use super::link::Scope;
 use super::listen::{AsyncClosure, Closure, Handled, Listen, ListenerError, Silent, caught};
 use super::queue::Delivery;
 use super::scratch::written;
@@ -196,7 +197,9 @@ impl<T, L> Call<T, L> {
     fn give_up(&mut self, reason: Option<&str>) {
         if let Stage::Sent(id) = core::mem::replace(&mut self.stage, Stage::Over) {
             let waiting = self.handle.change(|state, now| {
-                state.conn.cancel(&id, reason, now);
+                if let Some(endpoint) = state.link.endpoint_mut(Scope::ONLY) {
+                    endpoint.cancel(&id, reason, now);
+                }
                 state.calls.remove(&id)
             });
             drop(waiting);
@@ -217,7 +220,8 @@ impl<T, L> Call<T, L> {
             let (method, has_params) = (unsent.write)(text)?;
             let params = has_params.then(|| Raw::trusted(text));
             self.handle.change(|state, now| {
-                let id = state.conn.core_mut().request(&method, &params, options, now)?;
+                let endpoint = state.link.endpoint_mut(Scope::ONLY).ok_or(SendError::Closed)?;
+                let id = endpoint.core_mut().request(&method, &params, options, now)?;
                 state.calls.insert(&id, Waiting::new(unsent.delivery));
                 Ok(id)
             })

@@ -9,8 +9,10 @@ use core::marker::PhantomData;
 use serde::Serialize;
 
 use super::call::Call;
+use super::link::Scope;
 use super::shared::{Handle, State};
 use super::watchers::Change;
+use crate::endpoint::Endpoint;
 use crate::error::{CallError, CloseReason, SendError, Violation};
 use crate::event::PeerInfo;
 use crate::id::RequestId;
@@ -122,7 +124,10 @@ impl Client {
         notification: &N,
     ) -> Result<(), SendError> {
         let written = Written(RawJson::of(notification)?, PhantomData::<N>);
-        self.handle.change(|state, _| state.conn.notify(&written))
+        self.handle.change(|state, _| {
+            let endpoint = state.link.endpoint_mut(Scope::ONLY).ok_or(SendError::Closed)?;
+            endpoint.notify(&written)
+        })
     }
 
     /// Listens to the progress of every call that has no listener of its own and is sent from now on. It
@@ -162,12 +167,12 @@ impl Client {
 
     /// Calls in flight.
     pub fn calls_in_flight(&self) -> usize {
-        self.handle.lock().conn.calls_in_flight()
+        self.handle.lock().link.endpoint(Scope::ONLY).map_or(0, Endpoint::calls_in_flight)
     }
 
     /// Closes the connection: every call ends. What was queued is still written, for at most 5 s.
     pub fn close(&self) {
-        self.handle.change(|state, now| state.conn.close(now));
+        self.handle.change(|state, now| state.link.close(now));
     }
 
     /// Waits until the connection has ended and everything is written, or given up.

@@ -6,13 +6,15 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
+use super::link::Scope;
 use super::scratch::{SCRATCH_LEN, scratch};
 use super::shared::{Afterwards, Shared, register};
-use super::sync::Arc;
+use super::sync;
 use super::transport::{Timer, Transport};
 use super::watchers::Change;
 use crate::error::CloseReason;
 use crate::role::Role;
+use crate::stdio::Connection;
 use crate::time::Instant;
 
 /// Moves bytes and time between a transport and the machine. Spawn it, or poll it beside your own code.
@@ -23,7 +25,7 @@ use crate::time::Instant;
 /// listeners of the connection.
 #[must_use = "nothing moves until the driver is polled"]
 pub struct Driver<R: Role, T> {
-    shared: Arc<Shared<R>>,
+    shared: sync::Shared<Shared<R, Connection<R>>>,
     io: Pin<Box<T>>,
     /// What is left to do after a look at the state; empty between polls, and kept for its room.
     afterwards: Afterwards,
@@ -91,7 +93,7 @@ enum Wrote {
 }
 
 impl<R: Role, T: Transport> Driver<R, T> {
-    pub(super) fn new(shared: Arc<Shared<R>>, io: T) -> Self {
+    pub(super) fn new(shared: sync::Shared<Shared<R, Connection<R>>>, io: T) -> Self {
         Self {
             shared,
             io: Box::pin(io),
@@ -135,7 +137,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
         }
         let state = self.shared.lock();
         // Once closed, what comes is passed over: a peer that must be heard before it reads goes on then.
-        state.closed.is_some() || (state.conn.wants_input() && !state.is_paused())
+        state.closed.is_some() || (state.link.wants_input() && !state.is_paused())
     }
 
     /// Takes in what was read, lets time pass, sorts events, and takes out what is to be written.
@@ -152,18 +154,18 @@ impl<R: Role, T: Transport> Driver<R, T> {
         match input {
             Some(Input::Bytes(length)) => {
                 state.detach();
-                state.conn.handle_input(buffer.get(..length).unwrap_or_default(), now);
+                state.link.handle_input(buffer.get(..length).unwrap_or_default(), now);
             }
-            Some(Input::End) => state.conn.handle_eof(now),
-            Some(Input::Failure) => state.conn.handle_transport_error(now),
+            Some(Input::End) => state.link.handle_eof(now),
+            Some(Input::Failure) => state.link.handle_transport_error(now),
             None => {}
         }
-        if state.conn.poll_timeout().is_some_and(|at| at <= now) {
-            state.conn.handle_timeout(now);
+        if state.link.poll_timeout().is_some_and(|at| at <= now) {
+            state.link.handle_timeout(now);
         }
         if self.hear_until.is_some_and(|until| until <= now || self.input_ended) {
             self.input_ended = true;
-            state.conn.handle_transport_error(now);
+            state.link.handle_transport_error(now);
         }
         state.pump(now, afterwards);
         let closed = state.closed.clone();
@@ -173,18 +175,18 @@ impl<R: Role, T: Transport> Driver<R, T> {
         let mut output = 0;
         if self.hear_until.is_some() {
             // Nobody reads it, but input is not taken while it waits.
-            while let Some(lost) = state.conn.poll_transmit().map(<[u8]>::len) {
-                state.conn.advance_transmit(lost);
+            while let Some(lost) = state.link.poll_transmit().map(<[u8]>::len) {
+                state.link.advance_transmit(lost);
             }
-        } else if (!self.is_bursting || state.conn.has_output(HELD_OUTPUT))
-            && let Some(lent) = state.conn.lend_transmit(self.offer)
+        } else if (!self.is_bursting || state.link.has_output(HELD_OUTPUT))
+            && let Some(lent) = state.link.lend_transmit(self.offer)
             && let Some(out) = buffer.get_mut(..lent.len())
         {
             // The transport is not called under the lock, which is why it gets a copy.
             out.copy_from_slice(lent);
             output = out.len();
         }
-        let due = state.conn.poll_timeout();
+        let due = state.link.poll_timeout();
         drop(state);
         drop(former);
         match listeners {
@@ -207,13 +209,13 @@ impl<R: Role, T: Transport> Driver<R, T> {
             _ => 0,
         };
         let mut state = self.shared.lock();
-        state.conn.advance_transmit(written);
+        state.link.advance_transmit(written);
         if written > 0 {
-            state.wake_watchers(Change::Output, &mut self.afterwards);
+            state.wake_watchers(Change::Output(Scope::ONLY), &mut self.afterwards);
         }
         // The last of what was owed to a peer that sends nothing more is the end of the connection: an event.
-        let is_all = !state.conn.has_transmit() && !state.conn.has_event();
-        *due = state.conn.poll_timeout();
+        let is_all = !state.link.has_transmit() && !state.link.has_event();
+        *due = state.link.poll_timeout();
         drop(state);
         self.afterwards.wake();
         match wrote {

@@ -7,6 +7,7 @@ mod call;
 mod calls;
 mod client;
 mod drive;
+mod link;
 mod listen;
 mod queue;
 mod reporter;

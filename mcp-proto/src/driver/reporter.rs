@@ -6,13 +6,10 @@ use core::fmt;
 use core::ops::Range;
 
 use super::server::Ongoing;
-use super::shared::State;
 use super::sync::{Arc, AtomicU64, Mutex, Ordering, PoisonError};
-use super::watchers::Change;
-use crate::id::RequestId;
+use crate::endpoint::Endpoint;
 use crate::json::Text;
 use crate::progress::{Bucket, Pacing, ReportError, Span, Weight, above};
-use crate::role;
 use crate::types::{LogLevel, LogMessage, Progress};
 
 /// Reports the progress of one request. Cheap to clone and to send to the tasks that do the work.
@@ -53,7 +50,7 @@ impl Reporter {
 
     /// Whether the client asked for progress and still wants it. A tool may skip costly measuring if not.
     pub fn is_wanted(&self) -> bool {
-        self.ongoing.look(false, |state, id| state.conn.is_progress_wanted(id))
+        self.ongoing.look(false, Endpoint::is_progress_wanted)
     }
 
     /// Reports how far the work has come.
@@ -109,7 +106,7 @@ impl Reporter {
     ///
     /// [`ReportError::Finished`]: the request has been answered or cancelled.
     pub fn heartbeat(&self, message: impl Into<Text>) -> Result<(), ReportError> {
-        let last = self.ongoing.look(None, |state, id| state.conn.last_report(id));
+        let last = self.ongoing.look(None, Endpoint::last_report);
         let message = message.into();
         let (start, message) = match &self.stage {
             Some(stage) => {
@@ -125,16 +122,12 @@ impl Reporter {
     /// Waits until everything reported so far has been handed to the transport: for tools that want every
     /// value delivered, at the client's pace.
     pub async fn delivered(&self) {
-        let is_delivered = |state: &mut State<role::Server>, id: &RequestId, serial| {
-            let is_over = state.closed.is_some() || !state.is_serving(id, serial);
-            (is_over || state.conn.is_progress_flushed(id)).then_some(())
-        };
-        self.ongoing.watch(Change::Output, is_delivered).await;
+        self.ongoing.delivered().await;
     }
 
     /// Reports that were merged into later ones because they came faster than their pacing.
     pub fn merged(&self) -> u64 {
-        self.ongoing.look(0, |state, id| state.conn.merged_reports(id))
+        self.ongoing.look(0, Endpoint::merged_reports)
     }
 
     /// Turns reports into log messages of level *info* where the client sent no token, as often as
@@ -172,12 +165,12 @@ impl Reporter {
 
     fn put(&self, progress: Progress, weight: Weight) -> Result<(), ReportError> {
         if let Some(bucket) = &self.fallback
-            && self.ongoing.look(false, |state, id| !state.conn.is_progress_wanted(id))
+            && self.ongoing.look(false, |endpoint, id| !endpoint.is_progress_wanted(id))
         {
             return self.log_instead(bucket, &progress);
         }
-        self.ongoing.with(Err(ReportError::Finished), |state, id, now| {
-            state.conn.report(id, progress, weight, now)
+        self.ongoing.with(Err(ReportError::Finished), |endpoint, id, now| {
+            endpoint.report(id, progress, weight, now)
         })
     }
 

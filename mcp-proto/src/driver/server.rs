@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 
 use super::reporter::Reporter;
 use super::scratch::written;
-use super::shared::{Accepted, Afterwards, Handle, State};
+use super::shared::{Accepted, Afterwards, Handle, Key, State};
 use super::watchers::Change;
+use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, ErrorObject, SendError};
 use crate::event::PeerInfo;
 use crate::id::RequestId;
@@ -50,13 +51,13 @@ impl Server {
 
     /// Requests that wait for an answer.
     pub fn requests_in_flight(&self) -> usize {
-        self.handle.lock().conn.requests_in_flight()
+        self.handle.lock().link.requests_in_flight()
     }
 
     /// Closes the connection: requests count as cancelled. What was queued is still written, for at most
     /// 5 s.
     pub fn close(&self) {
-        self.handle.change(|state, now| state.conn.close(now));
+        self.handle.change(|state, now| state.link.close(now));
     }
 
     /// Waits until the connection has ended and everything is written.
@@ -87,15 +88,15 @@ pub struct Incoming {
 #[derive(Clone)]
 pub(super) struct Ongoing {
     handle: Handle<role::Server>,
+    key: Key,
     id: RequestId,
-    serial: u64,
     revision: Revision,
 }
 
 impl Incoming {
     fn new(handle: Handle<role::Server>, accepted: Accepted) -> Self {
-        let Accepted { id, serial, revision, method, params } = accepted;
-        Self { core: Ongoing { handle, id, serial, revision }, method, params, is_answered: false }
+        let Accepted { key, id, revision, method, params } = accepted;
+        Self { core: Ongoing { handle, key, id, revision }, method, params, is_answered: false }
     }
 
     /// Its method.
@@ -179,7 +180,7 @@ impl Incoming {
         let answered = written(|text| {
             write_value(text, result)?; // the user's code, so not under the lock
             let result = Raw::trusted(text);
-            self.core.answer(|state, id, now| state.conn.respond(id, &result, now))
+            self.core.answer(|endpoint, id, now| endpoint.respond(id, &result, now))
         });
         self.is_answered = !matches!(answered, Err(SendError::Encode(_)));
         answered
@@ -192,7 +193,7 @@ impl Incoming {
     /// [`SendError::Cancelled`] if nobody wants the answer any more.
     pub fn fail(mut self, error: &ErrorObject) -> Result<(), SendError> {
         self.is_answered = true;
-        self.core.answer(|state, id, now| state.conn.fail(id, error, now))
+        self.core.answer(|endpoint, id, now| endpoint.fail(id, error, now))
     }
 
     /// Answers that there is no such method.
@@ -228,47 +229,50 @@ impl Watch {
 }
 
 impl Ongoing {
-    /// Changes the state if the request is still this one.
+    /// Changes its endpoint if the request is still this one.
     pub(super) fn with<T>(
         &self,
         gone: T,
-        change: impl FnOnce(&mut State<role::Server>, &RequestId, Instant) -> T,
+        change: impl FnOnce(&mut Endpoint<role::Server>, &RequestId, Instant) -> T,
     ) -> T {
-        self.handle.change(|state, now| match state.is_serving(&self.id, self.serial) {
-            true => change(state, &self.id, now),
-            false => gone,
+        self.handle.change(|state, now| match state.serving_mut(self.key, &self.id) {
+            Some(endpoint) => change(endpoint, &self.id, now),
+            None => gone,
         })
     }
 
-    /// Looks at the state if the request is still this one.
+    /// Looks at its endpoint if the request is still this one.
     pub(super) fn look<T>(
         &self,
         gone: T,
-        look: impl FnOnce(&State<role::Server>, &RequestId) -> T,
+        look: impl FnOnce(&Endpoint<role::Server>, &RequestId) -> T,
     ) -> T {
-        let state = self.handle.lock();
-        if state.is_serving(&self.id, self.serial) { look(&state, &self.id) } else { gone }
+        match self.handle.lock().serving(self.key, &self.id) {
+            Some(endpoint) => look(endpoint, &self.id),
+            None => gone,
+        }
     }
 
-    /// Waits until `look` finds something; it looks again whenever there was such a change.
-    pub(super) async fn watch<T>(
-        &self,
-        change: Change,
-        mut look: impl FnMut(&mut State<role::Server>, &RequestId, u64) -> Option<T>,
-    ) -> T {
-        self.handle.watch(change, |state| look(state, &self.id, self.serial)).await
+    /// Waits until everything reported so far has left, or need not any more.
+    pub(super) async fn delivered(&self) {
+        let is_delivered = |state: &mut State<role::Server>| {
+            let serving = state.serving(self.key, &self.id).filter(|_| state.closed.is_none());
+            serving.is_none_or(|endpoint| endpoint.is_progress_flushed(&self.id)).then_some(())
+        };
+        self.handle.watch(Change::Output(self.key.0), is_delivered).await;
     }
 
     fn answer(
         &self,
-        answer: impl FnOnce(&mut State<role::Server>, &RequestId, Instant) -> Result<(), SendError>,
+        answer: impl FnOnce(&mut Endpoint<role::Server>, &RequestId, Instant) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         let mut afterwards = Afterwards::default();
-        let answered = self.with(Err(SendError::Closed), |state, id, now| {
-            let answered = answer(state, id, now);
+        let answered = self.handle.change(|state, now| {
+            let endpoint = state.serving_mut(self.key, &self.id).ok_or(SendError::Closed)?;
+            let answered = answer(endpoint, &self.id, now);
             if !matches!(answered, Err(SendError::Encode(_))) {
                 // Whoever waits for a cancellation need not wait any longer.
-                state.wake_watchers(Change::Cancelled(self.serial), &mut afterwards);
+                state.wake_watchers(Change::Cancelled(self.key), &mut afterwards);
             }
             answered
         });
@@ -281,22 +285,25 @@ impl Ongoing {
     }
 
     pub(super) fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
-        self.handle.change(|state, _| match state.is_serving(&self.id, self.serial) {
-            true => state.conn.log(Some(&self.id), message),
-            false if state.conn.is_closed() => Err(SendError::Closed),
-            false => Err(SendError::UnknownRequest),
+        self.handle.change(|state, _| {
+            let gone = match state.is_closed(self.key.0) {
+                true => SendError::Closed,
+                false => SendError::UnknownRequest,
+            };
+            state.serving_mut(self.key, &self.id).ok_or(gone)?.log(Some(&self.id), message)
         })
     }
 
     fn is_cancelled(&self) -> bool {
-        self.look(true, |state, id| state.conn.is_cancelled(id))
+        self.look(true, Endpoint::is_cancelled)
     }
 
     async fn cancelled(&self) {
-        let is_cancelled = |state: &mut State<role::Server>, id: &RequestId, serial| {
-            (!state.is_serving(id, serial) || state.conn.is_cancelled(id)).then_some(())
+        let is_cancelled = |state: &mut State<role::Server>| {
+            let serving = state.serving(self.key, &self.id);
+            serving.is_none_or(|endpoint| endpoint.is_cancelled(&self.id)).then_some(())
         };
-        self.watch(Change::Cancelled(self.serial), is_cancelled).await;
+        self.handle.watch(Change::Cancelled(self.key), is_cancelled).await;
     }
 }
 
@@ -304,8 +311,8 @@ impl Drop for Incoming {
     fn drop(&mut self) {
         if !self.is_answered {
             // Nobody is left to be told whether it could be said.
-            let _ = self.core.answer(|state, id, now| {
-                state.conn.abandon(id, now);
+            let _ = self.core.answer(|endpoint, id, now| {
+                endpoint.abandon(id, now);
                 Ok(())
             });
         }

@@ -4,9 +4,11 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 use core::task::{Context, Waker};
 
 use super::calls::{Calls, Waiting};
+use super::link::{Link, Scope, Turn};
 use super::sync::{self, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
 use super::transport::Runtime;
 use super::watchers::{Change, Watch, Watchers};
@@ -17,25 +19,25 @@ use crate::id::RequestId;
 use crate::json::{RawJson, Text};
 use crate::revision::Revision;
 use crate::role::Role;
-use crate::stdio::Connection;
 use crate::time::Instant;
 use crate::types::{LogMessage, Progress};
 
 /// The machine, its tables of futures that wait, and the clock.
 ///
 /// No code of the user runs under the lock, and no handle is dropped under it.
-pub(super) struct Shared<R> {
-    state: Mutex<State<R>>,
+///
+/// Who moves bytes knows what kind of link it is; to the handles each kind is the same.
+pub(super) struct Shared<R: Role, L: ?Sized = dyn Link<R>> {
     runtime: Box<dyn Runtime>,
     /// Handles that keep the connection open.
     handles: AtomicUsize,
+    state: Mutex<State<R, L>>,
 }
 
 /// A reason to stay open. When the last one is dropped, the connection closes.
-pub(super) struct Handle<R: Role>(sync::Arc<Shared<R>>);
+pub(super) struct Handle<R: Role>(sync::Shared<Shared<R>>);
 
-pub(super) struct State<R> {
-    pub(super) conn: Connection<R>,
+pub(super) struct State<R: Role, L: ?Sized = dyn Link<R>> {
     /// The driver's task.
     pub(super) driver: Option<Waker>,
     pub(super) calls: Calls,
@@ -56,18 +58,23 @@ pub(super) struct State<R> {
     pub(super) reports: u64,
     /// Futures that wait for a request, for output to leave, and for the connection as a whole.
     accepting_watchers: Watchers,
-    output_watchers: Watchers,
+    output_watchers: BTreeMap<Scope, Watchers>,
     phase_watchers: Watchers,
-    /// Futures that wait for the cancellation of a request, by its serial.
-    cancel_watchers: BTreeMap<u64, Watchers>,
+    /// Futures that wait for the cancellation of a request.
+    cancel_watchers: BTreeMap<Key, Watchers>,
     next_watcher: u64,
+    role: PhantomData<R>,
+    pub(super) link: L,
 }
 
-/// A request on its way to `accept`. Its serial tells it from an earlier one with the same id.
+/// Which request of the peer: its scope, and the serial that tells it from earlier ones with its id.
+pub(super) type Key = (Scope, u64);
+
+/// A request on its way to `accept`.
 #[derive(Debug)]
 pub(super) struct Accepted {
+    pub(super) key: Key,
     pub(super) id: RequestId,
-    pub(super) serial: u64,
     pub(super) revision: Revision,
     pub(super) method: Text,
     pub(super) params: Option<RawJson>,
@@ -107,14 +114,9 @@ pub(super) enum Job {
     Notification(Text, Option<RawJson>),
 }
 
-impl<R: Role> Shared<R> {
-    pub(super) fn new(
-        conn: Connection<R>,
-        accepts: bool,
-        runtime: impl Runtime,
-    ) -> sync::Arc<Self> {
+impl<R: Role, L: Link<R>> Shared<R, L> {
+    pub(super) fn new(link: L, accepts: bool, runtime: impl Runtime) -> sync::Shared<Self> {
         let state = State {
-            conn,
             driver: None,
             calls: Calls::default(),
             full: BTreeSet::new(),
@@ -127,18 +129,22 @@ impl<R: Role> Shared<R> {
             is_over: false,
             reports: 0,
             accepting_watchers: Watchers::default(),
-            output_watchers: Watchers::default(),
+            output_watchers: BTreeMap::new(),
             phase_watchers: Watchers::default(),
             cancel_watchers: BTreeMap::new(),
             next_watcher: 0,
+            role: PhantomData,
+            link,
         };
-        sync::Arc::new(Self {
-            state: Mutex::new(state),
+        sync::Shared::new(Self {
             runtime: Box::new(runtime),
             handles: AtomicUsize::new(0),
+            state: Mutex::new(state),
         })
     }
+}
 
+impl<R: Role, L: Link<R> + ?Sized> Shared<R, L> {
     pub(super) fn now(&self) -> Instant {
         self.runtime.now()
     }
@@ -148,20 +154,22 @@ impl<R: Role> Shared<R> {
     }
 
     /// The state, to be looked at and changed without the driver noticing.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<R>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<R, L>> {
         // A panic under the lock would be a bug of this crate; the machine itself is never half-changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, and lets the driver see to what follows.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State<R>, Instant) -> T) -> T {
+    /// Changes the state, and wakes those who see to what follows.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State<R, L>, Instant) -> T) -> T {
         let now = self.now();
         let mut state = self.lock();
         let result = change(&mut state, now);
-        let driver = state.driver.take();
+        let waker = match state.link.settle() {
+            Turn::Driver => state.driver.take(),
+        };
         drop(state);
-        if let Some(driver) = driver {
-            driver.wake();
+        if let Some(waker) = waker {
+            waker.wake();
         }
         result
     }
@@ -171,9 +179,9 @@ impl<R: Role> Shared<R> {
         let now = self.now();
         let mut afterwards = Afterwards::default();
         let mut state = self.lock();
-        state.conn.handle_transport_error(now);
-        while let Some(event) = state.conn.poll_event() {
-            state.sort(event, now, &mut afterwards);
+        state.link.handle_transport_error(now);
+        while let Some((scope, event)) = state.link.poll_event(true) {
+            state.sort(scope, event, now, &mut afterwards);
         }
         state.is_over = true;
         state.wake_all(&mut afterwards);
@@ -181,7 +189,9 @@ impl<R: Role> Shared<R> {
         drop(state);
         afterwards.run(&listeners);
     }
+}
 
+impl<R: Role> Shared<R> {
     /// Why the connection ended, once its driver has too.
     pub(super) async fn over(&self) -> CloseReason {
         self.watch(Change::Phase, |state| state.closed.clone().filter(|_| state.is_over)).await
@@ -197,7 +207,7 @@ impl<R: Role> Shared<R> {
 }
 
 impl<R: Role> Handle<R> {
-    pub(super) fn new(shared: sync::Arc<Shared<R>>) -> Self {
+    pub(super) fn new(shared: sync::Shared<Shared<R>>) -> Self {
         shared.handles.fetch_add(1, Ordering::Relaxed);
         Self(shared)
     }
@@ -220,7 +230,7 @@ impl<R: Role> Clone for Handle<R> {
 impl<R: Role> Drop for Handle<R> {
     fn drop(&mut self) {
         if self.0.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.change(|state, now| state.conn.close(now));
+            self.0.change(|state, now| state.link.close(now));
         }
     }
 }
@@ -235,9 +245,10 @@ pub(super) fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Wak
     }
 }
 
-impl<R: Role> State<R> {
+impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
+    /// The peer of a link with one endpoint, once it is known.
     pub(super) fn peer(&self) -> Option<PeerInfo> {
-        self.conn.peer().cloned()
+        self.link.endpoint(Scope::ONLY)?.peer().cloned()
     }
 
     /// Whether the reports of some call wait for their listener, and must not get more.
@@ -262,16 +273,17 @@ impl<R: Role> State<R> {
         }
         while afterwards.jobs.is_empty()
             && !afterwards.is_burst()
-            && let Some(event) = self.next_event()
+            && let Some((scope, event)) = self.next_event()
         {
-            self.sort(event, now, afterwards);
+            self.sort(scope, event, now, afterwards);
         }
     }
 
     /// The next event. While a queue is full nothing more is decoded; what has happened by then, the end
     /// of another call or of the connection among it, does not wait.
-    fn next_event(&mut self) -> Option<Event> {
-        if self.is_paused() { Endpoint::poll_event(&mut self.conn) } else { self.conn.poll_event() }
+    fn next_event(&mut self) -> Option<(Scope, Event)> {
+        let decodes = !self.is_paused();
+        self.link.poll_event(decodes)
     }
 
     /// Keeps the waker of a future that waits for such a change.
@@ -284,9 +296,9 @@ impl<R: Role> State<R> {
     ) -> Option<Waker> {
         let watchers = match change {
             Change::Request => &mut self.accepting_watchers,
-            Change::Output => &mut self.output_watchers,
+            Change::Output(scope) => self.output_watchers.entry(scope).or_default(),
             Change::Phase => &mut self.phase_watchers,
-            Change::Cancelled(serial) => self.cancel_watchers.entry(serial).or_default(),
+            Change::Cancelled(key) => self.cancel_watchers.entry(key).or_default(),
         };
         watchers.keep(key, &mut self.next_watcher, cx)
     }
@@ -294,13 +306,23 @@ impl<R: Role> State<R> {
     /// Gives back the waker of a future that waits no longer.
     #[must_use]
     pub(super) fn release_watcher(&mut self, change: Change, key: Option<u64>) -> Option<Waker> {
-        let released = self.watchers(change)?.release(key);
-        if let Change::Cancelled(serial) = change
-            && self.watchers(change).is_some_and(|watchers| watchers.is_empty())
-        {
-            self.cancel_watchers.remove(&serial);
+        let watchers = self.watchers(change)?;
+        let released = watchers.release(key);
+        if watchers.is_empty() {
+            self.forget(change);
         }
         released
+    }
+
+    /// Nobody waits for such a change any more.
+    fn forget(&mut self, change: Change) {
+        match change {
+            Change::Cancelled(key) => drop(self.cancel_watchers.remove(&key)),
+            Change::Output(scope) if scope != Scope::ONLY => {
+                drop(self.output_watchers.remove(&scope));
+            }
+            Change::Output(_) | Change::Request | Change::Phase => {}
+        }
     }
 
     /// Before the next input: what came with the last and was not taken yet keeps its own words and no more.
@@ -317,31 +339,40 @@ impl<R: Role> State<R> {
     pub(super) fn wake_watchers(&mut self, change: Change, afterwards: &mut Afterwards) {
         if let Some(watchers) = self.watchers(change) {
             afterwards.wakers.extend(watchers.take());
+            self.forget(change);
         }
-        if let Change::Cancelled(serial) = change {
-            self.cancel_watchers.remove(&serial);
+    }
+
+    /// Lets every future look again that waits for something in a scope.
+    fn wake_scope(&mut self, scope: Scope, afterwards: &mut Afterwards) {
+        self.wake_watchers(Change::Output(scope), afterwards);
+        let within = (scope, 0)..=(scope, u64::MAX);
+        while let Some((key, _)) = self.cancel_watchers.range(within.clone()).next() {
+            self.wake_watchers(Change::Cancelled(*key), afterwards);
         }
     }
 
     fn watchers(&mut self, change: Change) -> Option<&mut Watchers> {
         match change {
             Change::Request => Some(&mut self.accepting_watchers),
-            Change::Output => Some(&mut self.output_watchers),
+            Change::Output(scope) => self.output_watchers.get_mut(&scope),
             Change::Phase => Some(&mut self.phase_watchers),
-            Change::Cancelled(serial) => self.cancel_watchers.get_mut(&serial),
+            Change::Cancelled(key) => self.cancel_watchers.get_mut(&key),
         }
     }
 
     fn wake_all(&mut self, afterwards: &mut Afterwards) {
-        for change in [Change::Request, Change::Output, Change::Phase] {
+        for change in [Change::Request, Change::Phase] {
             self.wake_watchers(change, afterwards);
         }
-        for mut watchers in core::mem::take(&mut self.cancel_watchers).into_values() {
+        let outputs = core::mem::take(&mut self.output_watchers).into_values();
+        let cancelled = core::mem::take(&mut self.cancel_watchers).into_values();
+        for mut watchers in outputs.chain(cancelled) {
             afterwards.wakers.extend(watchers.take());
         }
     }
 
-    fn sort(&mut self, event: Event, now: Instant, afterwards: &mut Afterwards) {
+    fn sort(&mut self, scope: Scope, event: Event, now: Instant, afterwards: &mut Afterwards) {
         match event {
             Event::Progress { id, progress } => {
                 self.reports += 1;
@@ -363,19 +394,20 @@ impl<R: Role> State<R> {
                 }
             }
             Event::Request { id, method, params } => {
-                self.enqueue(id, method, params, now);
+                self.enqueue(scope, id, method, params, now);
                 afterwards.handed_over += usize::from(self.accepting.is_some());
                 self.wake_watchers(Change::Request, afterwards);
             }
             Event::Cancelled { id, .. } => {
-                self.cancelled(&id, now, afterwards);
+                self.cancelled(scope, &id, now, afterwards);
                 // Nothing of it has to leave any more.
-                self.wake_watchers(Change::Output, afterwards);
+                self.wake_watchers(Change::Output(scope), afterwards);
             }
-            Event::Closed(reason) => {
+            Event::Closed(reason) if self.link.ends_with(scope) => {
                 self.closed = Some(reason);
                 self.wake_all(afterwards);
             }
+            Event::Closed(_) => self.wake_scope(scope, afterwards),
             Event::Notification { method, params } if method == "notifications/message" => {
                 match params.as_ref().map(RawJson::decode) {
                     Some(Ok(message)) => afterwards.jobs.push(Job::Log(message)),
@@ -392,29 +424,47 @@ impl<R: Role> State<R> {
         }
     }
 
-    fn enqueue(&mut self, id: RequestId, method: Text, params: Option<RawJson>, now: Instant) {
+    fn enqueue(
+        &mut self,
+        scope: Scope,
+        id: RequestId,
+        method: Text,
+        params: Option<RawJson>,
+        now: Instant,
+    ) {
+        // If it is gone, so is its scope.
+        let Some(endpoint) = self.link.endpoint_mut(scope) else { return };
         let Some(accepting) = &mut self.accepting else {
             // Nobody answers requests here. The only refusal possible is that it is gone, which is fine.
-            let _ = self.conn.fail(&id, &ErrorObject::method_not_found(), now);
+            let _ = endpoint.fail(&id, &ErrorObject::method_not_found(), now);
             return;
         };
-        // If it is gone, so is the connection.
-        let (Some(serial), Some(revision)) = (self.conn.serial_of(&id), self.conn.revision_of(&id))
+        let (Some(serial), Some(revision)) = (endpoint.serial_of(&id), endpoint.revision_of(&id))
         else {
             return;
         };
-        accepting.push_back(Accepted { id, serial, revision, method, params });
+        let key = (scope, serial);
+        accepting.push_back(Accepted { key, id, revision, method, params });
     }
 
-    fn cancelled(&mut self, id: &RequestId, now: Instant, afterwards: &mut Afterwards) {
+    fn cancelled(
+        &mut self,
+        scope: Scope,
+        id: &RequestId,
+        now: Instant,
+        afterwards: &mut Afterwards,
+    ) {
+        let Some(endpoint) = self.link.endpoint_mut(scope) else { return };
+        let Some(serial) = endpoint.serial_of(id) else { return };
+        let key = (scope, serial);
         if let Some(accepting) = &mut self.accepting
-            && let Some(at) = accepting.iter().position(|accepted| accepted.id == *id)
+            && let Some(at) = accepting.iter().position(|accepted| accepted.key == key)
         {
             // Nobody has seen it yet, so nobody needs to.
             accepting.remove(at);
-            self.conn.abandon(id, now);
-        } else if let Some(serial) = self.conn.serial_of(id) {
-            self.wake_watchers(Change::Cancelled(serial), afterwards);
+            endpoint.abandon(id, now);
+        } else {
+            self.wake_watchers(Change::Cancelled(key), afterwards);
         }
     }
 
@@ -423,9 +473,23 @@ impl<R: Role> State<R> {
         self.accepting.as_mut()?.pop_front()
     }
 
-    /// Whether the request of that id and serial is still to be answered, or at least to be let go of.
-    pub(super) fn is_serving(&self, id: &RequestId, serial: u64) -> bool {
-        self.conn.serial_of(id) == Some(serial)
+    /// Whether a scope has ended.
+    pub(super) fn is_closed(&self, scope: Scope) -> bool {
+        self.link.endpoint(scope).is_none_or(Endpoint::is_closed)
+    }
+
+    /// The endpoint of that request, if it is still to be answered, or at least to be let go of.
+    pub(super) fn serving(&self, (scope, serial): Key, id: &RequestId) -> Option<&Endpoint<R>> {
+        self.link.endpoint(scope).filter(|endpoint| endpoint.serial_of(id) == Some(serial))
+    }
+
+    /// The same, to be changed.
+    pub(super) fn serving_mut(
+        &mut self,
+        (scope, serial): Key,
+        id: &RequestId,
+    ) -> Option<&mut Endpoint<R>> {
+        self.link.endpoint_mut(scope).filter(|endpoint| endpoint.serial_of(id) == Some(serial))
     }
 }
 
@@ -471,6 +535,7 @@ mod tests {
     use super::*;
     use crate::config::{CallOptions, ClientConfig};
     use crate::revision::Revision;
+    use crate::stdio::Connection;
     use crate::types::CallTool;
     use alloc::format;
     use alloc::string::String;
@@ -507,11 +572,11 @@ mod tests {
         let mut afterwards = Afterwards::default();
         state.pump(Instant::ZERO, &mut afterwards);
         for _ in 0..CALLS {
-            while let Some(length) = state.conn.poll_transmit().map(<[u8]>::len) {
-                state.conn.advance_transmit(length);
+            while let Some(length) = state.link.poll_transmit().map(<[u8]>::len) {
+                state.link.advance_transmit(length);
             }
             let options = CallOptions::default().tracked();
-            let ticket = state.conn.request(&CallTool::new("t"), options, Instant::ZERO).unwrap();
+            let ticket = state.link.request(&CallTool::new("t"), options, Instant::ZERO).unwrap();
             state.calls.insert(ticket.id(), Waiting::new(Delivery::Every));
         }
         let report = |n: usize| {
@@ -520,7 +585,7 @@ mod tests {
             )
         };
         let reports: String = (0..REPORTS).map(report).collect();
-        state.conn.handle_input(reports.as_bytes(), Instant::ZERO);
+        state.link.handle_input(reports.as_bytes(), Instant::ZERO);
         state.looks.set(0);
         state.pump(Instant::ZERO, &mut afterwards);
         assert_eq!(state.reports, REPORTS as u64);
@@ -528,7 +593,7 @@ mod tests {
         assert!(!state.is_paused());
         // The queue fills up, which is noticed; and that it was emptied is noticed too.
         let more: String = (REPORTS..2 * REPORTS).map(report).collect();
-        state.conn.handle_input(more.as_bytes(), Instant::ZERO);
+        state.link.handle_input(more.as_bytes(), Instant::ZERO);
         state.pump(Instant::ZERO, &mut afterwards);
         assert!(state.is_paused() && state.reports < 2 * REPORTS as u64);
         let id = RequestId::from(2);

@@ -5,7 +5,8 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use super::shared::{Shared, State};
+use super::link::Scope;
+use super::shared::{Key, Shared, State};
 use crate::role::Role;
 
 /// Wakers, each under a key that its future keeps: a future that is dropped takes its waker along, and others of
@@ -60,10 +61,10 @@ impl Watchers {
 pub(super) enum Change {
     /// A request came, or the connection is over.
     Request,
-    /// The answer to the request with that serial is no longer wanted, or has been given.
-    Cancelled(u64),
-    /// Output has left, or need not any more.
-    Output,
+    /// The answer to that request is no longer wanted, or has been given.
+    Cancelled(Key),
+    /// Output of that scope has left, or need not any more.
+    Output(Scope),
     /// The peer became known, or the connection ended.
     Phase,
 }
