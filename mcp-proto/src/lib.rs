@@ -117,3 +117,4 @@ pub use time::Instant;
 pub use types::{
     CallTool, CallToolResult, ContentBlock, ListTools, LogLevel, LogMessage, Progress, Tool,
 };
+pub use wire::Framing;

@@ -1,19 +1,24 @@
-//! The machine on a byte stream: one message per line.
+//! The machine on a transport: a byte stream with one message per line, or one that keeps messages apart.
 
 use core::fmt;
 use core::ops::{Deref, DerefMut};
+
+use bytes::Bytes;
 
 use crate::config::{ClientConfig, ServerConfig};
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::role::{Client, Role, Server};
 use crate::time::Instant;
-use crate::wire::{Line, LineDecoder};
+use crate::wire::{Framing, Input, Line};
 
 /// One side of a conversation over a pair of byte streams, such as a child's stdin and stdout.
 ///
 /// An [`Endpoint`] plus line framing: it dereferences to its endpoint for the commands (`request`,
 /// `respond`, `report`, …). Follows `basic/transports/stdio`.
+///
+/// Over a transport that keeps messages apart, such as a WebSocket, it is [`framed`](Self::framed) otherwise:
+/// with [`Framing::Messages`] what is received and what is sent is one whole message each time.
 ///
 /// ```
 /// use mcp_proto::{CallOptions, CallTool, ClientConfig, Connection, Event, Instant, Revision};
@@ -49,7 +54,7 @@ use crate::wire::{Line, LineDecoder};
 #[derive(Clone)]
 pub struct Connection<R> {
     endpoint: Endpoint<R>,
-    lines: LineDecoder,
+    input: Input,
     /// When the input ended, while what came before that is not decoded yet.
     ended: Option<Instant>,
     /// When the transport failed, while what came before that is not decoded yet.
@@ -73,14 +78,33 @@ impl Connection<Server> {
 impl<R: Role> Connection<R> {
     fn new(endpoint: Endpoint<R>) -> Self {
         let core = endpoint.core();
-        let lines = LineDecoder::new(core.limits().max_message_len, core.tolerance());
-        Self { endpoint, lines, ended: None, failed: None }
+        let input = Input::new(Framing::Lines, core.limits(), core.tolerance());
+        Self { endpoint, input, ended: None, failed: None }
     }
 
-    /// So many bytes were read. They are kept; [`poll_event`](Self::poll_event) decodes them.
+    /// Sets how its transport keeps messages apart; by default they are lines. To be called before anything is
+    /// received: what waits is dropped.
+    #[must_use]
+    pub fn framed(mut self, framing: Framing) -> Self {
+        let core = self.endpoint.core();
+        self.input = Input::new(framing, core.limits(), core.tolerance());
+        self
+    }
+
+    /// So many bytes were read, or with [`Framing::Messages`] one whole message. They are kept;
+    /// [`poll_event`](Self::poll_event) decodes them.
     pub fn handle_input(&mut self, input: &[u8], now: Instant) {
         if !self.endpoint.is_closed() && self.failed.is_none() {
-            self.lines.handle_input(input, now);
+            self.input.push(input, now);
+            self.endpoint.core_mut().observe(now);
+        }
+    }
+
+    /// As [`handle_input`](Self::handle_input), of bytes that need not be copied: events hold slices of a
+    /// message.
+    pub fn handle_input_owned(&mut self, input: Bytes, now: Instant) {
+        if !self.endpoint.is_closed() && self.failed.is_none() {
+            self.input.push_owned(input, now);
             self.endpoint.core_mut().observe(now);
         }
     }
@@ -129,21 +153,31 @@ impl<R: Role> Connection<R> {
         }
     }
 
-    /// Bytes to be written, newlines included. Tell [`advance_transmit`](Self::advance_transmit) how
-    /// many were, or 0 if none: until then no message among them is taken back, as others are whose call is
-    /// given up before they leave.
+    /// Bytes to be written, newlines included, or with [`Framing::Messages`] one message. Tell
+    /// [`advance_transmit`](Self::advance_transmit) how many were, or 0 if none: until then no message among
+    /// them is taken back, as others are whose call is given up before they leave.
     pub fn poll_transmit(&mut self) -> Option<&[u8]> {
         self.lend_transmit(usize::MAX)
     }
 
-    /// As [`poll_transmit`](Self::poll_transmit), of `max` bytes at most.
+    /// As [`poll_transmit`](Self::poll_transmit), of `max` bytes at most; a message with
+    /// [`Framing::Messages`] is whole however long it is.
     pub fn lend_transmit(&mut self, max: usize) -> Option<&[u8]> {
-        self.endpoint.core_mut().lend_chunk(max)
+        let core = self.endpoint.core_mut();
+        match self.input.framing() {
+            Framing::Lines => core.lend_chunk(max),
+            Framing::Messages => core.lend_message(),
+        }
     }
 
-    /// So many bytes of [`poll_transmit`](Self::poll_transmit) were written.
+    /// So many bytes of [`poll_transmit`](Self::poll_transmit) were written. With [`Framing::Messages`] a
+    /// message is sent whole or not at all: any number but 0 says that it was.
     pub fn advance_transmit(&mut self, written: usize) {
-        self.endpoint.core_mut().advance(written);
+        let core = self.endpoint.core_mut();
+        match self.input.framing() {
+            Framing::Messages if written > 0 => core.advance_message(),
+            _ => core.advance(written),
+        }
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) has bytes to be written.
@@ -157,7 +191,7 @@ impl<R: Role> Connection<R> {
         self.endpoint.wants_input()
             && self.ended.is_none()
             && self.failed.is_none()
-            && self.lines.len() <= self.endpoint.core().limits().max_message_len
+            && self.input.has_room(self.endpoint.core().limits().max_message_len)
     }
 
     /// Decodes everything, as far as there is room for its events.
@@ -170,7 +204,7 @@ impl<R: Role> Connection<R> {
         let core = self.endpoint.core();
         core.is_crowded()
             && (core.has_room() || self.failed.is_some())
-            && (self.lines.has_line() || self.ended.is_some())
+            && (self.input.has_message() || self.ended.is_some())
     }
 
     /// Decodes one line, or the end behind the last. Whether there was one, and room for its answer.
@@ -185,7 +219,7 @@ impl<R: Role> Connection<R> {
             }
             self.endpoint.core_mut().discard_output();
         }
-        if let Some(line) = self.lines.next_line() {
+        if let Some(line) = self.input.next() {
             self.handle_line(line);
             return true;
         }
@@ -202,7 +236,7 @@ impl<R: Role> Connection<R> {
 
     #[cold]
     fn hold_input(&mut self) -> bool {
-        if self.lines.len() > 0 || self.ended.is_some() {
+        if self.input.len() > 0 || self.ended.is_some() {
             self.endpoint.core_mut().hold_input();
         }
         false
@@ -211,8 +245,8 @@ impl<R: Role> Connection<R> {
     /// Every line is decoded, and the input ended at that time.
     #[cold]
     fn finish(&mut self, ended: Instant) {
-        let mut unread = self.lines.len();
-        if let Some(line) = self.lines.last_line(ended)
+        let mut unread = self.input.len();
+        if let Some(line) = self.input.last(ended)
             && !matches!(&line, Line::Frame(frame, _) if !is_complete(frame))
         {
             self.handle_line(line);
@@ -253,7 +287,7 @@ impl<R> fmt::Debug for Connection<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("endpoint", &self.endpoint)
-            .field("buffered", &self.lines.len())
+            .field("buffered", &self.input.len())
             .finish()
     }
 }

@@ -6,11 +6,12 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
+use super::carrier::{Carrier, Input, Output};
 use super::link::Scope;
 use super::scratch::{SCRATCH_LEN, scratch};
 use super::shared::{Afterwards, Shared, register};
 use super::sync;
-use super::transport::{Timer, Transport};
+use super::transport::Timer;
 use super::watchers::Change;
 use crate::error::CloseReason;
 use crate::role::Role;
@@ -59,24 +60,24 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long a peer that no longer reads is still listened to: what it said last is on its way.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// What a read has brought.
-enum Input {
-    /// So many bytes, in the buffer.
-    Bytes(usize),
-    End,
-    Failure,
-}
-
 /// What came of looking at the machine.
 struct Turn {
     /// Why the connection has closed, if it has.
     closed: Option<CloseReason>,
     /// Whether more events may wait.
     has_more: bool,
-    /// Bytes that are to be written, in the buffer.
-    output: usize,
+    /// What is to be written.
+    output: Pending,
     /// The machine's next deadline.
     due: Option<Instant>,
+}
+
+/// What there is to be written in one step.
+enum Pending {
+    Nothing,
+    /// Something, which the transport does not take now.
+    Blocked,
+    Some(Output),
 }
 
 /// What became of the output in one step.
@@ -92,7 +93,7 @@ enum Wrote {
     All,
 }
 
-impl<R: Role, T: Transport> Driver<R, T> {
+impl<R: Role, T: Carrier> Driver<R, T> {
     pub(super) fn new(shared: sync::Shared<Shared<R, Connection<R>>>, io: T) -> Self {
         Self {
             shared,
@@ -118,16 +119,12 @@ impl<R: Role, T: Transport> Driver<R, T> {
         if *is_dry || !self.wants_input() {
             return None;
         }
-        let Poll::Ready(read) = self.io.as_mut().poll_read(cx, buffer) else {
+        let Poll::Ready(input) = self.io.as_mut().poll_input(cx, buffer) else {
             *is_dry = true;
             return None;
         };
-        self.input_ended = !matches!(read, Ok(1..));
-        Some(match read {
-            Ok(0) => Input::End,
-            Ok(length) => Input::Bytes(length),
-            Err(_) => Input::Failure,
-        })
+        self.input_ended = matches!(input, Input::End | Input::Failure);
+        Some(input)
     }
 
     /// Whether the machine takes input. Not while requests that came in one read are handed over.
@@ -148,6 +145,14 @@ impl<R: Role, T: Transport> Driver<R, T> {
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Turn {
+        let is_ready = match self.io.as_mut().poll_ready(cx) {
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(_)) => {
+                self.fail();
+                false
+            }
+            Poll::Pending => false,
+        };
         let afterwards = &mut self.afterwards;
         let mut state = self.shared.lock();
         let former = register(&mut state.driver, cx);
@@ -155,6 +160,10 @@ impl<R: Role, T: Transport> Driver<R, T> {
             Some(Input::Bytes(length)) => {
                 state.detach();
                 state.link.handle_input(buffer.get(..length).unwrap_or_default(), now);
+            }
+            Some(Input::Message(message)) => {
+                state.detach();
+                state.link.handle_input_owned(message, now);
             }
             Some(Input::End) => state.link.handle_eof(now),
             Some(Input::Failure) => state.link.handle_transport_error(now),
@@ -172,19 +181,18 @@ impl<R: Role, T: Transport> Driver<R, T> {
         self.is_bursting = afterwards.is_burst();
         let has_jobs = !afterwards.jobs.is_empty();
         let listeners = has_jobs.then(|| state.listeners.clone());
-        let mut output = 0;
+        let mut output = Pending::Nothing;
         if self.hear_until.is_some() {
             // Nobody reads it, but input is not taken while it waits.
             while let Some(lost) = state.link.poll_transmit().map(<[u8]>::len) {
                 state.link.advance_transmit(lost);
             }
-        } else if (!self.is_bursting || state.link.has_output(HELD_OUTPUT))
-            && let Some(lent) = state.link.lend_transmit(self.offer)
-            && let Some(out) = buffer.get_mut(..lent.len())
-        {
-            // The transport is not called under the lock, which is why it gets a copy.
-            out.copy_from_slice(lent);
-            output = out.len();
+        } else if !self.is_bursting || state.link.has_output(HELD_OUTPUT) {
+            if !is_ready {
+                output = if state.link.has_transmit() { Pending::Blocked } else { output };
+            } else if let Some(copy) = T::copy_output(&mut state.link, self.offer, buffer) {
+                output = Pending::Some(copy);
+            }
         }
         let due = state.link.poll_timeout();
         drop(state);
@@ -199,13 +207,23 @@ impl<R: Role, T: Transport> Driver<R, T> {
     /// Writes what the transport takes of `output`, and sees what comes of it.
     ///
     /// Nothing is set aside between polls: what is revoked until the transport takes it never leaves.
-    fn write(&mut self, output: &[u8], due: &mut Option<Instant>, cx: &mut Context<'_>) -> Wrote {
-        if output.is_empty() {
-            return if self.flush(cx) { Wrote::Nothing } else { Wrote::Some };
-        }
-        let wrote = self.io.as_mut().poll_write(cx, output);
+    fn write(
+        &mut self,
+        output: Pending,
+        buffer: &[u8],
+        due: &mut Option<Instant>,
+        cx: &mut Context<'_>,
+    ) -> Wrote {
+        let output = match output {
+            Pending::Some(output) => output,
+            Pending::Blocked => return Wrote::Blocked,
+            Pending::Nothing if self.flush(cx) => return Wrote::Nothing,
+            Pending::Nothing => return Wrote::Some,
+        };
+        let offered = output.len();
+        let wrote = self.io.as_mut().poll_output(cx, output, buffer);
         let written = match wrote {
-            Poll::Ready(Ok(written)) => written.min(output.len()),
+            Poll::Ready(Ok(written)) => written.min(offered),
             _ => 0,
         };
         let mut state = self.shared.lock();
@@ -221,7 +239,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
         match wrote {
             Poll::Ready(Ok(1..)) => {
                 self.offer = match written {
-                    all if all == output.len() => SCRATCH_LEN,
+                    all if all == offered => SCRATCH_LEN,
                     some => (2 * some).clamp(LEAST_OFFER, SCRATCH_LEN),
                 };
                 self.needs_flush = true;
@@ -282,11 +300,17 @@ impl<R: Role, T: Transport> Driver<R, T> {
     }
 
     /// Ends the output once everything is written, or given up.
-    fn close(&mut self, wrote: Wrote, now: Instant, cx: &mut Context<'_>) -> bool {
+    fn close(
+        &mut self,
+        reason: &CloseReason,
+        wrote: Wrote,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let give_up_at = *self.give_up_at.get_or_insert(now + LINGER);
         // What is written may have more behind it, so only a round that wrote nothing is the last.
         let is_written = wrote == Wrote::Nothing && !self.needs_flush;
-        now >= give_up_at || (is_written && self.io.as_mut().poll_close(cx).is_ready())
+        now >= give_up_at || (is_written && self.io.as_mut().poll_close(cx, reason).is_ready())
     }
 
     fn drive(&mut self, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<CloseReason> {
@@ -304,12 +328,11 @@ impl<R: Role, T: Transport> Driver<R, T> {
             }
             let now = self.shared.now();
             let Turn { closed, has_more, output, mut due } = self.turn(input, buffer, now, cx);
-            let output = buffer.get(..output).unwrap_or_default();
-            let wrote = self.write(output, &mut due, cx);
+            let wrote = self.write(output, buffer, &mut due, cx);
             let is_closing = closed.is_some();
             if let Some(reason) = closed
                 && !has_more
-                && self.close(wrote, now, cx)
+                && self.close(&reason, wrote, now, cx)
             {
                 self.shared.abandon();
                 return Poll::Ready(reason);
@@ -326,7 +349,7 @@ impl<R: Role, T: Transport> Driver<R, T> {
     }
 }
 
-impl<R: Role, T: Transport> Future for Driver<R, T> {
+impl<R: Role, T: Carrier> Future for Driver<R, T> {
     type Output = CloseReason;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {

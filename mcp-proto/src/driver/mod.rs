@@ -1,10 +1,12 @@
 //! Futures and handles around the machine, for any runtime.
 //!
 //! A runtime supplies a [`Transport`] and a [`Runtime`] (a clock with timers) and spawns the [`Driver`];
-//! [`client()`] and [`server()`] give the handles. Nothing here knows a socket, a thread or an executor.
+//! [`client()`] and [`server()`] give the handles. Nothing here knows a socket, a thread or an executor. What
+//! carries whole messages instead of bytes is a [`MessageTransport`].
 
 mod call;
 mod calls;
+mod carrier;
 mod client;
 mod drive;
 mod link;
@@ -20,13 +22,14 @@ mod transport;
 mod watchers;
 
 pub use call::{Call, Outcome};
+pub use carrier::Carrier;
 pub use client::Client;
 pub use drive::Driver;
 pub use listen::{AsyncClosure, Closure, Handled, Listen, ListenerError, Silent};
 pub use queue::Delivery;
 pub use reporter::{Reporter, Steps};
 pub use server::{Incoming, Server};
-pub use start::{client, server};
-pub use transport::{Runtime, Timer, Transport};
+pub use start::{client, client_over_messages, server, server_over_messages};
+pub use transport::{MessageTransport, Messages, Runtime, Timer, Transport};
 
 pub(crate) use server::Watch;

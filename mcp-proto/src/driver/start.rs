@@ -1,13 +1,16 @@
 //! How a connection begins: a handle for the application, a driver for the runtime.
 
+use alloc::boxed::Box;
+
 use super::client::Client;
 use super::drive::Driver;
 use super::server::Server;
 use super::shared::{Handle, Shared};
-use super::transport::{Runtime, Transport};
+use super::transport::{MessageTransport, Messages, Runtime, Transport};
 use crate::config::{ClientConfig, ServerConfig};
 use crate::role;
 use crate::stdio::Connection;
+use crate::wire::Framing;
 
 /// A client over `io`. Nothing moves until the driver is polled; the handshake's deadline starts now.
 pub fn client<T: Transport>(
@@ -28,4 +31,26 @@ pub fn server<T: Transport>(
 ) -> (Server, Driver<role::Server, T>) {
     let shared = Shared::new(Connection::server(config), true, runtime);
     (Server::new(Handle::new(shared.clone())), Driver::new(shared, io))
+}
+
+/// As [`client`], over a transport that carries whole messages.
+pub fn client_over_messages<T: MessageTransport>(
+    io: T,
+    config: ClientConfig,
+    runtime: impl Runtime,
+) -> (Client, Driver<role::Client, Messages<T>>) {
+    let conn = Connection::client(config, runtime.now()).framed(Framing::Messages);
+    let shared = Shared::new(conn, false, runtime);
+    (Client::new(Handle::new(shared.clone())), Driver::new(shared, Messages(Box::pin(io))))
+}
+
+/// As [`server`], over a transport that carries whole messages.
+pub fn server_over_messages<T: MessageTransport>(
+    io: T,
+    config: ServerConfig,
+    runtime: impl Runtime,
+) -> (Server, Driver<role::Server, Messages<T>>) {
+    let conn = Connection::server(config).framed(Framing::Messages);
+    let shared = Shared::new(conn, true, runtime);
+    (Server::new(Handle::new(shared.clone())), Driver::new(shared, Messages(Box::pin(io))))
 }

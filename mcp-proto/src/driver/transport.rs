@@ -1,4 +1,4 @@
-//! What a runtime has to offer: a duplex byte pipe, and a clock with timers.
+//! What a runtime has to offer: a duplex pipe of bytes or of messages, and a clock with timers.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -6,6 +6,9 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use bytes::Bytes;
+
+use crate::error::CloseReason;
 use crate::time::Instant;
 
 /// A duplex byte pipe.
@@ -35,6 +38,44 @@ pub trait Transport {
     /// Ends the output.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
 }
+
+/// A duplex pipe of whole messages, such as a WebSocket: the driver of [`Messages`] moves them.
+///
+/// Its own buffers are bounded by itself: what comes by
+/// [`Limits::max_message_len`](crate::Limits), before a message is kept; what leaves because it is not ready while
+/// more than a little waits in it. How the peer is told that a message is refused (too long, no text) is its
+/// affair too: it then fails.
+pub trait MessageTransport {
+    /// Why receiving or sending failed.
+    type Error: fmt::Debug;
+
+    /// Receives the next message, UTF-8; `None` is the end of the input. Must push out by itself what it answers
+    /// on its own level.
+    fn poll_receive(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>>;
+
+    /// Whether it takes a message now. Until it does, what waits can still be taken back.
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
+
+    /// Takes one message, UTF-8 without newlines. It was ready right before.
+    fn start_send(self: Pin<&mut Self>, message: Bytes) -> Result<(), Self::Error>;
+
+    /// Pushes out what was taken.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
+
+    /// Ends the connection, and tells the peer why where it has words for it.
+    fn poll_close(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        reason: &CloseReason,
+    ) -> Poll<Result<(), Self::Error>>;
+}
+
+/// A [`MessageTransport`], as a [`Driver`](super::Driver) carries it.
+#[derive(Debug)]
+pub struct Messages<T>(pub(super) Pin<Box<T>>);
 
 /// A clock, and timers that follow it.
 pub trait Runtime: Send + Sync + 'static {

@@ -317,6 +317,15 @@ impl Core {
         self.outbox.lend(max)
     }
 
+    pub(crate) fn lend_message(&mut self) -> Option<&[u8]> {
+        self.outbox.lend_message()
+    }
+
+    pub(crate) fn advance_message(&mut self) {
+        self.outbox.advance_message();
+        self.made_room();
+    }
+
     pub(crate) fn has_chunk(&self) -> bool {
         !self.outbox.is_empty()
     }

@@ -157,6 +157,18 @@ impl Outbox {
         self.bytes.get(self.start..self.start + self.lent)
     }
 
+    /// The first message, without its newline. It cannot be revoked until `advance` says whether it was sent.
+    pub(crate) fn lend_message(&mut self) -> Option<&[u8]> {
+        let rest = self.messages.front()?.len - self.begun;
+        self.lent = rest;
+        self.bytes.get(self.start..(self.start + rest).saturating_sub(1))
+    }
+
+    /// The message that was lent was sent.
+    pub(crate) fn advance_message(&mut self) {
+        self.advance(self.lent);
+    }
+
     /// So many bytes of the last chunk were sent.
     pub(crate) fn advance(&mut self, sent: usize) {
         self.lent = 0;
@@ -404,6 +416,20 @@ mod tests {
         outbox.revoke(one);
         assert_eq!(outbox.pop(), Some((Route::Standalone, Bytes::from_static(b"two"))));
         assert_eq!(outbox.pop(), None);
+    }
+
+    #[test]
+    fn a_lent_message_stays_until_it_is_known_whether_it_was_sent() {
+        let mut outbox = Outbox::default();
+        let one = push(&mut outbox, call(1), "one");
+        let two = push(&mut outbox, call(2), "two");
+        assert_eq!(outbox.lend_message().unwrap(), b"one");
+        assert_eq!((outbox.revoke(one), outbox.revoke(two)), (0, 1));
+        outbox.advance(0);
+        assert_eq!(outbox.lend_message().unwrap(), b"one");
+        outbox.advance_message();
+        assert!(outbox.lend_message().is_none() && outbox.is_empty());
+        assert_eq!(outbox.len(), 0);
     }
 
     #[test]

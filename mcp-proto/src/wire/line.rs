@@ -100,26 +100,35 @@ impl LineDecoder {
 
     fn too_long(&mut self, line: &[u8], at: Instant) -> Line {
         self.at_start = false;
-        Line::TooLong(Bytes::copy_from_slice(line.get(..KEPT_HEAD).unwrap_or(line)), at)
+        Line::TooLong(kept_head(line), at)
     }
 
-    /// Removes what tolerance allows around a message; `None` if nothing is left.
     fn trim(&mut self, line: Bytes) -> Option<Bytes> {
-        let first = core::mem::replace(&mut self.at_start, false);
-        if self.tolerance == Tolerance::Strict {
-            return Some(line);
-        }
-        // What machines write begins and ends with a bracket.
-        if let [b'!'..=b'~', .., b'!'..=b'~'] = line[..] {
-            return Some(line);
-        }
-        let mut text: &[u8] = &line;
-        if first {
-            text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-        }
-        let text = text.trim_ascii();
-        (!text.is_empty()).then(|| line.slice_ref(text))
+        trim(line, core::mem::replace(&mut self.at_start, false), self.tolerance)
     }
+}
+
+/// How a message begins that is too long: the whole is not kept.
+pub(super) fn kept_head(message: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(message.get(..KEPT_HEAD).unwrap_or(message))
+}
+
+/// Removes what tolerance allows around a message, the `first` or another; `None` if nothing is left.
+#[inline]
+pub(super) fn trim(message: Bytes, first: bool, tolerance: Tolerance) -> Option<Bytes> {
+    if tolerance == Tolerance::Strict {
+        return Some(message);
+    }
+    // What machines write begins and ends with a bracket.
+    if let [b'!'..=b'~', .., b'!'..=b'~'] = message[..] {
+        return Some(message);
+    }
+    let mut text: &[u8] = &message;
+    if first {
+        text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    }
+    let text = text.trim_ascii();
+    (!text.is_empty()).then(|| message.slice_ref(text))
 }
 
 fn newline(bytes: &[u8]) -> Option<usize> {

@@ -3,8 +3,10 @@
 mod batch;
 mod encode;
 mod envelope;
+mod framing;
 mod inbox;
 mod line;
+mod message;
 mod progress;
 #[cfg(feature = "http")]
 pub(crate) mod sse;
@@ -17,6 +19,8 @@ pub(crate) use encode::{
 pub(crate) use envelope::{
     Malformed, MalformedKind, Message, PeerError, Salvaged, read_message, salvage,
 };
+pub use framing::Framing;
+pub(crate) use framing::Input;
 pub(crate) use inbox::MAX_READ;
 pub(crate) use line::{Line, LineDecoder};
 pub(crate) use progress::{ProgressFields, ProgressLayout};
