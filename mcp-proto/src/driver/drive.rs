@@ -137,22 +137,27 @@ impl<R: Role, T: Carrier> Driver<R, T> {
         state.closed.is_some() || (state.link.wants_input() && !state.is_paused())
     }
 
-    /// Takes in what was read, lets time pass, sorts events, and takes out what is to be written.
-    fn turn(
-        &mut self,
-        input: Option<Input>,
-        buffer: &mut [u8],
-        now: Instant,
-        cx: &mut Context<'_>,
-    ) -> Turn {
-        let is_ready = match self.io.as_mut().poll_ready(cx) {
+    /// Whether the transport takes output now.
+    fn is_ready(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.io.as_mut().poll_ready(cx) {
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(_)) => {
                 self.fail();
                 false
             }
             Poll::Pending => false,
-        };
+        }
+    }
+
+    /// Takes in what was read, lets time pass, sorts events, and takes out what is to be written.
+    fn turn(
+        &mut self,
+        input: Option<Input>,
+        is_ready: bool,
+        buffer: &mut [u8],
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Turn {
         let afterwards = &mut self.afterwards;
         let mut state = self.shared.lock();
         let former = register(&mut state.driver, cx);
@@ -327,7 +332,9 @@ impl<R: Role, T: Carrier> Driver<R, T> {
                 return Poll::Pending;
             }
             let now = self.shared.now();
-            let Turn { closed, has_more, output, mut due } = self.turn(input, buffer, now, cx);
+            let is_ready = self.is_ready(cx);
+            let turn = self.turn(input, is_ready, buffer, now, cx);
+            let Turn { closed, has_more, output, mut due } = turn;
             let wrote = self.write(output, buffer, &mut due, cx);
             let is_closing = closed.is_some();
             if let Some(reason) = closed
