@@ -103,6 +103,9 @@ pub enum CallError {
     /// The result came, but it is not what the method promises.
     #[error("the result cannot be read: {0}")]
     Decode(DecodeError),
+    /// The HTTP exchange of the call failed.
+    #[error(transparent)]
+    Http(HttpError),
     /// The peer answered with an error.
     #[error("the peer answered with an error: {0}")]
     Peer(ErrorObject),
@@ -115,6 +118,81 @@ pub enum CallError {
     /// A deadline passed.
     #[error(transparent)]
     TimedOut(Expired),
+}
+
+/// How an HTTP exchange failed that a message needed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The server was not reached, or hung up before it said anything.
+    #[error("the server was not reached, or hung up before it said anything")]
+    Unreachable,
+    /// The connection broke before the answer, and what is missing cannot be asked for again. Whether the
+    /// server did what it was asked is not known.
+    #[error("the stream ended before the answer")]
+    Cut,
+    /// The server answered with a status and no message.
+    #[error("the server answered with status {status}{}", Remark(.text))]
+    Status {
+        /// The status.
+        status: u16,
+        /// How the body begins, if it is a text: 256 bytes of it at most. A peer chose it, so it is shown with escapes.
+        text: String,
+    },
+    /// The server accepted a request and gave no answer.
+    #[error("the server gave an empty answer")]
+    NoAnswer,
+    /// The answer is compressed, or neither JSON nor an event stream.
+    #[error("the answer is of another content type than the protocol's")]
+    ContentType,
+    /// The head, the body or an event of the answer is longer than its limit.
+    #[error("the answer is longer than {limit} bytes")]
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The server has forgotten the session. A new one is being opened; whether the server did what it was asked
+    /// is not known.
+    #[error("the server has ended the session")]
+    SessionExpired,
+    /// The server named an id for its session that no header can bear; it is not used.
+    #[error("the server named a session that no header can bear")]
+    BadSession,
+    /// The server named no address for messages, or one of another origin (HTTP+SSE of 2024-11-05).
+    #[error("the server named no address of its own for messages")]
+    BadAddress,
+    /// The server did not answer in time what is no call: a notification, a reply, the opening of a stream.
+    #[error("the server did not answer in time")]
+    TimedOut,
+}
+
+impl HttpError {
+    /// Whether a server of any era may answer so.
+    pub(crate) fn says_nothing_of_the_era(&self) -> bool {
+        match self {
+            Self::Unreachable => true,
+            Self::Status { status, .. } => matches!(status, 401 | 403 | 407 | 408 | 429),
+            _ => false,
+        }
+    }
+}
+
+/// What a body says beside its status.
+struct Remark<'a>(&'a str);
+
+impl fmt::Display for Remark<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            text => write!(f, ": {text:?}"),
+        }
+    }
+}
+
+impl From<HttpError> for CallError {
+    fn from(error: HttpError) -> Self {
+        Self::Http(error)
+    }
 }
 
 impl From<SendError> for CallError {
@@ -234,6 +312,8 @@ pub enum CloseReason {
     },
     /// The transport failed.
     Transport,
+    /// HTTP failed while the conversation was opened, or so often that it cannot go on.
+    Http(HttpError),
     /// The peer did not answer the handshake in time.
     HandshakeTimeout,
     /// The peer refused the handshake.
@@ -257,6 +337,7 @@ impl fmt::Display for CloseReason {
                 write!(f, "the peer closed it in the middle of a message, {unread} bytes in")
             }
             Self::Transport => f.write_str("the transport failed"),
+            Self::Http(error) => error.fmt(f),
             Self::HandshakeTimeout => f.write_str("the peer did not answer the handshake in time"),
             Self::HandshakeRefused(error) => write!(f, "the peer refused the handshake: {error}"),
             Self::HandshakeInvalid => {
@@ -337,6 +418,15 @@ pub enum Violation {
     UnexpectedMethod(&'static str),
     /// A notification whose parameters cannot be read.
     BadNotification(&'static str),
+    /// A tool whose arguments cannot be repeated in headers as its schema asks; it was left out of the list.
+    BadTool {
+        /// Its name, 256 bytes of it at most.
+        tool: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An HTTP exchange that belongs to no call failed: that of a notification, of a reply, of a stream.
+    Http(HttpError),
     /// So many violations came too fast to be reported one by one.
     More(u64),
 }
@@ -401,6 +491,8 @@ impl fmt::Display for Violation {
             }
             Self::UnexpectedMethod(why) => write!(f, "an unexpected message: {why}"),
             Self::BadNotification(method) => write!(f, "the parameters of {method} cannot be read"),
+            Self::BadTool { tool, why } => write!(f, "tool {tool:?} was left out: {why:?}"),
+            Self::Http(error) => write!(f, "what belongs to no call failed: {error}"),
             Self::More(count) => write!(f, "{count} more, too fast to be reported one by one"),
         }
     }

@@ -106,7 +106,9 @@ mod wire;
 
 pub use config::{CallOptions, ClientConfig, Limits, ServerConfig, Timeouts, Tolerance, Tracking};
 pub use endpoint::{DeadlineReason, Endpoint, Route, Transmit};
-pub use error::{CallError, CloseReason, ErrorObject, Expired, Limit, SendError, Violation};
+pub use error::{
+    CallError, CloseReason, ErrorObject, Expired, HttpError, Limit, SendError, Violation,
+};
 pub use event::{Event, PeerInfo};
 pub use id::{ProgressToken, RequestId};
 pub use json::RawJson;

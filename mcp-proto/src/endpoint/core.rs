@@ -10,6 +10,7 @@ use super::answers::{Answers, Reports};
 use super::batches::Batches;
 use super::calls::{Calls, Purpose};
 use super::deadlines::{Deadlines, Timer};
+use super::exchanges::Carries;
 use super::opening::Held;
 use super::outbox::{Outbox, Place, Route};
 use super::requests::Requests;
@@ -49,6 +50,8 @@ pub(crate) struct Core {
     pub(super) progress_layout: Option<Box<ProgressLayout>>,
     pub(super) reports: Reports,
     pub(super) peer: Option<PeerInfo>,
+    /// Which answers may come with the message that is being read.
+    pub(super) carries: Carries,
     /// When the connection ends because the peer does not read.
     pub(super) stall_at: Option<Instant>,
     /// It has read something since that was set, but not enough.
@@ -167,6 +170,7 @@ impl Core {
             progress_layout: None,
             reports: Reports::new(&limits),
             peer: None,
+            carries: Carries::All,
             stall_at: None,
             reads_slowly: false,
             holds_input: false,
@@ -532,6 +536,7 @@ impl Core {
             progress_layout,
             reports,
             peer,
+            carries: _, // set anew by each message
             stall_at,
             reads_slowly,
             holds_input,

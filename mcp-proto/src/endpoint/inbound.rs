@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::answers::Allowance;
 use super::calls::{Purpose, Tracked};
 use super::core::{Core, MAX_TEXT_LEN};
+use super::exchanges::Carries;
 use super::requests::{Inbound, Reporter};
 use crate::config::Tolerance;
 use crate::era::{Answer, Lifecycle, Speech, Verdict};
@@ -43,6 +44,14 @@ impl Core {
         self.settle();
     }
 
+    /// As [`handle_message`](Self::handle_message), of a message that came where only some answers may come.
+    #[cfg(feature = "http")]
+    pub(crate) fn handle_message_on(&mut self, carries: Carries, frame: Bytes, at: Instant) {
+        self.carries = carries;
+        self.handle_message(frame, at);
+        self.carries = Carries::All;
+    }
+
     /// One message, read from `frame`.
     #[inline]
     pub(super) fn handle_read(
@@ -59,6 +68,10 @@ impl Core {
                 self.handle_notification(frame, method, params, at);
             }
             Ok(Message::Response { id, outcome }) => self.handle_response(frame, &id, outcome, at),
+            // It can only be about the one request that was asked here.
+            Ok(Message::AnonymousError(error)) if let Carries::Only(number) = self.carries => {
+                self.handle_response(frame, &number.into(), Err(error), at);
+            }
             Ok(Message::AnonymousError(error)) => {
                 let error = own_error(frame, &error);
                 self.violation(Violation::AnonymousError(error));
@@ -286,6 +299,9 @@ impl Core {
             return self.violation(Violation::BadToken);
         };
         let Some(number) = self.find_call(&token) else { return };
+        if !self.may_report(number) {
+            return self.violation(Violation::UnexpectedMethod("progress beside its own stream"));
+        }
         let Some(value) =
             fields.progress.filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64)
         else {
@@ -364,6 +380,9 @@ impl Core {
         at: Instant,
     ) {
         let Some(number) = self.find_answered(id) else { return };
+        if !self.may_answer(number) {
+            return self.violation(Violation::UnknownResponse(id.clone()));
+        }
         let Some((call, _)) = self.end_call(number) else { return };
         match (call.purpose, outcome) {
             (Purpose::Courtesy, _) => {}
@@ -443,6 +462,7 @@ impl Core {
                 let number = id.as_ref().and_then(RequestId::as_i64);
                 if let Some(number) = number
                     .filter(|number| self.calls.get(*number).is_some_and(|call| !call.is_held()))
+                    .filter(|number| self.may_answer(*number))
                 {
                     self.end_malformed(number, violation.clone(), at);
                 }
@@ -492,7 +512,7 @@ impl Core {
         self.refuse(id, &error);
     }
 
-    fn violation(&mut self, violation: Violation) {
+    pub(crate) fn violation(&mut self, violation: Violation) {
         if !self.is_closed() && self.reports.take(self.read_at) {
             self.report_left_out();
             self.events.push_back(Event::Violation(violation));

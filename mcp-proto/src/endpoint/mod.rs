@@ -7,6 +7,7 @@ mod calling;
 mod calls;
 mod core;
 mod deadlines;
+mod exchanges;
 mod inbound;
 mod opening;
 mod outbox;
@@ -32,6 +33,10 @@ use crate::role::{Client, Role, Server};
 use crate::time::Instant;
 use crate::types::{LogMessage, Progress};
 
+#[cfg(feature = "http")]
+pub(crate) use calls::Purpose;
+#[cfg(feature = "http")]
+pub(crate) use exchanges::Carries;
 pub use outbox::Route;
 pub use waking::DeadlineReason;
 
@@ -116,6 +121,15 @@ impl<R: Role> Endpoint<R> {
     /// The transport has failed: nothing more can be sent or received.
     pub fn handle_transport_error(&mut self, now: Instant) {
         self.core.close(CloseReason::Transport, now);
+    }
+
+    /// The exchange in which a call travelled has failed, on a transport where each has its own, such as HTTP:
+    /// the call ends with `error`, once. Unknown and finished calls are left alone.
+    ///
+    /// If it is what opens the conversation, how that goes on is decided as for an answer: a failed probe
+    /// means an older server, for a client that speaks to those.
+    pub fn handle_call_failed(&mut self, id: &RequestId, error: CallError, now: Instant) {
+        self.core.handle_call_failed(id, error, now);
     }
 
     // I want this.
@@ -327,7 +341,7 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// Whether [`poll_event`](Self::poll_event) has one.
-    #[cfg(feature = "driver")]
+    #[cfg(any(feature = "driver", feature = "http"))]
     pub(crate) fn has_event(&self) -> bool {
         self.core.has_event()
     }

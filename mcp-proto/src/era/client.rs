@@ -9,7 +9,7 @@ use super::stamp::ClientStamp;
 use crate::config::{ClientConfig, Tolerance};
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
-use crate::error::{CloseReason, ErrorObject};
+use crate::error::{CallError, CloseReason, ErrorObject};
 use crate::event::PeerInfo;
 use crate::json::{Kind, Raw, RawJson, bounded};
 use crate::revision::{Era, Revision, RevisionSet};
@@ -189,6 +189,35 @@ impl Negotiation {
             }
             _ => Next::Close(refused(&error)),
         }
+    }
+
+    /// The exchange of the probe has failed. No answer at all, and a demand for credentials or patience, say nothing
+    /// of the era.
+    pub(crate) fn handle_probe_failed(&mut self, error: CallError) -> Next {
+        match error {
+            CallError::Peer(error) => self.handle_probe_error(&error),
+            CallError::Http(error) if error.says_nothing_of_the_era() => {
+                Next::Close(CloseReason::Http(error))
+            }
+            CallError::Http(error) => self.fall_back(CloseReason::Http(error)),
+            _ => self.handle_probe_nonsense(),
+        }
+    }
+
+    /// The exchange of `initialize` has failed.
+    pub(crate) fn handle_initialize_failed(&mut self, error: CallError) -> Next {
+        match error {
+            CallError::Peer(error) => self.handle_refused(error),
+            CallError::Http(error) => Next::Close(CloseReason::Http(error)),
+            _ => Next::Close(CloseReason::HandshakeInvalid),
+        }
+    }
+
+    /// The session is gone: what a new one is asked for. Nothing where there was none.
+    #[cfg(feature = "http")]
+    pub(crate) fn restart(&mut self) -> Option<Revision> {
+        self.revision.take_if(|revision| revision.era() == Era::Legacy)?;
+        self.revisions.newest(Era::Legacy)
     }
 
     fn fall_back(&self, otherwise: CloseReason) -> Next {

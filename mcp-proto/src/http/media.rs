@@ -4,6 +4,8 @@ use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
 
 pub(crate) const JSON: &str = "application/json";
+/// What a client takes.
+pub(crate) const BOTH: &str = "application/json, text/event-stream";
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
 /// The two kinds of answer, and whether a client takes them.

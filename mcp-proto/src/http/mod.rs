@@ -2,11 +2,13 @@
 #![allow(dead_code)] // until both roles are here
 
 mod access;
+mod client;
 mod media;
 mod params;
 mod value;
 
 pub use access::{Access, Denied};
+pub use client::{Client, ClientOptions, Transmit};
 
 /// One HTTP request and its response. Names are never used twice by one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -23,6 +23,8 @@ pub struct Event {
     /// Its data, lines joined by a line feed. The standard decodes it as UTF-8 with replacement; that is left to
     /// who reads it.
     pub data: Bytes,
+    /// The id that it bears itself. Where it has none, the id of an event before it stays in force.
+    pub id: Option<Bytes>,
     /// When its last byte arrived.
     pub at: Instant,
 }
@@ -230,13 +232,14 @@ impl Decoder {
     /// A blank line.
     fn dispatch(&mut self, at: Instant) -> Option<Event> {
         self.len = 0;
-        if let Some(id) = self.id.take() {
-            // A copy: it may be kept long after the event, and would keep all that was read with it.
-            self.last_event_id = Bytes::copy_from_slice(&id);
+        // A copy: it may be kept long after the event, and would keep all that was read with it.
+        let id = self.id.take().map(|id| Bytes::copy_from_slice(&id));
+        if let Some(id) = &id {
+            self.last_event_id = id.clone();
         }
         let name = core::mem::take(&mut self.name);
         let data = core::mem::take(&mut self.data).finish()?;
-        Some(Event { name, data, at })
+        Some(Event { name, data, id, at })
     }
 }
 

@@ -1,0 +1,112 @@
+//! Calls that travel in exchanges of their own, as over HTTP: which answers an exchange may carry, and what
+//! becomes of a call whose exchange fails.
+
+use super::calls::Purpose;
+use super::core::Core;
+use crate::era::{Lifecycle, Opening};
+use crate::error::{CallError, CloseReason, HttpError};
+use crate::event::Event;
+use crate::id::RequestId;
+use crate::revision::Era;
+use crate::time::Instant;
+
+/// Which answers may come with a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Carries {
+    /// Those to all calls: everything shares one channel.
+    #[default]
+    All,
+    /// That to this call.
+    Only(i64),
+    /// None.
+    Nothing,
+}
+
+impl Core {
+    /// The exchange of a call has failed: the call ends, once. What opens the conversation decides how it goes on.
+    pub(crate) fn handle_call_failed(&mut self, id: &RequestId, error: CallError, now: Instant) {
+        self.observe(now);
+        let ended = id.as_i64().and_then(|number| self.end_call(number));
+        let Some((call, _)) = ended else { return };
+        match call.purpose {
+            Purpose::Application => {
+                self.events.push_back(Event::Response { id: id.clone(), outcome: Err(error) });
+            }
+            Purpose::Courtesy => {}
+            purpose => {
+                let Lifecycle::Client(negotiation) = &mut self.life else { return };
+                let next = match purpose {
+                    Purpose::Probe => negotiation.handle_probe_failed(error),
+                    _ => negotiation.handle_initialize_failed(error),
+                };
+                self.proceed(next, now);
+            }
+        }
+        self.settle();
+    }
+
+    /// The peer has forgotten the session: what belonged to it ends, and a new one is opened.
+    #[cfg(feature = "http")]
+    pub(crate) fn handle_session_lost(&mut self, now: Instant) {
+        self.observe(now);
+        let Lifecycle::Client(negotiation) = &mut self.life else { return };
+        let Some(revision) = negotiation.restart() else { return };
+        self.peer = None;
+        for number in self.calls.ids() {
+            let Some((call, _)) = self.end_call(number) else { continue };
+            if call.purpose == Purpose::Application {
+                let outcome = Err(CallError::Http(HttpError::SessionExpired));
+                self.events.push_back(Event::Response { id: number.into(), outcome });
+            }
+        }
+        for (id, inbound) in self.requests.take() {
+            if !inbound.cancelled {
+                self.events.push_back(Event::Cancelled { id, reason: None });
+            }
+        }
+        self.deadlines.clear();
+        self.batches.clear();
+        self.outbox.clear();
+        self.holds_progress = false;
+        self.open(Opening::Initialize(revision), now);
+        self.settle();
+    }
+
+    /// Whether a call waits for its answer.
+    #[cfg(feature = "http")]
+    pub(crate) fn has_call(&self, number: i64) -> bool {
+        self.calls.get(number).is_some()
+    }
+
+    /// Whether a call is one of those that open the conversation, and which.
+    #[cfg(feature = "http")]
+    pub(crate) fn opening_of(&self, number: i64) -> Option<Purpose> {
+        let purpose = self.calls.get(number)?.purpose;
+        matches!(purpose, Purpose::Probe | Purpose::Initialize).then_some(purpose)
+    }
+
+    /// Ends the connection because of what HTTP said.
+    #[cfg(feature = "http")]
+    pub(crate) fn close_for(&mut self, error: HttpError, now: Instant) {
+        self.close(CloseReason::Http(error), now);
+    }
+
+    /// Whether progress of this call may come with the message that is being read.
+    pub(super) fn may_report(&self, number: i64) -> bool {
+        match self.carries {
+            Carries::All => true,
+            Carries::Only(owner) if owner == number => true,
+            // MUST be on the stream of its own request from 2026-07-28; basic/transports/streamable-http
+            _ => self.life.revision().is_none_or(|revision| revision.era() == Era::Legacy),
+        }
+    }
+
+    /// Whether the answer to this call may come with the message that is being read.
+    pub(super) fn may_answer(&self, number: i64) -> bool {
+        match self.carries {
+            Carries::All => true,
+            Carries::Only(owner) => owner == number,
+            Carries::Nothing => false,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The end of the conversation, and of a session that the server has forgotten.
+
+use super::channel::Mode;
+use super::exchange::{Aim, Entry};
+use super::requests::{self, Session};
+use super::{Client, Exchange};
+use crate::error::HttpError;
+use crate::time::Instant;
+
+/// Sessions that may be lost in a row, before one was of use. Stops a server that opens sessions and forgets them.
+const MAX_LOST: u32 = 3;
+
+impl Client {
+    /// The conversation is over: what waits for an answer is closed. What is still to be said is said.
+    pub(super) fn begin_closing(&mut self) {
+        if core::mem::replace(&mut self.is_closing, true) {
+            return;
+        }
+        self.abort_all(|aim| !matches!(aim, Aim::Message(_)));
+        if matches!(self.mode, Mode::Connecting(_)) {
+            self.endpoint.core_mut().discard_output();
+        }
+    }
+
+    /// Tells the server that its session is over. Whether there was one to tell.
+    pub(super) fn say_goodbye(&mut self) -> bool {
+        if !self.lanes.is_empty() || self.session.id.is_none() {
+            return false;
+        }
+        // SHOULD; 2025-03-26 basic/transports
+        let request = requests::delete(&self.uri, &self.options.headers, &self.session);
+        self.session.id = None;
+        let mut entry = Entry::new(Aim::Delete, true);
+        entry.due = Some(self.clock() + self.options.answer_timeout);
+        self.open(entry, request);
+        true
+    }
+
+    /// The server knows nothing of the session. MUST open a new one; 2025-03-26 basic/transports
+    pub(super) fn lose_session(&mut self, now: Instant) {
+        if self.session.revision.is_none() {
+            return;
+        }
+        self.lost += 1;
+        if self.lost > MAX_LOST {
+            self.session = Session::default();
+            self.endpoint.core_mut().close_for(HttpError::SessionExpired, now);
+            return;
+        }
+        self.abort_all(|_| true);
+        self.lanes.clear();
+        self.session = Session::default();
+        (self.is_initialized, self.has_listened) = (false, false);
+        self.endpoint.core_mut().handle_session_lost(now);
+    }
+
+    pub(super) fn abort_all(&mut self, is_meant: impl Fn(&Aim) -> bool) {
+        let meant =
+            |(exchange, entry): (&Exchange, &Entry)| is_meant(&entry.aim).then_some(*exchange);
+        let meant: alloc::vec::Vec<_> = self.exchanges.iter().filter_map(meant).collect();
+        for exchange in meant {
+            self.abort(exchange);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! One exchange: what it is for, and how far it has come.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use http::response;
+
+use super::super::media;
+use super::position::Position;
+use crate::endpoint::Purpose;
+use crate::error::HttpError;
+use crate::id::RequestId;
+use crate::json::bounded;
+use crate::sse::Decoder;
+use crate::time::Instant;
+
+/// An exchange in flight, or one that is to be opened when it is due.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) aim: Aim,
+    pub(super) state: State,
+    /// When something is to happen to it.
+    pub(super) due: Option<Instant>,
+    /// Its end, while something that came before it waits to be read.
+    pub(super) ended: Option<(End, Instant)>,
+    /// Whether its request named a session.
+    pub(super) in_session: bool,
+    /// Of a stream that may be resumed.
+    pub(super) position: Option<Box<Position>>,
+}
+
+/// What an exchange is for.
+#[derive(Clone, Debug)]
+pub(super) enum Aim {
+    /// The answer to a call: its POST, or a GET that resumes its stream.
+    Call(i64, Option<Opening>),
+    /// To say something that has no answer.
+    Message(Lane),
+    /// What belongs to no call; a GET.
+    Listen,
+    /// Everything that a server of 2024-11-05 says.
+    Channel,
+    /// The end of the session.
+    Delete,
+}
+
+/// A call that opens the conversation.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    pub(super) purpose: Purpose,
+    /// To be said again to a server that wants it elsewhere.
+    pub(super) message: Bytes,
+}
+
+/// Messages that must arrive in order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Lane {
+    /// The handshake is not over before this has arrived.
+    Initialized,
+    /// What belongs to nothing.
+    Standalone,
+    /// What belongs to this request of the server.
+    Request(RequestId),
+    /// What gives up this call.
+    Cancel(i64),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    /// Its request is to be opened when it is due.
+    Waiting,
+    /// The head of its answer has not come.
+    Asked,
+    /// One message.
+    Json(Vec<u8>),
+    /// Messages, as events.
+    Stream(Box<Decoder>),
+    /// What went wrong.
+    Error(Failing),
+    /// Nobody cares for the rest.
+    Ignored,
+}
+
+/// How a body came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Complete,
+    Broken,
+}
+
+/// The answer of a server that refuses.
+#[derive(Clone, Debug)]
+pub(super) struct Failing {
+    pub(super) status: u16,
+    is_json: bool,
+    is_text: bool,
+    body: Vec<u8>,
+}
+
+/// What the head of an answer promises.
+pub(super) enum Promise {
+    Json,
+    Stream,
+    /// It was accepted, and that is all.
+    Accepted,
+    Error(Failing),
+    Nonsense(HttpError),
+}
+
+/// Bytes of a refusal that are shown.
+const SHOWN: usize = 256;
+
+impl Entry {
+    pub(super) fn new(aim: Aim, in_session: bool) -> Self {
+        Self { aim, state: State::Asked, due: None, ended: None, in_session, position: None }
+    }
+
+    /// Bytes that wait for their end or to be read.
+    pub(super) fn buffered(&self) -> usize {
+        match &self.state {
+            State::Json(body) => body.len(),
+            State::Stream(decoder) => decoder.len(),
+            State::Error(failing) => failing.body.len(),
+            State::Waiting | State::Asked | State::Ignored => 0,
+        }
+    }
+}
+
+impl Failing {
+    /// Takes some of the body. Whether there is room for more.
+    pub(super) fn push(&mut self, chunk: &[u8], max_len: usize) -> bool {
+        let room = max_len.saturating_sub(self.body.len());
+        if self.is_json || self.is_text {
+            self.body.extend(chunk.iter().take(room));
+        }
+        chunk.len() <= room && (self.is_json || self.is_text)
+    }
+
+    /// The body, if it may be a message.
+    pub(super) fn message(&mut self) -> Option<Bytes> {
+        (self.is_json && !self.body.is_empty()).then(|| Bytes::copy_from_slice(&self.body))
+    }
+
+    pub(super) fn error(&self) -> HttpError {
+        let text = alloc::string::String::from_utf8_lossy(&self.body);
+        HttpError::Status { status: self.status, text: bounded(text.trim(), SHOWN).into() }
+    }
+}
+
+impl Promise {
+    pub(super) fn read(head: &response::Parts, max_head_len: usize) -> Self {
+        let headers = &head.headers;
+        let len: usize =
+            headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        if len > max_head_len {
+            return Self::Nonsense(HttpError::TooLong { limit: max_head_len });
+        }
+        let is_plain = media::is_plain(headers);
+        let is_json = is_plain && media::is_of(headers, media::JSON);
+        let status = head.status;
+        if !status.is_success() {
+            let is_text = is_plain && media::is_of(headers, "text/plain");
+            let body = Vec::new();
+            return Self::Error(Failing { status: status.as_u16(), is_json, is_text, body });
+        }
+        if !is_plain {
+            return Self::Nonsense(HttpError::ContentType);
+        }
+        if matches!(status.as_u16(), 202 | 204 | 205) {
+            Self::Accepted
+        } else if is_json {
+            Self::Json
+        } else if media::is_of(headers, media::EVENT_STREAM) {
+            Self::Stream
+        } else {
+            Self::Nonsense(HttpError::ContentType)
+        }
+    }
+}

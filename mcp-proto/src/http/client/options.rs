@@ -1,0 +1,81 @@
+//! How a client speaks HTTP.
+
+use core::time::Duration;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+/// What a client sends and waits for beside the protocol itself, and what a server may make it store and do.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientOptions {
+    /// Headers of every request, such as `Authorization`. Those that the protocol defines are not taken from here.
+    pub headers: HeaderMap,
+    /// Whether a legacy server gets a stream for what belongs to no call. Default yes; a server that offers none
+    /// says so.
+    pub listens: bool,
+    /// Requests in flight, streams included. Default 2,048; beyond it messages wait.
+    pub max_exchanges: usize,
+    /// Bytes of the head of an answer. Default 64 KiB; a longer one fails. Stops 100,000 headers.
+    pub max_head_len: usize,
+    /// Bytes of the body of an error that are read. Default 64 KiB; the rest is cut off. Stops endless error pages.
+    pub max_error_len: usize,
+    /// Bytes of all bodies that wait for their ends. Default 64 MiB; the one that exceeds it fails. Stops many large
+    /// answers at once.
+    pub max_buffered_len: usize,
+    /// Bytes of an event id, which we store and echo. Default 1 KiB; a longer one is ignored.
+    pub max_event_id_len: usize,
+    /// Tools whose arguments are repeated in headers. Default 1,024; those beyond it are left out of the list. Stops
+    /// endless lists.
+    pub max_tools: usize,
+    /// How long to wait before a stream is resumed if the server names no time. Default 1 s.
+    pub first_wait: Duration,
+    /// What that grows to with each try that brings nothing. Default 30 s.
+    pub longest_wait: Duration,
+    /// Bounds of the time that a server may name. Default 100 ms and 5 min. Stops a loop of reconnects, and a
+    /// stream that is put off for ever.
+    pub retry_bounds: (Duration, Duration),
+    /// Tries in a row that bring nothing, before a stream is given up. Default 5. Stops reconnects without end.
+    pub max_tries: u32,
+    /// How long a server may take to answer what is no call: a notification, a reply, the opening of a stream, the
+    /// end of the session. Default 30 s. Calls have deadlines of their own.
+    pub answer_timeout: Duration,
+    /// How long a stream may stay open behind the answer that ends it. Default 1 s; then it is cut.
+    pub linger: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            headers: HeaderMap::new(),
+            listens: true,
+            max_exchanges: 2_048,
+            max_head_len: 64 << 10,
+            max_error_len: 64 << 10,
+            max_buffered_len: 64 << 20,
+            max_event_id_len: 1 << 10,
+            max_tools: 1_024,
+            first_wait: Duration::from_secs(1),
+            longest_wait: Duration::from_secs(30),
+            retry_bounds: (Duration::from_millis(100), Duration::from_secs(300)),
+            max_tries: 5,
+            answer_timeout: Duration::from_secs(30),
+            linger: Duration::from_secs(1),
+        }
+    }
+}
+
+impl ClientOptions {
+    /// Adds a header to every request. Mark the value as sensitive if it is a secret.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// Opens no stream for what belongs to no call.
+    #[must_use]
+    pub fn deaf(mut self) -> Self {
+        self.listens = false;
+        self
+    }
+}

@@ -1,0 +1,391 @@
+//! What comes back: heads, bodies and their messages.
+
+use bytes::Bytes;
+use http::response;
+
+use super::exchange::{Aim, End, Entry, Failing, Lane, Promise, State};
+use super::{Client, Exchange, requests};
+use crate::endpoint::{Carries, Purpose};
+use crate::error::{CallError, ErrorObject, HttpError, Violation};
+use crate::id::RequestId;
+use crate::sse::{Decoder, Event};
+use crate::time::Instant;
+use crate::wire::{Message, read_message};
+
+impl Client {
+    pub(super) fn read_head(&mut self, exchange: Exchange, head: &response::Parts, now: Instant) {
+        let Some(entry) = self.exchanges.get(&exchange) else { return };
+        if !matches!(entry.state, State::Asked) || entry.ended.is_some() {
+            return;
+        }
+        let promise = Promise::read(head, self.options.max_head_len);
+        match &entry.aim {
+            Aim::Call(..) if entry.position.is_some() => self.read_resumed(exchange, promise, now),
+            Aim::Call(number, opening) => {
+                let purpose = opening.as_ref().map(|opening| opening.purpose);
+                self.read_answer(exchange, *number, purpose, head, promise, now);
+            }
+            Aim::Message(lane) => {
+                let lane = lane.clone();
+                self.read_receipt(exchange, &lane, promise, now);
+            }
+            Aim::Listen => self.read_listening(exchange, promise, now),
+            Aim::Channel => match promise {
+                Promise::Stream => self.begin_stream(exchange, now),
+                _ => self.lose_channel(exchange, now),
+            },
+            Aim::Delete => self.ignore(exchange),
+        }
+    }
+
+    /// The head of what a call is answered with.
+    fn read_answer(
+        &mut self,
+        exchange: Exchange,
+        number: i64,
+        purpose: Option<Purpose>,
+        head: &response::Parts,
+        promise: Promise,
+        now: Instant,
+    ) {
+        if purpose == Some(Purpose::Initialize) && head.status.is_success() {
+            match requests::session_of(&head.headers) {
+                Ok(id) => self.session.id = id,
+                Err(()) => self.remark(HttpError::BadSession),
+            }
+        }
+        if head.status.is_success() {
+            if purpose.is_none() {
+                self.lost = 0;
+            }
+            if self.has_channel() {
+                // The answer comes there.
+                return self.ignore(exchange);
+            }
+        }
+        match promise {
+            Promise::Json => self.set_state(exchange, State::Json(alloc::vec::Vec::new())),
+            Promise::Stream => {
+                let is_modern = self.is_modern() || purpose == Some(Purpose::Probe);
+                if let Some(entry) = self.exchanges.get_mut(&exchange).filter(|_| !is_modern) {
+                    entry.position.get_or_insert_default();
+                }
+                self.begin_stream(exchange, now);
+            }
+            Promise::Error(failing) => self.set_state(exchange, State::Error(failing)),
+            Promise::Accepted => self.fail(exchange, number, HttpError::NoAnswer.into(), now),
+            Promise::Nonsense(error) => self.fail(exchange, number, error.into(), now),
+        }
+    }
+
+    /// The head of what a message is answered with that has no answer.
+    fn read_receipt(&mut self, exchange: Exchange, lane: &Lane, promise: Promise, now: Instant) {
+        if let Promise::Error(failing) = promise {
+            let in_session = self.exchanges.get(&exchange).is_some_and(|entry| entry.in_session);
+            if failing.status == 404 && in_session && !self.is_closing {
+                if *lane != Lane::Initialized {
+                    return self.lose_session(now);
+                }
+                // It has forgotten the session that it has just opened.
+                self.session.id = None;
+                return self.endpoint.core_mut().close_for(failing.error(), now);
+            }
+            self.remark(failing.error());
+        }
+        self.ignore(exchange);
+        self.said(lane);
+    }
+
+    pub(super) fn begin_stream(&mut self, exchange: Exchange, now: Instant) {
+        let max_len = self.endpoint.core().limits().max_message_len;
+        let decoder = Decoder::new(max_len, self.options.max_event_id_len);
+        self.set_due(exchange, None);
+        let Some(entry) = self.exchanges.get_mut(&exchange) else { return };
+        if let Some(position) = &mut entry.position {
+            position.handle_open(now);
+        }
+        entry.state = State::Stream(decoder.into());
+    }
+
+    fn set_state(&mut self, exchange: Exchange, state: State) {
+        if let Some(entry) = self.exchanges.get_mut(&exchange) {
+            entry.state = state;
+        }
+    }
+
+    pub(super) fn read_chunk(&mut self, exchange: Exchange, chunk: &[u8], now: Instant) {
+        let max_message_len = self.endpoint.core().limits().max_message_len;
+        let Some(entry) = self.exchanges.get_mut(&exchange) else { return };
+        if entry.ended.is_some() {
+            return;
+        }
+        let before = entry.buffered();
+        let limit = match &mut entry.state {
+            State::Json(body) if body.len() + chunk.len() > max_message_len => {
+                Some(max_message_len)
+            }
+            State::Json(body) => {
+                body.extend_from_slice(chunk);
+                None
+            }
+            State::Stream(decoder) => {
+                decoder.handle_input(chunk, now);
+                None
+            }
+            State::Error(failing) => {
+                if !failing.push(chunk, self.options.max_error_len) {
+                    // What has come is enough.
+                    self.buffered += entry.buffered() - before;
+                    return self.read_refusal(exchange, now);
+                }
+                None
+            }
+            State::Waiting | State::Asked | State::Ignored => return,
+        };
+        self.buffered += entry.buffered() - before;
+        let most = self.options.max_buffered_len;
+        let limit = limit.or_else(|| (self.buffered > most).then_some(most));
+        match limit {
+            Some(limit) => self.overflow(exchange, limit, now),
+            None => self.readable.push_back(exchange),
+        }
+    }
+
+    /// More has come than may be kept.
+    fn overflow(&mut self, exchange: Exchange, limit: usize, now: Instant) {
+        match self.exchanges.get(&exchange).map(|entry| &entry.aim) {
+            Some(Aim::Call(number, _)) => {
+                let error = CallError::Protocol(Violation::TooLong { limit });
+                self.fail(exchange, *number, error, now);
+            }
+            Some(Aim::Channel) => self.lose_channel(exchange, now),
+            _ => {
+                self.remark(HttpError::TooLong { limit });
+                self.abort(exchange);
+            }
+        }
+    }
+
+    /// Reads everything, as far as there is room for its events.
+    pub(super) fn read_all(&mut self) {
+        while !self.endpoint.core().is_crowded() && self.read_next() {}
+    }
+
+    /// Reads one message or one end. Whether there was one, and room for its answer.
+    pub(super) fn read_next(&mut self) -> bool {
+        let Some(exchange) = self.readable.front().copied() else { return false };
+        if !self.endpoint.core_mut().admits_input() {
+            self.endpoint.core_mut().hold_input();
+            return false;
+        }
+        if !self.read_one(exchange) {
+            self.readable.pop_front();
+        }
+        true
+    }
+
+    /// Whether more of it may be there.
+    fn read_one(&mut self, exchange: Exchange) -> bool {
+        let Some(entry) = self.exchanges.get_mut(&exchange) else { return false };
+        if let State::Stream(decoder) = &mut entry.state {
+            let before = decoder.len();
+            let event = decoder.poll_event();
+            self.buffered -= before - decoder.len();
+            match event {
+                Some(Ok(event)) => {
+                    let is_new = match &mut entry.position {
+                        Some(position) => {
+                            position.follow(decoder);
+                            position.handle_event(&event)
+                        }
+                        None => true,
+                    };
+                    if is_new {
+                        self.read_event(exchange, event);
+                    }
+                    return true;
+                }
+                Some(Err(error)) => {
+                    let now = self.clock();
+                    self.overflow(exchange, error.limit, now);
+                    return false;
+                }
+                None => {
+                    if let Some(position) = &mut entry.position {
+                        position.follow(decoder);
+                    }
+                }
+            }
+        }
+        if let Some((end, at)) = entry.ended {
+            self.finish(exchange, end, at);
+        }
+        false
+    }
+
+    fn read_event(&mut self, exchange: Exchange, event: Event) {
+        let Some(entry) = self.exchanges.get(&exchange) else { return };
+        if matches!(entry.aim, Aim::Channel) {
+            return self.read_channel_event(exchange, event);
+        }
+        // An event without data only says where the stream stands.
+        if !event.data.is_empty() && (event.name.is_empty() || event.name == "message") {
+            self.deliver(exchange, event.data, event.at);
+        }
+    }
+
+    /// Gives a message to the endpoint, with what may come on this exchange.
+    pub(super) fn deliver(&mut self, exchange: Exchange, frame: Bytes, at: Instant) {
+        let Some(entry) = self.exchanges.get(&exchange) else { return };
+        let (carries, number) = match &entry.aim {
+            Aim::Call(number, _) => (Carries::Only(*number), Some(*number)),
+            Aim::Channel => (Carries::All, None),
+            Aim::Message(_) | Aim::Listen | Aim::Delete => (Carries::Nothing, None),
+        };
+        self.endpoint.core_mut().handle_message_on(carries, frame, at);
+        if let Some(number) = number
+            && !self.endpoint.core().has_call(number)
+        {
+            self.ignore(exchange);
+        }
+    }
+
+    /// An exchange has come to its end, and everything before it was read.
+    fn finish(&mut self, exchange: Exchange, end: End, at: Instant) {
+        let Some(entry) = self.exchanges.get_mut(&exchange) else { return };
+        match (&entry.aim, &mut entry.state) {
+            (Aim::Call(number, _), State::Json(body)) if end == End::Complete => {
+                let (number, frame) = (*number, Bytes::from(core::mem::take(body)));
+                self.buffered -= frame.len();
+                if frame.is_empty() {
+                    return self.fail(exchange, number, HttpError::NoAnswer.into(), at);
+                }
+                self.deliver(exchange, frame, at);
+                // Nothing more can come that would answer it.
+                let why = Violation::InvalidResponse("the body is no answer to its request");
+                self.fail(exchange, number, CallError::Protocol(why), at);
+            }
+            (Aim::Call(number, _), State::Json(_)) => {
+                let number = *number;
+                self.fail(exchange, number, HttpError::Cut.into(), at);
+            }
+            (Aim::Call(number, _), State::Asked) if entry.position.is_none() => {
+                let number = *number;
+                self.fail(exchange, number, HttpError::Unreachable.into(), at);
+            }
+            (Aim::Call(..) | Aim::Listen, State::Asked | State::Stream(_)) => {
+                self.resume(exchange, at);
+            }
+            (Aim::Call(..), State::Error(_)) => self.read_refusal(exchange, at),
+            (Aim::Channel, _) => self.lose_channel(exchange, at),
+            (Aim::Message(lane), State::Asked) => {
+                let lane = lane.clone();
+                self.remark(HttpError::Unreachable);
+                self.remove(exchange);
+                self.said(&lane);
+            }
+            _ => {
+                self.remove(exchange);
+            }
+        }
+    }
+
+    /// A call was answered with a status that is none of success: what is in the body decides.
+    fn read_refusal(&mut self, exchange: Exchange, now: Instant) {
+        let Some(Entry {
+            aim: Aim::Call(number, opening),
+            state: State::Error(failing),
+            in_session,
+            ..
+        }) = self.exchanges.get_mut(&exchange)
+        else {
+            return;
+        };
+        let (number, opening, in_session) = (*number, opening.clone(), *in_session);
+        let (status, error, message) = (failing.status, failing.error(), failing.message());
+        let told = message.filter(|_| !matches!(status, 401 | 403 | 407));
+        let told = told.and_then(|frame| {
+            let (code, is_ours) = self.code_of(&frame, number)?;
+            Some((frame, code, is_ours))
+        });
+        let is_unknown_method = matches!(told, Some((_, ErrorObject::METHOD_NOT_FOUND, true)));
+        if status == 404 && in_session && !is_unknown_method {
+            return self.lose_session(now);
+        }
+        let is_initialize =
+            opening.as_ref().is_some_and(|opening| opening.purpose == Purpose::Initialize);
+        let is_modern = matches!(
+            told,
+            Some((
+                _,
+                ErrorObject::UNSUPPORTED_VERSION
+                    | ErrorObject::MISSING_CLIENT_CAPABILITY
+                    | ErrorObject::HEADER_MISMATCH,
+                _
+            ))
+        );
+        // SHOULD; 2025-03-26 basic/transports, backwards compatibility
+        if is_initialize
+            && !is_modern
+            && (400..500).contains(&status)
+            && !error.says_nothing_of_the_era()
+            && let Some(opening) = opening
+        {
+            let because = match &told {
+                Some((frame, ..)) => self.peer_error(frame).unwrap_or_else(|| error.clone().into()),
+                None => error.clone().into(),
+            };
+            if let Err(because) = self.fall_back(number, opening, because) {
+                self.fail(exchange, number, because, now);
+            } else {
+                self.abort(exchange);
+            }
+            return;
+        }
+        if let Some((frame, ..)) = told {
+            self.deliver(exchange, frame, now);
+        }
+        self.fail(exchange, number, error.into(), now);
+    }
+
+    /// The code of an error that answers this call, and whether it names it.
+    fn code_of(&self, frame: &Bytes, number: i64) -> Option<(i64, bool)> {
+        let core = self.endpoint.core();
+        match read_message(frame, core.limits(), core.tolerance()).ok()? {
+            Message::Response { id, outcome: Err(error) } => {
+                let named = id.as_i64().or_else(|| id.lenient_i64());
+                (named == Some(number)).then_some((error.code, true))
+            }
+            Message::AnonymousError(error) => Some((error.code, false)),
+            _ => None,
+        }
+    }
+
+    fn peer_error(&self, frame: &Bytes) -> Option<CallError> {
+        let core = self.endpoint.core();
+        match read_message(frame, core.limits(), core.tolerance()).ok()? {
+            Message::Response { outcome: Err(error), .. } | Message::AnonymousError(error) => {
+                Some(CallError::Peer(ErrorObject::new(error.code, error.message)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The exchange of a call has failed, and the call with it, unless it has ended by other means.
+    pub(super) fn fail(&mut self, exchange: Exchange, number: i64, error: CallError, now: Instant) {
+        self.abort(exchange);
+        self.endpoint.handle_call_failed(&RequestId::from(number), error, now);
+    }
+
+    /// Tells of what belongs to no call.
+    pub(super) fn remark(&mut self, error: HttpError) {
+        self.endpoint.core_mut().violation(Violation::Http(error));
+    }
+}
+
+impl Failing {
+    /// Whether the same request may be answered otherwise later.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self.status, 408 | 429 | 500..)
+    }
+}

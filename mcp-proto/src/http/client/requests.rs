@@ -1,0 +1,204 @@
+//! Messages to HTTP requests: what the headers say.
+
+use alloc::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
+    HeaderValue, TRANSFER_ENCODING,
+};
+use http::{Method, Request, Uri};
+
+use super::super::media;
+use super::super::value;
+use super::tools::Tools;
+use crate::json::Params;
+use crate::revision::{Era, Revision};
+use crate::types::meta;
+use crate::wire::Message;
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What every request of a legacy session says about it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Session {
+    pub(super) id: Option<HeaderValue>,
+    /// What was agreed, once it was.
+    pub(super) revision: Option<Revision>,
+}
+
+/// The headers of the application, without those that are the protocol's own.
+pub(super) fn permitted(mut headers: HeaderMap) -> HeaderMap {
+    let own = |name: &HeaderName| {
+        name.as_str().starts_with("mcp-")
+            || [ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, CONTENT_LENGTH, HOST, TRANSFER_ENCODING]
+                .contains(name)
+            || *name == LAST_EVENT_ID
+    };
+    let removed: alloc::vec::Vec<_> = headers.keys().filter(|name| own(name)).cloned().collect();
+    for name in removed {
+        headers.remove(name);
+    }
+    headers
+}
+
+/// The session that the head of the answer to `initialize` opens. `Err`: its id cannot be used.
+pub(super) fn session_of(headers: &HeaderMap) -> Result<Option<HeaderValue>, ()> {
+    let mut ids = headers.get_all(SESSION_ID).iter();
+    let (id, more) = (ids.next(), ids.next());
+    match id {
+        None => Ok(None),
+        Some(id)
+            if more.is_none()
+                && !id.is_empty()
+                && id.len() <= MAX_SESSION_LEN
+                && id.as_bytes().iter().all(u8::is_ascii_graphic) =>
+        {
+            let mut id = id.clone();
+            // MUST be handled securely; 2025-11-25 basic/transports
+            id.set_sensitive(true);
+            Ok(Some(id))
+        }
+        Some(_) => Err(()),
+    }
+}
+
+/// Bytes of the id of a session, which we store and echo.
+const MAX_SESSION_LEN: usize = 4 << 10;
+
+fn request(method: Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Request<Bytes> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri.clone();
+    *request.headers_mut() = headers.clone();
+    // A few compressed bytes could become gigabytes.
+    request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    request
+}
+
+fn put_session(headers: &mut HeaderMap, session: &Session) {
+    if let Some(id) = &session.id {
+        headers.insert(SESSION_ID, id.clone());
+    }
+    // MUST from 2025-06-18; basic/transports
+    if let Some(revision) = session.revision.filter(|revision| *revision >= Revision::V2025_06_18) {
+        headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(revision.as_str()));
+    }
+}
+
+/// The POST of one message.
+pub(super) fn post(
+    uri: &Uri,
+    more: &HeaderMap,
+    session: &Session,
+    read: Option<&Message<'_>>,
+    tools: &Tools,
+    body: Bytes,
+) -> Request<Bytes> {
+    let mut request = request(Method::POST, uri, more, body);
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, HeaderValue::from_static(media::BOTH));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media::JSON));
+    match read.and_then(|message| modern(message, session)) {
+        Some(version) => put_modern(headers, &version, read, tools),
+        None => put_session(headers, session),
+    }
+    request
+}
+
+/// The GET that opens a stream, or resumes one behind the event with this id.
+pub(super) fn get(
+    uri: &Uri,
+    more: &HeaderMap,
+    session: &Session,
+    last_event_id: &[u8],
+) -> Request<Bytes> {
+    let mut request = request(Method::GET, uri, more, Bytes::new());
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, HeaderValue::from_static(media::EVENT_STREAM));
+    put_session(headers, session);
+    if !last_event_id.is_empty()
+        && let Ok(id) = HeaderValue::from_bytes(last_event_id)
+    {
+        headers.insert(LAST_EVENT_ID, id);
+    }
+    request
+}
+
+/// Whether an event id can be sent back: no header can bear a control character.
+pub(super) fn is_bearable(id: &[u8]) -> bool {
+    HeaderValue::from_bytes(id).is_ok()
+}
+
+/// The DELETE that ends a session.
+pub(super) fn delete(uri: &Uri, more: &HeaderMap, session: &Session) -> Request<Bytes> {
+    let mut request = request(Method::DELETE, uri, more, Bytes::new());
+    put_session(request.headers_mut(), session);
+    request
+}
+
+/// The version that a message of the modern era names; nothing in the legacy era. Notifications name none in
+/// themselves.
+fn modern<'a>(message: &Message<'a>, session: &Session) -> Option<Cow<'a, str>> {
+    match message {
+        Message::Request { params, .. } => {
+            params.as_ref()?.get("_meta")?.get(meta::PROTOCOL_VERSION)?.as_str()
+        }
+        Message::Notification { .. } => session
+            .revision
+            .filter(|revision| revision.era() == Era::Modern)
+            .map(|revision| Cow::Borrowed(revision.as_str())),
+        _ => None,
+    }
+}
+
+fn put_modern(
+    headers: &mut HeaderMap,
+    version: &str,
+    message: Option<&Message<'_>>,
+    tools: &Tools,
+) {
+    put(headers, PROTOCOL_VERSION, version);
+    let Some(Message::Request { method, params, .. } | Message::Notification { method, params }) =
+        message
+    else {
+        return;
+    };
+    let Ok(method) = core::str::from_utf8(method) else { return };
+    put(headers, METHOD, method);
+    let Some(params) = params.as_ref() else { return };
+    if let Some(name) = name_of(method, params) {
+        put(headers, NAME, &name);
+        if method == "tools/call"
+            && let Some(arguments) = params.get("arguments")
+        {
+            for param in tools.params(&name) {
+                if let Some(text) = param.of(arguments) {
+                    put(headers, param.header.clone(), &text);
+                }
+            }
+        }
+    }
+}
+
+/// What `Mcp-Name` says.
+fn name_of<'a>(method: &str, params: &Params<'a>) -> Option<Cow<'a, str>> {
+    let member = match method {
+        "tools/call" | "prompts/get" => "name",
+        "resources/read" => "uri",
+        _ if method.starts_with("tasks/") => "taskId",
+        _ => return None,
+    };
+    params.get(member)?.as_str()
+}
+
+/// Whatever the text is, the value is a legal one: what is not visible ASCII is encoded.
+fn put(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(&value::encode(text)) {
+        headers.insert(name, value);
+    }
+}

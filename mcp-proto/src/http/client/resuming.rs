@@ -1,0 +1,142 @@
+//! Streams that are opened again: those of calls that were cut, and the one for what belongs to no call.
+//!
+//! 2025-03-26 to 2025-11-25 `basic/transports`.
+
+use alloc::boxed::Box;
+
+use super::exchange::{Aim, Entry, Promise, State};
+use super::position::Position;
+use super::{Client, Exchange, Transmit, requests};
+use crate::error::{CallError, HttpError};
+use crate::revision::Era;
+use crate::revision::Revision;
+use crate::time::Instant;
+
+impl Client {
+    /// Opens the stream for what belongs to no call, if there may be one.
+    pub(super) fn listen(&mut self) {
+        let has_one = self.session.revision.is_some_and(|revision| {
+            revision.era() == Era::Legacy && revision > Revision::V2024_11_05
+        });
+        if !has_one || !self.options.listens || self.has_channel() || self.is_closing {
+            return;
+        }
+        let mut entry = Entry::new(Aim::Listen, self.session.id.is_some());
+        entry.position = Some(Box::default());
+        entry.due = Some(self.clock() + self.options.answer_timeout);
+        let request = requests::get(&self.uri, &self.options.headers, &self.session, &[]);
+        self.open(entry, request);
+    }
+
+    /// The head of the stream for what belongs to no call.
+    pub(super) fn read_listening(&mut self, exchange: Exchange, promise: Promise, now: Instant) {
+        match promise {
+            Promise::Stream => {
+                self.has_listened = true;
+                self.begin_stream(exchange, now);
+            }
+            // A server without such a stream may answer 404 from the beginning; only later it means the session.
+            Promise::Error(failing)
+                if failing.status == 404 && self.has_listened && self.is_in_session(exchange) =>
+            {
+                self.lose_session(now);
+            }
+            Promise::Error(failing) if failing.is_passing() => self.resume(exchange, now),
+            Promise::Error(failing) => {
+                if !matches!(failing.status, 404 | 405) {
+                    self.remark(failing.error());
+                }
+                self.ignore(exchange);
+            }
+            Promise::Json | Promise::Accepted | Promise::Nonsense(_) => {
+                self.remark(HttpError::ContentType);
+                self.abort(exchange);
+            }
+        }
+    }
+
+    /// The head of a stream that is opened again for a call.
+    pub(super) fn read_resumed(&mut self, exchange: Exchange, promise: Promise, now: Instant) {
+        let error = match promise {
+            Promise::Stream => return self.begin_stream(exchange, now),
+            // MUST; 2025-03-26 basic/transports
+            Promise::Error(failing) if failing.status == 404 && self.is_in_session(exchange) => {
+                return self.lose_session(now);
+            }
+            Promise::Error(failing) if failing.is_passing() => return self.resume(exchange, now),
+            Promise::Error(failing) if matches!(failing.status, 401 | 403) => failing.error(),
+            _ => HttpError::Cut,
+        };
+        self.give_up(exchange, error, now);
+    }
+
+    /// A stream has ended before its time, or could not be opened: it is opened again when that is due.
+    pub(super) fn resume(&mut self, exchange: Exchange, now: Instant) {
+        let options = self.options.clone();
+        let Some(entry) = self.exchanges.get_mut(&exchange) else { return };
+        let is_call = matches!(entry.aim, Aim::Call(..));
+        let next = entry.position.as_mut().and_then(|position| {
+            let may_follow = !is_call || position.is_resumable();
+            may_follow.then(|| position.next(&options, now)).flatten()
+        });
+        let Some(due) = next.filter(|_| !self.is_closing) else {
+            return self.give_up(exchange, HttpError::Cut, now);
+        };
+        let Some(entry) = self.abort(exchange) else { return };
+        self.insert(Entry {
+            state: State::Waiting,
+            due: Some(due),
+            ended: None,
+            in_session: self.session.id.is_some(),
+            ..entry
+        });
+    }
+
+    fn give_up(&mut self, exchange: Exchange, error: HttpError, now: Instant) {
+        match self.exchanges.get(&exchange).map(|entry| &entry.aim) {
+            Some(Aim::Call(number, _)) => {
+                let number = *number;
+                self.fail(exchange, number, CallError::Http(error), now);
+            }
+            Some(_) => {
+                self.remark(error);
+                self.abort(exchange);
+            }
+            None => {}
+        }
+    }
+
+    /// The time has come for what an exchange waits for.
+    pub(super) fn expire(&mut self, exchange: Exchange, now: Instant) {
+        let Some(entry) = self.exchanges.get_mut(&exchange) else { return };
+        entry.due = None;
+        match (&entry.state, &entry.aim) {
+            (State::Waiting, _) => {
+                entry.state = State::Asked;
+                let position = entry.position.as_deref().map(Position::last_event_id);
+                let request = requests::get(
+                    &self.uri,
+                    &self.options.headers,
+                    &self.session,
+                    position.unwrap_or_default(),
+                );
+                self.outgoing.push_back(Transmit::Open { exchange, request });
+                self.set_due(exchange, Some(now + self.options.answer_timeout));
+            }
+            (State::Asked, Aim::Message(lane)) => {
+                let lane = lane.clone();
+                self.remark(HttpError::TimedOut);
+                self.abort(exchange);
+                self.said(&lane);
+            }
+            (State::Asked, Aim::Call(..) | Aim::Listen) => self.resume(exchange, now),
+            _ => {
+                self.abort(exchange);
+            }
+        }
+    }
+
+    fn is_in_session(&self, exchange: Exchange) -> bool {
+        self.exchanges.get(&exchange).is_some_and(|entry| entry.in_session)
+    }
+}

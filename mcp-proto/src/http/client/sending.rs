@@ -1,0 +1,131 @@
+//! Outgoing: each message is a POST of its own.
+
+use bytes::Bytes;
+use http::{Request, Uri};
+
+use super::channel::Mode;
+use super::exchange::{Aim, Entry, Lane, Opening};
+use super::requests::{self, Session};
+use super::{Client, Transmit};
+use crate::config::{Limits, Tolerance};
+use crate::endpoint::{Purpose, Route};
+use crate::http::Exchange;
+use crate::wire::{Message, read_message};
+
+impl Client {
+    /// Whether the next message of the endpoint may become an exchange.
+    pub(super) fn may_send(&self) -> bool {
+        let limits = self.endpoint.core().limits();
+        !matches!(self.mode, Mode::Connecting(_))
+            && self.exchanges.len() < self.options.max_exchanges
+            && self.lanes.len() <= limits.max_outbox_len
+            // The server MUST hear this first; basic/lifecycle
+            && !self.lanes.has(&Lane::Initialized)
+    }
+
+    pub(super) fn send(&mut self, route: Route, message: Bytes) {
+        match route {
+            Route::Call(id) => {
+                if let Some(number) = id.as_i64() {
+                    self.send_call(number, message);
+                }
+            }
+            Route::Cancel(id) => {
+                if let Some(number) = id.as_i64() {
+                    self.send_cancel(number, message);
+                }
+            }
+            // A client never responds; 2026-07-28 basic/transports/streamable-http
+            Route::Reply(_) | Route::Related(_) if self.is_modern() => {}
+            Route::Reply(id) | Route::Related(id) => self.say(&Lane::Request(id), message),
+            Route::Standalone if self.is_modern() || self.is_initialized => {
+                self.say(&Lane::Standalone, message);
+            }
+            Route::Standalone => {
+                self.is_initialized = true;
+                self.say(&Lane::Initialized, message);
+            }
+        }
+    }
+
+    fn send_call(&mut self, number: i64, message: Bytes) {
+        let purpose = self.endpoint.core().opening_of(number);
+        if purpose == Some(Purpose::Initialize) {
+            self.session = Session::default();
+        }
+        if purpose.is_some() {
+            self.opening = Some(number);
+        }
+        let opening = purpose.map(|purpose| Opening { purpose, message: message.clone() });
+        self.post(Aim::Call(number, opening), message);
+    }
+
+    /// In the modern era closing the stream is how a call is given up. In the legacy era it means nothing, and the
+    /// server is told; what it still says to this call is of no interest then.
+    fn send_cancel(&mut self, number: i64, message: Bytes) {
+        let exchange = self.calls.get(&number).copied();
+        if !self.is_modern() {
+            self.say(&Lane::Cancel(number), message);
+        }
+        if let Some(exchange) = exchange {
+            self.abort(exchange);
+        }
+    }
+
+    /// A message without an answer: at once, or behind those of its lane.
+    pub(super) fn say(&mut self, lane: &Lane, message: Bytes) {
+        if let Some(message) = self.lanes.push(lane, message) {
+            self.post(Aim::Message(lane.clone()), message);
+        }
+    }
+
+    /// The first message of this lane has arrived, or never will.
+    pub(super) fn said(&mut self, lane: &Lane) {
+        if let Some(message) = self.lanes.next(lane) {
+            self.post(Aim::Message(lane.clone()), message);
+        }
+        if *lane == Lane::Initialized {
+            self.listen();
+        }
+    }
+
+    pub(super) fn post(&mut self, aim: Aim, message: Bytes) {
+        // Our own messages are within no limits but those of the reader.
+        let limits = Limits { max_depth: usize::MAX, max_id_len: usize::MAX, ..Limits::default() };
+        let read = read_message(&message, &limits, Tolerance::Lenient).ok();
+        if let (Aim::Call(number, _), Some(Message::Request { method, params, .. })) = (&aim, &read)
+            && self.is_modern()
+            && **method == *b"tools/list"
+        {
+            let is_first = params.as_ref().is_none_or(|params| params.get("cursor").is_none());
+            self.listings.insert(*number, is_first);
+        }
+        let request = requests::post(
+            self.target(),
+            &self.options.headers,
+            &self.session,
+            read.as_ref(),
+            &self.tools,
+            message.clone(),
+        );
+        let mut entry = Entry::new(aim, self.session.id.is_some());
+        if matches!(entry.aim, Aim::Message(_)) {
+            entry.due = Some(self.clock() + self.options.answer_timeout);
+        }
+        self.open(entry, request);
+    }
+
+    pub(super) fn open(&mut self, entry: Entry, request: Request<Bytes>) -> Exchange {
+        let exchange = self.insert(entry);
+        self.outgoing.push_back(Transmit::Open { exchange, request });
+        exchange
+    }
+
+    /// Where messages go.
+    fn target(&self) -> &Uri {
+        match &self.mode {
+            Mode::Channel(address) => address,
+            Mode::Streamable | Mode::Connecting(_) => &self.uri,
+        }
+    }
+}
