@@ -215,6 +215,11 @@ impl ClientConfig {
         self.limits = limits;
         self
     }
+
+    /// The bytes of one message at most, for a transport that has to bound what it keeps.
+    pub fn max_message_len(&self) -> usize {
+        self.limits.max_message_len
+    }
 }
 
 impl ServerConfig {
@@ -273,6 +278,11 @@ impl ServerConfig {
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// The bytes of one message at most, for a transport that has to bound what it keeps.
+    pub fn max_message_len(&self) -> usize {
+        self.limits.max_message_len
     }
 }
 

@@ -1,8 +1,8 @@
 //! MCP clients and servers on Tokio.
 //!
 //! The protocol is `mcp-proto`'s; this crate gives it Tokio's readers, writers and timers, the process's
-//! own standard input and output, servers as child processes, and TCP and Unix sockets. Everything that a
-//! program needs is named here.
+//! own standard input and output, servers as child processes, TCP and Unix sockets, and with the feature `ws`
+//! WebSockets. Everything that a program needs is named here.
 //!
 //! A client, here with a server in the same process:
 //!
@@ -44,8 +44,12 @@ mod listen;
 mod run;
 mod stdio;
 pub mod tcp;
+#[cfg(feature = "ws")]
+mod tls;
 #[cfg(unix)]
 pub mod unix;
+#[cfg(feature = "ws")]
+pub mod ws;
 
 use mcp_proto::driver;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -56,6 +60,8 @@ pub use self::child::spawn;
 pub use self::listen::Listener;
 pub use self::run::{run, run_local, run_stdio};
 pub use self::stdio::{Stdin, Stdout, stdio};
+#[cfg(feature = "ws")]
+pub use self::ws::connect as connect_ws;
 pub use mcp_proto;
 pub use mcp_proto::driver::{
     Call, Client, Delivery, Incoming, ListenerError, Outcome, Reporter, Server, Steps,
@@ -82,6 +88,18 @@ pub enum ConnectError {
     /// Whoever was reached did not become ready.
     #[error("the server did not become ready: {0}")]
     NotReady(#[from] CloseReason),
+    /// The URL is none, of another scheme, or names a user.
+    #[error("no URL of a server")]
+    Url,
+    /// A header is none, or one that cannot be chosen; this is its name.
+    #[error("the header {0:?} cannot be sent")]
+    Header(String),
+    /// Whoever was reached answered with this HTTP status.
+    #[error("the server answered with HTTP status {0}")]
+    Status(u16),
+    /// Whoever was reached does not speak this transport.
+    #[error("the server does not speak WebSocket: {0}")]
+    NoWebSocket(String),
 }
 
 /// Connects to the server at the other end of a reader and a writer, and waits until it is ready.

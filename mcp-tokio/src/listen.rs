@@ -18,11 +18,11 @@ use tokio::task::JoinSet;
 use crate::io::Until;
 use crate::run::run_handlers;
 
-/// A socket that listens: [`run`](Self::run) it. Made by [`tcp::listen`](crate::tcp::listen) and
-/// [`unix::listen`](crate::unix::listen).
+/// A socket that listens: [`run`](Self::run) it. Made by [`tcp::listen`](crate::tcp::listen),
+/// [`unix::listen`](crate::unix::listen) and `ws::listen`.
 ///
 /// Connections do not know of each other: what one of them sends, and a handler that panics, ends that one at
-/// most. A connection whose first character does not begin a message is closed unread, so that a web page
+/// most. Of those that carry lines, a connection whose first character does not begin a message is closed unread, so that a web page
 /// which posts to a local port does not reach the tools.
 ///
 /// ```
@@ -52,7 +52,14 @@ pub struct Listener {
     source: Box<dyn Source>,
     local_addr: Option<SocketAddr>,
     max_connections: usize,
+    opener: Option<Box<Opener>>,
 }
+
+/// What makes a server of a connection that begins with a handshake of its own; until the server stops.
+type Opener = dyn Fn(Stream, ServerConfig, watch::Receiver<bool>) -> Opening + Send + Sync;
+
+/// `None`: the handshake has failed.
+pub(crate) type Opening = Pin<Box<dyn Future<Output = Option<Server>> + Send>>;
 
 /// Where connections come from.
 pub(crate) trait Source: Send + Sync {
@@ -72,7 +79,22 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 
 impl Listener {
     pub(crate) fn new(source: impl Source + 'static, local_addr: Option<SocketAddr>) -> Self {
-        Self { source: Box::new(source), local_addr, max_connections: MAX_CONNECTIONS }
+        Self {
+            source: Box::new(source),
+            local_addr,
+            max_connections: MAX_CONNECTIONS,
+            opener: None,
+        }
+    }
+
+    /// Has each connection opened by this instead of reading lines from it.
+    #[cfg(feature = "ws")]
+    pub(crate) fn opened_by(
+        mut self,
+        opener: impl Fn(Stream, ServerConfig, watch::Receiver<bool>) -> Opening + Send + Sync + 'static,
+    ) -> Self {
+        self.opener = Some(Box::new(opener));
+        self
     }
 
     /// Sets how many connections there may be at once. Default 64, at least 1. More wait in the system's
@@ -114,20 +136,34 @@ impl Listener {
     {
         let (stopping, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
+        // Those that have not shaken hands yet take a place too.
+        let mut openings: JoinSet<Option<Server>> = JoinSet::new();
         let mut until = pin!(until);
         loop {
-            let is_full = connections.len() >= self.max_connections;
+            let is_full = connections.len() + openings.len() >= self.max_connections;
             tokio::select! {
                 biased;
                 () = &mut until => break,
+                Some(opened) = openings.join_next() => {
+                    if let Ok(Some(server)) = opened {
+                        connections.spawn(each(server));
+                    }
+                }
                 Some(_) = connections.join_next(), if is_full => {}
-                (reader, writer) = accept(&mut *self.source), if !is_full => {
-                    let reader = Until::new(Checked::new(reader), stopped.clone());
-                    connections.spawn(each(crate::serve(reader, writer, config.clone())));
+                stream = accept(&mut *self.source), if !is_full => match &self.opener {
+                    Some(open) => {
+                        openings.spawn(open(stream, config.clone(), stopped.clone()));
+                    }
+                    None => {
+                        let (reader, writer) = stream;
+                        let reader = Until::new(Checked::new(reader), stopped.clone());
+                        connections.spawn(each(crate::serve(reader, writer, config.clone())));
+                    }
                 }
             }
         }
         drop(self.source);
+        drop(openings);
         // To each connection this is the end of its input.
         let _ = stopping.send(true);
         while connections.join_next().await.is_some() {}

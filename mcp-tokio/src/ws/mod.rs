@@ -1,0 +1,54 @@
+//! WebSocket: one message in each text message, subprotocol `mcp`.
+//!
+//! The specification does not define this transport; it follows its rules for custom ones, and is what the
+//! WebSocket client of the TypeScript SDK speaks.
+//!
+//! | what | how |
+//! |---|---|
+//! | opening | a WebSocket handshake (RFC 6455) that names the subprotocol `mcp`, within a limit |
+//! | framing | one JSON-RPC message in each text message, fragmented or not; compression is not negotiated |
+//! | cancellation | as over standard input and output: `notifications/cancelled` |
+//! | closing | 1000 by choice, 1001 a server that stops, 1002 a broken WebSocket, 1003 a binary message, 1007 no UTF-8, 1008 a peer that is refused or silent, 1009 a message above the limit, 1011 else |
+//!
+//! A server looks at `Host` and `Origin` first, see [`Access`]: by default only programs and pages of this machine
+//! may connect. Nothing is encrypted and nobody is authenticated here: what is reached from other machines stands
+//! behind a proxy that does both, or speaks over streams of its own, see [`Acceptor::accept`].
+//!
+//! ```
+//! use mcp_tokio::{CallTool, CallToolResult, ClientConfig, Context, RawJson, Router, Tool};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let schema = RawJson::parse(r#"{"type":"object"}"#)?;
+//! let hello = async |_: Context, _: Option<RawJson>| CallToolResult::text("hello");
+//! let router = Router::new("greeter", "1.0").raw_tool(Tool::new("hello", schema), hello);
+//!
+//! let listener = mcp_tokio::ws::listen("127.0.0.1:0").await?;
+//! let url = format!("ws://{}/mcp", listener.local_addr().expect("TCP has one"));
+//! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+//! let running = tokio::spawn(listener.run(router, async { drop(stopped.await) }));
+//!
+//! let client = mcp_tokio::connect_ws(&url, ClientConfig::new("example", "1.0")).await?;
+//! let result = client.call(CallTool::new("hello")).await?;
+//! assert_eq!(result.content[0].as_text(), Some("hello"));
+//! drop(stop); // a program would wait for `tokio::signal::ctrl_c()` instead
+//! running.await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod server;
+mod socket;
+
+use std::time::Duration;
+
+pub use self::client::{Connector, connect};
+pub use self::server::{AcceptError, Acceptor, listen, listen_exposed};
+pub use mcp_proto::http::Access;
+
+/// What a WebSocket that carries MCP is called in its handshake.
+const SUBPROTOCOL: &str = "mcp";
+
+/// How long nothing may be heard before the peer is asked whether it is still there.
+const PULSE: Duration = Duration::from_secs(30);

@@ -1,0 +1,269 @@
+//! A WebSocket as the driver wants it: a pipe of whole messages.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::{Sink, Stream};
+use mcp_proto::CloseReason;
+use mcp_proto::driver::MessageTransport;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+
+/// An open WebSocket.
+pub(super) struct Socket<S> {
+    stream: WebSocketStream<S>,
+    /// The peer has closed it: nothing can be sent any more.
+    is_left: bool,
+    /// Why this side ends it, where that is not the engine's reason.
+    fault: Option<CloseCode>,
+    closing: Closing,
+    /// Pings since everything was flushed last; their answers may wait in the buffer.
+    unanswered: u32,
+    pulse: Pulse,
+    stop: Option<Stop>,
+}
+
+/// Ready when the server stops.
+type Stop = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// The close frame is queued.
+    Said,
+    /// It has left; the peer may still answer it.
+    Flushed,
+    /// Nothing more leaves, and what comes is passed over, so that the system does not reset the connection
+    /// before the peer has read why it ended.
+    Shut,
+}
+
+/// Asks a peer that says nothing whether it is still there, and keeps what is on the way from forgetting the
+/// connection.
+struct Pulse {
+    timer: Pin<Box<Sleep>>,
+    every: Duration,
+    has_heard: bool,
+    has_asked: bool,
+}
+
+/// Pings that are answered before the peer reads an answer. Stops one that only pings from filling our memory.
+const MAX_UNANSWERED: u32 = 64;
+
+/// Frames that are passed over before other tasks get their turn.
+const MAX_PASSED: usize = 64;
+
+/// Bytes that are read at once, and that are written together.
+const BUFFER_LEN: usize = 16 << 10;
+
+/// The library's configuration for messages of so many bytes at most, none of them kept beyond that.
+pub(super) fn config(max_message_len: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(BUFFER_LEN)
+        .write_buffer_size(BUFFER_LEN)
+        .max_message_size(Some(max_message_len))
+        .max_frame_size(Some(max_message_len))
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// A socket that is open. If it hears nothing for `every`, it asks; if it then hears nothing, it fails.
+    pub(super) fn new(stream: WebSocketStream<S>, every: Duration) -> Self {
+        let pulse = Pulse {
+            timer: Box::pin(tokio::time::sleep(every)),
+            every,
+            has_heard: false,
+            has_asked: false,
+        };
+        Self {
+            stream,
+            is_left: false,
+            fault: None,
+            closing: Closing::No,
+            unanswered: 0,
+            pulse,
+            stop: None,
+        }
+    }
+
+    /// Ends its input when `stopped` becomes true, or nobody can make it so any more.
+    pub(super) fn until(mut self, mut stopped: watch::Receiver<bool>) -> Self {
+        self.stop = Some(Box::pin(async move {
+            let _ = stopped.wait_for(|is_stopped| *is_stopped).await;
+        }));
+        self
+    }
+
+    fn fail(&mut self, code: CloseCode, error: Error) -> Poll<Option<Result<Bytes, Error>>> {
+        self.fault.get_or_insert(code);
+        Poll::Ready(Some(Err(error)))
+    }
+
+    /// What to do while nothing comes.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        if let Some(stop) = &mut self.stop
+            && stop.as_mut().poll(cx).is_ready()
+        {
+            self.stop = None;
+            self.fault = Some(CloseCode::Away);
+            return Poll::Ready(None);
+        }
+        while self.pulse.timer.as_mut().poll(cx).is_ready() {
+            let next = Instant::now() + self.pulse.every;
+            self.pulse.timer.as_mut().reset(next);
+            let has_heard = std::mem::take(&mut self.pulse.has_heard);
+            // Where it has not read what was sent before, it cannot answer, and that it does not read is
+            // noticed elsewhere.
+            if has_heard || Pin::new(&mut self.stream).poll_flush(cx).is_pending() {
+                self.pulse.has_asked = false;
+            } else if std::mem::replace(&mut self.pulse.has_asked, true) {
+                let error = Error::Io(io::ErrorKind::TimedOut.into());
+                return self.fail(CloseCode::Policy, error);
+            } else {
+                Pin::new(&mut self.stream).start_send(Message::Ping(Bytes::new()))?;
+                let _ = Pin::new(&mut self.stream).poll_flush(cx)?;
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// What the peer is told when the WebSocket cannot go on.
+fn code_of(error: &Error) -> CloseCode {
+    match error {
+        Error::Capacity(_) => CloseCode::Size,
+        Error::Utf8(_) => CloseCode::Invalid,
+        Error::Protocol(_) => CloseCode::Protocol,
+        _ => CloseCode::Error,
+    }
+}
+
+/// What the peer is told when the conversation has ended.
+fn code_for(reason: &CloseReason) -> CloseCode {
+    match reason {
+        CloseReason::Local
+        | CloseReason::Eof { .. }
+        | CloseReason::NoCommonVersion
+        | CloseReason::HandshakeRefused(_) => CloseCode::Normal,
+        CloseReason::HandshakeTimeout
+        | CloseReason::HandshakeInvalid
+        | CloseReason::Stalled
+        | CloseReason::TooManyViolations => CloseCode::Policy,
+        _ => CloseCode::Error,
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> MessageTransport for Socket<S> {
+    type Error = Error;
+
+    fn poll_receive(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Error>>> {
+        let this = &mut *self;
+        if this.is_left {
+            return Poll::Ready(None);
+        }
+        for _ in 0..MAX_PASSED {
+            if this.unanswered >= MAX_UNANSWERED {
+                ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
+                this.unanswered = 0;
+            }
+            let Poll::Ready(received) = Pin::new(&mut this.stream).poll_next(cx) else {
+                return this.poll_silence(cx);
+            };
+            this.pulse.has_heard = true;
+            match received {
+                Some(Ok(Message::Text(text))) => {
+                    return Poll::Ready(Some(Ok(text.into())));
+                }
+                Some(Ok(Message::Ping(_))) => {
+                    this.unanswered += 1;
+                    if Pin::new(&mut this.stream).poll_flush(cx)?.is_ready() {
+                        this.unanswered = 0;
+                    }
+                }
+                Some(Ok(Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_))) | None => {
+                    this.is_left = true;
+                    return Poll::Ready(None);
+                }
+                Some(Ok(Message::Binary(_) | Message::Frame(_))) => {
+                    let error = io::Error::new(io::ErrorKind::InvalidData, "a binary message");
+                    return this.fail(CloseCode::Unsupported, Error::Io(error));
+                }
+                Some(Err(error)) => return this.fail(code_of(&error), error),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.is_left {
+            return Poll::Ready(Err(Error::ConnectionClosed));
+        }
+        Pin::new(&mut self.stream).poll_ready(cx)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Bytes) -> Result<(), Error> {
+        let text = Utf8Bytes::try_from(message)?;
+        Pin::new(&mut self.stream).start_send(Message::Text(text))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_close(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        reason: &CloseReason,
+    ) -> Poll<Result<(), Error>> {
+        let this = &mut *self;
+        if this.closing == Closing::No {
+            this.closing = Closing::Said;
+            if !this.is_left {
+                let code = this.fault.unwrap_or_else(|| code_for(reason));
+                let frame = CloseFrame { code, reason: Utf8Bytes::from_static("") };
+                // If it cannot be said, the peer is gone.
+                let _ = Pin::new(&mut this.stream).start_send(Message::Close(Some(frame)));
+            }
+        }
+        if this.closing == Closing::Said {
+            ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
+            this.closing = Closing::Flushed;
+        }
+        if this.closing == Closing::Flushed {
+            for passed in 0.. {
+                if passed == MAX_PASSED {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                if !matches!(ready!(Pin::new(&mut this.stream).poll_next(cx)), Some(Ok(_))) {
+                    break;
+                }
+            }
+            this.closing = Closing::Shut;
+        }
+        let stream = this.stream.get_mut();
+        ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+        let mut passed_over = [0; 1 << 10];
+        for _ in 0..MAX_PASSED {
+            let mut buf = ReadBuf::new(&mut passed_over);
+            ready!(Pin::new(&mut *stream).poll_read(cx, &mut buf))?;
+            if buf.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
