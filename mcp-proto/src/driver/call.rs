@@ -243,11 +243,11 @@ impl<T, L> Call<T, L> {
             self.merged = queue.merged();
             queue.pop()
         });
-        let taken = match report {
-            Some(progress) => Taken::Report(progress),
-            None if waiting.outcome.is_some() => Taken::Result,
-            None => {
-                let former = register(&mut waiting.waker, cx);
+        let taken = match (report, waiting.waker_mut()) {
+            (Some(progress), _) => Taken::Report(progress),
+            (None, None) => Taken::Result,
+            (None, Some(waker)) => {
+                let former = register(waker, cx);
                 drop(state);
                 drop(former);
                 return Poll::Pending;
@@ -269,7 +269,7 @@ impl<T, L> Call<T, L> {
         };
         let waiting = self.handle.lock().calls.remove(&id);
         waiting
-            .and_then(|waiting| waiting.outcome)
+            .and_then(Waiting::into_outcome)
             .unwrap_or(Err(Box::new(CallError::Cancelled)))
             .map_err(|error| *error)
             .and_then(self.decode)

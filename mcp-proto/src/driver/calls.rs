@@ -16,9 +16,17 @@ use crate::types::Progress;
 pub(super) struct Waiting {
     /// Reports, once there are any, or where they are not delivered as by default.
     pub(super) queue: Option<Box<Queue>>,
-    pub(super) outcome: Option<Result<RawJson, Box<CallError>>>,
-    pub(super) waker: Option<Waker>,
+    stage: Stage,
 }
+
+/// Whom to wake, or, once that is done for the last time, how the call ended.
+#[derive(Debug)]
+enum Stage {
+    Open(Option<Waker>),
+    Over(Outcome),
+}
+
+pub(super) type Outcome = Result<RawJson, Box<CallError>>;
 
 /// The table, by the number that each call has as its id.
 #[derive(Debug, Default)]
@@ -31,7 +39,41 @@ pub(super) struct Calls {
 impl Waiting {
     pub(super) fn new(delivery: Delivery) -> Self {
         let queue = (delivery != Delivery::default()).then(|| Box::new(Queue::new(delivery)));
-        Self { queue, outcome: None, waker: None }
+        Self { queue, stage: Stage::Open(None) }
+    }
+
+    /// The call has ended. Whom to wake is returned.
+    #[must_use]
+    pub(super) fn end(&mut self, outcome: Outcome) -> Option<Waker> {
+        match core::mem::replace(&mut self.stage, Stage::Over(outcome)) {
+            Stage::Open(waker) => waker,
+            Stage::Over(_) => None,
+        }
+    }
+
+    /// Whom to wake for a report.
+    #[must_use]
+    pub(super) fn take_waker(&mut self) -> Option<Waker> {
+        match &mut self.stage {
+            Stage::Open(waker) => waker.take(),
+            Stage::Over(_) => None,
+        }
+    }
+
+    /// Where to leave a waker; nowhere once the call has ended.
+    pub(super) fn waker_mut(&mut self) -> Option<&mut Option<Waker>> {
+        match &mut self.stage {
+            Stage::Open(waker) => Some(waker),
+            Stage::Over(_) => None,
+        }
+    }
+
+    /// How the call ended, if it has.
+    pub(super) fn into_outcome(self) -> Option<Outcome> {
+        match self.stage {
+            Stage::Open(_) => None,
+            Stage::Over(outcome) => Some(outcome),
+        }
     }
 
     /// Puts a report into its queue. Whether it is the first there that keeps its frame.

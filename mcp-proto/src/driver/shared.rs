@@ -378,7 +378,7 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
                 self.reports += 1;
                 if let Some(waiting) = self.calls.get_mut(&id) {
                     let is_attached = waiting.push(progress);
-                    afterwards.wakers.extend(waiting.waker.take());
+                    afterwards.wakers.extend(waiting.take_waker());
                     if waiting.is_full() {
                         self.full.insert(id.clone());
                     }
@@ -389,8 +389,7 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
             }
             Event::Response { id, outcome } => {
                 if let Some(waiting) = self.calls.get_mut(&id) {
-                    waiting.outcome = Some(outcome.map_err(Box::new));
-                    afterwards.wakers.extend(waiting.waker.take());
+                    afterwards.wakers.extend(waiting.end(outcome.map_err(Box::new)));
                 }
             }
             Event::Request { id, method, params } => {

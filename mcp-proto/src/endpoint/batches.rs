@@ -5,6 +5,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::convert::Infallible;
+use core::num::NonZeroU64;
 
 use bytes::Bytes;
 
@@ -19,7 +20,7 @@ use crate::wire::{Malformed, MalformedKind, Message, read_batch, read_message};
 
 /// Names one batch, never again another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct BatchKey(u64);
+pub(crate) struct BatchKey(NonZeroU64);
 
 /// Answers that wait for the other answers of their batch.
 #[derive(Clone, Debug, Hash)]
@@ -132,7 +133,7 @@ impl Batches {
 
     fn begin(&mut self) -> BatchKey {
         self.last += 1;
-        let batch = BatchKey(self.last);
+        let batch = BatchKey(NonZeroU64::MIN.saturating_add(self.last));
         self.open.insert(batch, Gathering { waiting: 1, ..Gathering::default() });
         self.reading = Some(batch);
         batch

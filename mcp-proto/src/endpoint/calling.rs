@@ -1,5 +1,6 @@
 //! What this side asks for: calls, notifications, and taking a call back.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::Serialize;
@@ -41,7 +42,7 @@ impl Core {
             Tracking::Token(token) if self.calls.is_taken(&token) => {
                 return Err(SendError::TokenInUse);
             }
-            Tracking::Token(token) => Tracked::Custom(token),
+            Tracking::Token(token) => Tracked::Custom(Box::new(token)),
         };
         self.call(
             method,
@@ -106,7 +107,7 @@ impl Core {
             receiver: Receiver::default(),
             started: now,
             idle: Deadline::new(timeouts.idle, now),
-            total: Deadline::new(timeouts.total, now),
+            total: timeouts.total.map(|total| now + total),
             lenient: false,
         };
         if let Some(at) = call.due() {
@@ -230,7 +231,7 @@ pub(super) fn token_of(tracking: &Tracked, number: i64) -> Option<ProgressToken>
     match tracking {
         Tracked::No => None,
         Tracked::Own => Some(number.into()),
-        Tracked::Custom(token) => Some(token.clone()),
+        Tracked::Custom(token) => Some((**token).clone()),
     }
 }
 

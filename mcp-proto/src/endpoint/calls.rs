@@ -1,5 +1,6 @@
 //! Calls in flight, found by id without searching.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -25,7 +26,8 @@ pub(crate) struct Call {
     pub(crate) receiver: Receiver,
     pub(crate) started: Instant,
     pub(crate) idle: Option<Deadline>,
-    pub(crate) total: Option<Deadline>,
+    /// When it ends in any case.
+    pub(crate) total: Option<Instant>,
     /// A token of the wrong type was seen for it and has been reported.
     pub(crate) lenient: bool,
 }
@@ -46,13 +48,15 @@ pub(crate) enum Tracked {
     No,
     /// Its id.
     Own,
-    Custom(ProgressToken),
+    /// Seldom, and many calls may wait: so it is elsewhere.
+    Custom(Box<ProgressToken>),
 }
 
 /// How long something may take, and when that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadline {
-    pub(crate) after: Duration,
+    /// Nanoseconds.
+    after: u64,
     pub(crate) at: Instant,
 }
 
@@ -69,7 +73,11 @@ pub(crate) struct Calls {
 
 impl Deadline {
     pub(crate) fn new(after: Option<Duration>, now: Instant) -> Option<Self> {
-        after.map(|after| Self { after, at: now + after })
+        after.map(|after| Self { after: Instant::from(after).as_nanos(), at: now + after })
+    }
+
+    fn after(self) -> Duration {
+        Duration::from_nanos(self.after)
     }
 }
 
@@ -82,23 +90,24 @@ impl Call {
     /// When it ends by itself.
     pub(crate) fn due(&self) -> Option<Instant> {
         match (self.idle, self.total) {
-            (Some(idle), Some(total)) => Some(idle.at.min(total.at)),
-            (idle, total) => idle.or(total).map(|deadline| deadline.at),
+            (Some(idle), Some(total)) => Some(idle.at.min(total)),
+            (idle, total) => idle.map(|idle| idle.at).or(total),
         }
     }
 
     /// Which deadline has passed.
     pub(crate) fn expired(&self, now: Instant, others: usize) -> Option<Expired> {
-        let passed = |deadline: &Deadline| deadline.at <= now;
-        let (limit, deadline) = match (self.total.filter(passed), self.idle.filter(passed)) {
-            (Some(total), Some(idle)) if idle.at < total.at => (Limit::Idle, idle),
-            (Some(total), _) => (Limit::Total, total),
-            (None, Some(idle)) => (Limit::Idle, idle),
+        let total = self.total.filter(|total| *total <= now);
+        let idle = self.idle.filter(|idle| idle.at <= now);
+        let (limit, after) = match (total, idle) {
+            (Some(total), Some(idle)) if idle.at < total => (Limit::Idle, idle.after()),
+            (Some(total), _) => (Limit::Total, total - self.started),
+            (None, Some(idle)) => (Limit::Idle, idle.after()),
             (None, None) => return None,
         };
         Some(Expired {
             limit,
-            after: deadline.after,
+            after,
             elapsed: now.saturating_duration_since(self.started),
             tracked: self.tracking != Tracked::No,
             reports: self.receiver.count(),
@@ -111,7 +120,7 @@ impl Call {
     /// from a peer that guesses tokens; a deadline only moves later, or its timer would be lost.
     pub(crate) fn rearm(&mut self, now: Instant) {
         if let Some(idle) = &mut self.idle {
-            idle.at = idle.at.max(now + idle.after);
+            idle.at = idle.at.max(now + idle.after());
         }
     }
 }
@@ -125,7 +134,7 @@ impl Calls {
         sum([
             times(sum([slots, slots / 2]), size_of::<Option<(i64, Call)>>()),
             tree(calls, size_of::<(ProgressToken, i64)>()),
-            times(calls, sum([limits.max_id_len, PART])),
+            times(calls, sum([limits.max_id_len, size_of::<ProgressToken>(), 2 * PART])),
         ])
     }
 
@@ -151,7 +160,7 @@ impl Calls {
     /// Enters a call under the id that `next_id` has just named.
     pub(crate) fn insert(&mut self, id: i64, call: Call) {
         if let Tracked::Custom(token) = &call.tracking {
-            self.tokens.insert(token.clone(), id);
+            self.tokens.insert((**token).clone(), id);
         }
         self.last_id = id;
         let displaced = self.slots.insert(id, call);
@@ -199,15 +208,14 @@ impl Calls {
         let Self { slots, last_id, tokens } = self;
         digest.put((slots.slots(), last_id, slots.len(), tokens));
         for (id, call) in slots.iter() {
-            // When it started is only told.
-            let Call { purpose, tracking, queued, receiver, started: _, idle, total, lenient } =
-                call;
+            let Call { purpose, tracking, queued, receiver, started, idle, total, lenient } = call;
             digest.put((id, purpose, tracking, lenient));
             digest.put(queued.map(|place| place.behind(front)));
             receiver.digest(digest);
-            for deadline in [idle, total] {
-                digest.put(deadline.map(|deadline| deadline.after));
-                digest.time(deadline.map_or(Instant::ZERO, |deadline| deadline.at));
+            // When it started is only told.
+            digest.put((idle.map(Deadline::after), total.map(|total| total - *started)));
+            for at in [idle.map(|idle| idle.at), *total] {
+                digest.time(at.unwrap_or(Instant::ZERO));
             }
         }
     }
@@ -257,7 +265,7 @@ mod tests {
     fn a_callers_token_is_refused_while_it_could_be_mistaken() {
         let mut calls = Calls::default();
         let id = calls.next_id();
-        calls.insert(id, Call { tracking: Tracked::Custom("mine".into()), ..call() });
+        calls.insert(id, Call { tracking: Tracked::Custom(Box::new("mine".into())), ..call() });
         assert!(calls.is_taken(&"mine".into()));
         assert!(calls.is_taken(&(id + 1).into()));
         assert!(calls.is_taken(&id.into()));
@@ -273,11 +281,17 @@ mod tests {
         let secs = Duration::from_secs;
         let both = Call {
             idle: Deadline::new(Some(secs(5)), Instant::ZERO),
-            total: Deadline::new(Some(secs(7)), Instant::ZERO),
+            total: Some(Instant::from(secs(7))),
             ..call()
         };
         assert_eq!(both.due(), Some(Instant::from(secs(5))));
         assert_eq!(both.expired(Instant::from(secs(4)), 0), None);
-        assert_eq!(both.expired(Instant::from(secs(9)), 0).unwrap().limit, Limit::Idle);
+        let told = |call: &Call| {
+            let expired = call.expired(Instant::from(secs(9)), 0).unwrap();
+            (expired.limit, expired.after)
+        };
+        assert_eq!(told(&both), (Limit::Idle, secs(5)));
+        assert_eq!(told(&Call { idle: None, ..both.clone() }), (Limit::Total, secs(7)));
+        assert_eq!(told(&Call { total: None, ..both }), (Limit::Idle, secs(5)));
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
 use bytes::Bytes;
 
@@ -28,14 +29,25 @@ pub enum Route {
 }
 
 /// Where a message stands among all that were ever queued.
+// One more than its number, so that a place that may be missing takes no more room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place(u64);
+pub(crate) struct Place(NonZeroU64);
+
+impl Place {
+    fn new(number: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(number))
+    }
+
+    fn number(self) -> u64 {
+        self.0.get() - 1
+    }
+}
 
 #[cfg(feature = "testing")]
 impl Place {
     /// How far behind the front it is; nothing for what has left.
     pub(super) fn behind(self, front: Self) -> Option<u64> {
-        self.0.checked_sub(front.0)
+        self.number().checked_sub(front.number())
     }
 }
 
@@ -136,7 +148,7 @@ impl Outbox {
         write(unfinished.bytes)?;
         unfinished.bytes.push(b'\n');
         let len = unfinished.finish();
-        let place = Place(self.first + self.messages.len() as u64);
+        let place = Place::new(self.first + self.messages.len() as u64);
         self.messages.push_back(Queued { route, len, at, previous });
         Ok(place)
     }
@@ -239,7 +251,7 @@ impl Outbox {
     /// The place of the first message.
     #[cfg(feature = "testing")]
     pub(super) fn front(&self) -> Place {
-        Place(self.first)
+        Place::new(self.first)
     }
 
     /// What waits, and how it may still be revoked; how much has left before does not matter.
@@ -261,7 +273,7 @@ impl Outbox {
         digest.put((bytes.get(*start..), begun, lent));
         digest.put(messages.len());
         for (at, Queued { route, len, at: _, previous }) in (*first..).zip(messages) {
-            digest.put((route, len, revoked.contains(&Place(at))));
+            digest.put((route, len, revoked.contains(&Place::new(at))));
             digest.put(previous.map(|place| place.behind(front)));
         }
     }
@@ -269,13 +281,13 @@ impl Outbox {
     fn get(&self, place: Place) -> Option<&Queued> {
         #[cfg(test)]
         self.steps.set(self.steps.get() + 1);
-        self.messages.get(usize::try_from(place.0.checked_sub(self.first)?).ok()?)
+        self.messages.get(usize::try_from(place.number().checked_sub(self.first)?).ok()?)
     }
 
     /// Drops what is revoked at the front, so that it takes no room and the first message is always one to send.
     /// What has begun to leave, or is being written, is never revoked.
     fn skip_revoked(&mut self) {
-        while self.lent == 0 && self.begun == 0 && self.revoked.first() == Some(&Place(self.first))
+        while self.lent == 0 && self.begun == 0 && self.revoked.first() == Some(&Place::new(self.first))
         {
             self.revoked.pop_first();
             if let Some(message) = self.messages.pop_front() {

@@ -7,7 +7,8 @@ use crate::digest::Digest;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Receiver {
     count: u64,
-    last: Option<f64>,
+    /// The value of the last one, once there was one.
+    value: f64,
 }
 
 /// A report whose value is not above the one before it.
@@ -19,10 +20,10 @@ pub(crate) struct NotIncreasing {
 impl Receiver {
     /// Counts a report, or refuses it: the sender broke R-PROG-03.
     pub(crate) fn accept(&mut self, value: f64) -> Result<(), NotIncreasing> {
-        if let Some(last) = self.last.filter(|last| value <= *last) {
+        if let Some(last) = self.last().filter(|last| value <= *last) {
             return Err(NotIncreasing { last });
         }
-        self.last = Some(value);
+        self.value = value;
         self.count += 1;
         Ok(())
     }
@@ -34,13 +35,13 @@ impl Receiver {
 
     /// The value of the last one.
     pub(crate) fn last(&self) -> Option<f64> {
-        self.last
+        (self.count > 0).then_some(self.value)
     }
 
     #[cfg(feature = "testing")]
     pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
-        let Self { count: _, last } = self; // how many there were is only told
-        digest.real(*last);
+        let Self { count: _, value: _ } = self; // how many there were is only told
+        digest.real(self.last());
     }
 }
 
