@@ -287,7 +287,9 @@ impl Outbox {
     /// Drops what is revoked at the front, so that it takes no room and the first message is always one to send.
     /// What has begun to leave, or is being written, is never revoked.
     fn skip_revoked(&mut self) {
-        while self.lent == 0 && self.begun == 0 && self.revoked.first() == Some(&Place::new(self.first))
+        while self.lent == 0
+            && self.begun == 0
+            && self.revoked.first() == Some(&Place::new(self.first))
         {
             self.revoked.pop_first();
             if let Some(message) = self.messages.pop_front() {
