@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::id::ProgressToken;
+use crate::id::{ProgressToken, RequestId};
 use crate::json::RawJson;
 use crate::progress::Pacing;
 use crate::revision::RevisionSet;
@@ -93,6 +93,8 @@ pub struct CallOptions {
     pub timeouts: Option<Timeouts>,
     /// More members for the request's `_meta`, an object. The engine's own keys win.
     pub meta: Option<RawJson>,
+    /// The request of the peer that it is made for. On HTTP it goes where the answer of that request goes.
+    pub related: Option<RequestId>,
 }
 
 /// Whether a call asks for progress.
@@ -355,6 +357,13 @@ impl CallOptions {
     #[must_use]
     pub fn meta(mut self, meta: RawJson) -> Self {
         self.meta = Some(meta);
+        self
+    }
+
+    /// Makes it for a request of the peer, which must wait for its answer still.
+    #[must_use]
+    pub fn related(mut self, request: RequestId) -> Self {
+        self.related = Some(request);
         self
     }
 }

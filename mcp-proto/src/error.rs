@@ -285,6 +285,9 @@ pub enum SendError {
     /// As many calls are in flight as the limits allow.
     #[error("too many calls are in flight")]
     TooManyCalls,
+    /// There is no way to the client but for the answer: its connection is gone, or takes nothing else.
+    #[error("nothing but the answer can reach the client")]
+    Undeliverable,
     /// No such request waits for an answer: it was answered before, or never came.
     #[error("no such request waits for an answer")]
     UnknownRequest,

@@ -54,6 +54,12 @@ pub enum Event {
         /// Its result, or how it ended without one.
         outcome: Result<RawJson, CallError>,
     },
+    /// A report of this request had no way to the client, and none that follows has: the client took nothing but
+    /// the answer, or its connection is gone and cannot be resumed. Once for each request; feature `http`.
+    Undelivered {
+        /// The request.
+        id: RequestId,
+    },
     /// The peer broke the protocol. Already dealt with.
     Violation(Violation),
 }

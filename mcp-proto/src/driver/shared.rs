@@ -419,6 +419,7 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
                 afterwards.jobs.push(Job::Notification(method, params))
             }
             Event::Violation(violation) => afterwards.jobs.push(Job::Violation(violation)),
+            Event::Undelivered { .. } => {} // who reports is told by `is_progress_wanted`
             Event::Ready(_) => self.wake_watchers(Change::Phase, afterwards),
         }
     }

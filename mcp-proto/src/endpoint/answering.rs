@@ -9,10 +9,11 @@ use super::batches::BatchKey;
 use super::calling::check_fits;
 use super::core::{Core, MAX_TEXT_LEN};
 use super::deadlines::Timer;
-use super::outbox::{Outbox, Place, Route};
-use super::requests::Inbound;
+use super::outbox::{Origin, Outbox, Place, Route};
+use super::requests::{Inbound, Outlet};
 use crate::era::{Lifecycle, ServerStamp};
 use crate::error::{ErrorObject, SendError};
+use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
 use crate::json::{EncodeError, bounded};
 use crate::method::Notification;
@@ -35,6 +36,7 @@ struct Owed {
     /// Progress of it waits, and must leave before the answer.
     has_waiting: bool,
     batch: Option<BatchKey>,
+    origin: Origin,
 }
 
 impl Core {
@@ -60,7 +62,7 @@ impl Core {
         result: &T,
     ) -> Result<(), SendError> {
         let room = self.output_room();
-        let Owed { era, has_waiting, batch } = self.answerable(id)?;
+        let Owed { era, has_waiting, batch, origin } = self.answerable(id)?;
         let life = &self.life;
         if has_waiting {
             // The result is written first: if it cannot be, what waits must not leave early.
@@ -68,12 +70,14 @@ impl Core {
             write_result(&mut written, life, id, result, era)?;
             check_fits(written.len(), room)?;
             self.flush(id, written.len());
-            let _ = self.batches.push::<EncodeError>(batch, Some(id), &mut self.outbox, |out| {
+            let outbox = &mut self.outbox;
+            let _ = self.batches.push::<EncodeError>(batch, Some(id), origin, outbox, |out| {
                 out.extend_from_slice(&written);
                 Ok(())
             });
         } else {
-            self.batches.push::<SendError>(batch, Some(id), &mut self.outbox, |out| {
+            let outbox = &mut self.outbox;
+            self.batches.push::<SendError>(batch, Some(id), origin, outbox, |out| {
                 let before = out.len();
                 write_result(out, life, id, result, era)?;
                 check_fits(out.len() - before, room)
@@ -90,6 +94,7 @@ impl Core {
                 era: inbound.speech.revision.era(),
                 has_waiting: inbound.has_waiting(),
                 batch: inbound.batch,
+                origin: inbound.origin,
             }),
             Some(_) => {
                 self.forget(id);
@@ -107,15 +112,15 @@ impl Core {
         now: Instant,
     ) -> Result<(), SendError> {
         self.observe(now);
-        let batch = self.answerable(id)?.batch;
+        let Owed { batch, origin, .. } = self.answerable(id)?;
         self.flush(id, 0);
         let room = self.output_room();
         let data = error.data.as_ref().map_or(0, |data| data.as_bytes().len());
         if error.message.len().saturating_add(data) <= room {
-            self.push_error(batch, ErrorId::Known(id), error);
+            self.push_error(batch, ErrorId::Known(id), origin, error);
         } else {
             let short = ErrorObject::new(error.code, bounded(&error.message, MAX_TEXT_LEN));
-            self.push_error(batch, ErrorId::Known(id), &short);
+            self.push_error(batch, ErrorId::Known(id), origin, &short);
         }
         self.forget(id);
         Ok(())
@@ -138,13 +143,19 @@ impl Core {
         let Some(inbound) = self.requests.get_mut(id).filter(|inbound| !inbound.cancelled) else {
             return Err(ReportError::Finished);
         };
+        let room = room && inbound.outlet == Outlet::Open;
+        let origin = inbound.origin;
+        if inbound.outlet == Outlet::Shut && inbound.reporter.take().is_some() {
+            self.events.push_back(Event::Undelivered { id: id.clone() });
+            return Ok(());
+        }
         let Some(reporter) = &mut inbound.reporter else { return Ok(()) };
         if !inbound.speech.revision.rules().progress_message {
             progress.message = None;
         }
         if let Some(progress) = reporter.sender.offer(progress, weight, room, now)? {
             let queued = &mut inbound.queued;
-            push_progress(&mut self.outbox, max_len, queued, id, &reporter.token, &progress);
+            push_progress(&mut self.outbox, max_len, queued, id, origin, &reporter.token, &progress);
         }
         self.arm_flush(id, now);
         self.settle();
@@ -157,11 +168,12 @@ impl Core {
         message: &LogMessage,
     ) -> Result<bool, SendError> {
         self.check_open()?;
-        let (speech, previous) = match request.map(|id| self.requests.get(id)) {
-            None => (None, None),
-            Some(Some(inbound)) if inbound.cancelled => return Err(SendError::Cancelled),
-            Some(Some(inbound)) => (Some(inbound.speech), inbound.queued),
-            Some(None) => return Err(SendError::UnknownRequest),
+        let (speech, previous, origin) = match request {
+            None => (None, None, Origin::NONE),
+            Some(id) => {
+                let inbound = self.open_request(id)?;
+                (Some(inbound.speech), inbound.queued, inbound.origin)
+            }
         };
         let Lifecycle::Server(serving) = &self.life else { return Err(SendError::Unsupported) };
         if !serving.wants_log(speech, message.level) {
@@ -170,7 +182,7 @@ impl Core {
         self.check_room()?;
         let room = self.output_room();
         let route = request.map_or(Route::Standalone, |id| Route::Related(id.clone()));
-        let place = self.outbox.push_behind::<SendError>(previous, route, |out| {
+        let place = self.outbox.push_behind::<SendError>(previous, route, origin, |out| {
             let before = out.len();
             write_notification(out, LogMessage::METHOD, message)?;
             check_fits(out.len() - before, room)
@@ -183,24 +195,31 @@ impl Core {
 
     /// Answers what is being read, where the engine does that by itself.
     pub(super) fn answer<T: Serialize + ?Sized>(&mut self, id: &RequestId, result: &T, era: Era) {
-        let (batch, life) = (self.batches.reading(), &self.life);
+        let (batch, origin, life) = (self.batches.reading(), self.reading, &self.life);
         // These results have string keys only, so writing them cannot fail.
-        let _ = self.batches.push(batch, Some(id), &mut self.outbox, |out| {
+        let _ = self.batches.push(batch, Some(id), origin, &mut self.outbox, |out| {
             write_result(out, life, id, result, era)
         });
     }
 
     /// Answers what is being read with an error.
     pub(super) fn refuse(&mut self, id: ErrorId<'_>, error: &ErrorObject) {
-        self.push_error(self.batches.reading(), id, error);
+        self.push_error(self.batches.reading(), id, self.reading, error);
     }
 
-    fn push_error(&mut self, batch: Option<BatchKey>, id: ErrorId<'_>, error: &ErrorObject) {
+    fn push_error(
+        &mut self,
+        batch: Option<BatchKey>,
+        id: ErrorId<'_>,
+        origin: Origin,
+        error: &ErrorObject,
+    ) {
         let known = match id {
             ErrorId::Known(id) => Some(id),
             ErrorId::Null | ErrorId::Absent => None,
         };
-        let Ok(()) = self.batches.push::<Infallible>(batch, known, &mut self.outbox, |out| {
+        let outbox = &mut self.outbox;
+        let Ok(()) = self.batches.push::<Infallible>(batch, known, origin, outbox, |out| {
             write_error(out, id, error);
             Ok(())
         });
@@ -212,10 +231,11 @@ impl Core {
         let taken = len + self.batches.held() + self.held_len;
         let max_len = self.limits.max_output_len.saturating_sub(taken);
         let Some(inbound) = self.requests.get_mut(id) else { return };
+        let origin = inbound.origin;
         let Some(reporter) = inbound.reporter.as_mut() else { return };
         while let Some(progress) = reporter.sender.flush() {
             let queued = &mut inbound.queued;
-            push_progress(&mut self.outbox, max_len, queued, id, &reporter.token, &progress);
+            push_progress(&mut self.outbox, max_len, queued, id, origin, &reporter.token, &progress);
         }
     }
 
@@ -225,10 +245,11 @@ impl Core {
             let room = self.has_progress_room();
             let Some(inbound) = self.requests.get_mut(id) else { return };
             inbound.flush_at = None;
+            let (origin, room) = (inbound.origin, room && inbound.outlet == Outlet::Open);
             let Some(reporter) = inbound.reporter.as_mut() else { return };
             let Some(progress) = reporter.sender.poll(room, now) else { return };
             let queued = &mut inbound.queued;
-            push_progress(&mut self.outbox, max_len, queued, id, &reporter.token, &progress);
+            push_progress(&mut self.outbox, max_len, queued, id, origin, &reporter.token, &progress);
         }
     }
 
@@ -241,7 +262,7 @@ impl Core {
     pub(super) fn arm_flush(&mut self, id: &RequestId, now: Instant) {
         let room = self.has_progress_room();
         let Some(inbound) = self.requests.get_mut(id) else { return };
-        if inbound.flush_at.is_some() {
+        if inbound.flush_at.is_some() || inbound.outlet != Outlet::Open {
             return;
         }
         if !room {
@@ -279,8 +300,13 @@ impl Core {
 
     /// A request is over.
     pub(super) fn forget(&mut self, id: &RequestId) {
-        if let Some(batch) = self.requests.remove(id) {
-            self.batches.leave(batch, &mut self.outbox);
+        if let Some(inbound) = self.requests.remove(id) {
+            if !inbound.cancelled {
+                self.settled.extend(inbound.origin.is_some());
+            }
+            if let Some(batch) = inbound.batch {
+                self.batches.leave(batch, &mut self.outbox);
+            }
         }
         self.settle();
         self.finish_drain(self.clock);
@@ -293,12 +319,13 @@ fn push_progress(
     max_len: usize,
     queued: &mut Option<Place>,
     id: &RequestId,
+    origin: Origin,
     token: &ProgressToken,
     progress: &Progress,
 ) {
     let room = max_len.saturating_sub(outbox.len());
     let route = Route::Related(id.clone());
-    let place = outbox.push_behind::<SendError>(*queued, route, |out| {
+    let place = outbox.push_behind::<SendError>(*queued, route, origin, |out| {
         let before = out.len();
         write_progress(out, token, progress);
         check_fits(out.len() - before, room)

@@ -10,7 +10,7 @@ use core::num::NonZeroU64;
 use bytes::Bytes;
 
 use super::core::Core;
-use super::outbox::{Outbox, Route};
+use super::outbox::{Origin, Outbox, Route};
 use crate::bound::{PART, queue, sum, times, tree};
 use crate::config::Limits;
 use crate::error::Violation;
@@ -46,6 +46,8 @@ struct Gathering {
     ids: Vec<RequestId>,
     /// Requests without an answer, and one more while it is being read.
     waiting: usize,
+    /// Where it came from.
+    origin: Origin,
 }
 
 /// `{"jsonrpc":"2.0","id":1,"result":{}}`
@@ -64,7 +66,7 @@ impl Core {
             Ok(members) => members,
             Err(violation) => return self.handle_malformed(unanswerable(violation), at),
         };
-        let batch = self.batches.begin();
+        let batch = self.batches.begin(self.reading);
         for member in members {
             // From here on it is a frame of its own.
             let member = frame.slice_ref(member);
@@ -131,10 +133,10 @@ impl Batches {
         self.ids.contains(id)
     }
 
-    fn begin(&mut self) -> BatchKey {
+    fn begin(&mut self, origin: Origin) -> BatchKey {
         self.last += 1;
         let batch = BatchKey(NonZeroU64::MIN.saturating_add(self.last));
-        self.open.insert(batch, Gathering { waiting: 1, ..Gathering::default() });
+        self.open.insert(batch, Gathering { waiting: 1, origin, ..Gathering::default() });
         self.reading = Some(batch);
         batch
     }
@@ -163,11 +165,12 @@ impl Batches {
         &mut self,
         batch: Option<BatchKey>,
         id: Option<&RequestId>,
+        origin: Origin,
         outbox: &mut Outbox,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(batch) = batch else {
-            return outbox.push(route_of(id.cloned()), write).map(drop);
+            return outbox.push(route_of(id.cloned()), origin, write).map(drop);
         };
         let mut answer = Vec::new();
         write(&mut answer)?;
@@ -215,7 +218,8 @@ impl Batches {
     /// Queues what a batch has so far.
     fn send(&mut self, batch: BatchKey, outbox: &mut Outbox) {
         let Some(gathering) = self.open.get_mut(&batch) else { return };
-        let fresh = Gathering { waiting: gathering.waiting, ..Gathering::default() };
+        let Gathering { waiting, origin, .. } = *gathering;
+        let fresh = Gathering { waiting, origin, ..Gathering::default() };
         let gathered = core::mem::replace(gathering, fresh);
         self.held -= gathered.text.len();
         for id in &gathered.ids {
@@ -231,7 +235,8 @@ impl Gathering {
         if self.text.is_empty() {
             return;
         }
-        let Ok(_) = outbox.push::<Infallible>(route_of(self.ids.iter().min().cloned()), |out| {
+        let route = route_of(self.ids.iter().min().cloned());
+        let Ok(_) = outbox.push::<Infallible>(route, self.origin, |out| {
             out.extend_from_slice(&self.text);
             out.push(b']');
             Ok(())
@@ -245,6 +250,7 @@ fn route_of(id: Option<RequestId>) -> Route {
 
 #[cfg(test)]
 mod tests {
+    use super::super::outbox::Transmit;
     use super::*;
     use alloc::string::String;
     use alloc::vec;
@@ -255,7 +261,7 @@ mod tests {
 
     /// As `Core` reads one with so many requests, none of which is answered at once.
     fn open(batches: &mut Batches, outbox: &mut Outbox, requests: usize) -> BatchKey {
-        let batch = batches.begin();
+        let batch = batches.begin(Origin::NONE);
         (0..requests).for_each(|_| batches.join(batch));
         batches.reading = None;
         batches.leave(batch, outbox);
@@ -263,14 +269,15 @@ mod tests {
     }
 
     fn answer(batches: &mut Batches, outbox: &mut Outbox, batch: BatchKey, id: i64, text: &str) {
-        let Ok(()) = batches.push::<Infallible>(Some(batch), Some(&id.into()), outbox, |out| {
+        let (id, origin) = (id.into(), Origin::NONE);
+        let Ok(()) = batches.push::<Infallible>(Some(batch), Some(&id), origin, outbox, |out| {
             out.extend_from_slice(text.as_bytes());
             Ok(())
         });
     }
 
     fn sent(outbox: &mut Outbox) -> Vec<(Route, String)> {
-        let text = |(route, text): (Route, Bytes)| (route, String::from_utf8(text.into()).unwrap());
+        let text = |sent: Transmit| (sent.route, String::from_utf8(sent.message.into()).unwrap());
         core::iter::from_fn(|| outbox.pop().map(text)).collect()
     }
 
@@ -316,12 +323,13 @@ mod tests {
     fn an_answer_that_cannot_be_written_leaves_no_trace() {
         let (mut batches, mut outbox) = (batches(100), Outbox::default());
         let batch = open(&mut batches, &mut outbox, 1);
-        let failed = batches.push(Some(batch), Some(&1.into()), &mut outbox, |out| {
+        let failed = batches.push(Some(batch), Some(&1.into()), Origin::NONE, &mut outbox, |out| {
             out.extend_from_slice(b"half");
             Err(())
         });
         let panicked = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
-            batches.push::<Infallible>(Some(batch), Some(&1.into()), &mut outbox, |out| {
+            let (id, origin) = (1.into(), Origin::NONE);
+            batches.push::<Infallible>(Some(batch), Some(&id), origin, &mut outbox, |out| {
                 out.extend_from_slice(b"half");
                 panic!("a user's Serialize")
             })

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::calls::{Call, Deadline, Purpose, Tracked};
 use super::core::{Core, MAX_TEXT_LEN};
 use super::deadlines::Timer;
-use super::outbox::{Place, Route};
+use super::outbox::{Origin, Place, Route};
+use super::requests::{Inbound, Outlet};
 use crate::config::{CallOptions, Timeouts, Tracking};
 use crate::era::{ClientStamp, Lifecycle};
 use crate::error::{CallError, SendError};
@@ -44,15 +45,12 @@ impl Core {
             }
             Tracking::Token(token) => Tracked::Custom(Box::new(token)),
         };
-        self.call(
-            method,
-            params,
-            Purpose::Application,
-            tracking,
-            options.meta.as_ref(),
-            timeouts,
-            now,
-        )
+        let origin = match &options.related {
+            Some(id) => self.open_request(id)?.origin,
+            None => Origin::NONE,
+        };
+        let meta = options.meta.as_ref();
+        self.call(method, params, Purpose::Application, tracking, origin, meta, timeouts, now)
     }
 
     #[allow(clippy::too_many_arguments)] // the one place where a call is put together
@@ -62,6 +60,7 @@ impl Core {
         params: &T,
         purpose: Purpose,
         tracking: Tracked,
+        origin: Origin,
         meta: Option<&RawJson>,
         timeouts: Timeouts,
         now: Instant,
@@ -81,22 +80,24 @@ impl Core {
         } else {
             let token = token_of(&tracking, number);
             let stamp = client_stamp(&self.life);
-            Some(self.outbox.push::<SendError>(Route::Call(id.clone()), |out| {
+            Some(self.outbox.push::<SendError>(Route::Call(id.clone()), origin, |out| {
                 let before = out.len();
                 write_request(out, &id, method, params, token.as_ref(), meta, stamp)?;
                 check_fits(out.len() - before, room)
             })?)
         };
-        self.enter(number, queued, purpose, tracking, timeouts, now);
+        self.enter(number, queued, purpose, tracking, origin, timeouts, now);
         Ok(id)
     }
 
+    #[allow(clippy::too_many_arguments)] // the one place where a call is entered
     pub(super) fn enter(
         &mut self,
         number: i64,
         queued: Option<Place>,
         purpose: Purpose,
         tracking: Tracked,
+        origin: Origin,
         timeouts: Timeouts,
         now: Instant,
     ) {
@@ -109,6 +110,7 @@ impl Core {
             idle: Deadline::new(timeouts.idle, now),
             total: timeouts.total.map(|total| now + total),
             lenient: false,
+            origin,
         };
         if let Some(at) = call.due() {
             self.deadlines.arm(at, Timer::Call(number));
@@ -128,12 +130,47 @@ impl Core {
             return self.hold(None, method, params, None);
         }
         let room = self.output_room();
-        self.outbox.push::<SendError>(Route::Standalone, |out| {
+        self.outbox.push::<SendError>(Route::Standalone, Origin::NONE, |out| {
             let before = out.len();
             write_notification(out, method, params)?;
             check_fits(out.len() - before, room)
         })?;
         Ok(())
+    }
+
+    /// As [`notify`](Self::notify), for a request of the peer.
+    pub(crate) fn notify_for<T: Serialize + ?Sized>(
+        &mut self,
+        request: &RequestId,
+        method: &str,
+        params: &T,
+    ) -> Result<(), SendError> {
+        let inbound = self.open_request(request)?;
+        let (previous, origin) = (inbound.queued, inbound.origin);
+        self.check_room()?;
+        let room = self.output_room();
+        let route = Route::Related(request.clone());
+        let place = self.outbox.push_behind::<SendError>(previous, route, origin, |out| {
+            let before = out.len();
+            write_notification(out, method, params)?;
+            check_fits(out.len() - before, room)
+        })?;
+        if let Some(inbound) = self.requests.get_mut(request) {
+            inbound.queued = Some(place);
+        }
+        Ok(())
+    }
+
+    /// A request of the peer for which something may be sent before its answer.
+    pub(super) fn open_request(&self, id: &RequestId) -> Result<&Inbound, SendError> {
+        self.check_open()?;
+        match self.requests.get(id) {
+            None => Err(SendError::UnknownRequest),
+            Some(inbound) if inbound.cancelled => Err(SendError::Cancelled),
+            Some(Inbound { outlet: Outlet::Held, .. }) => Err(SendError::OutboxFull),
+            Some(Inbound { outlet: Outlet::Shut, .. }) => Err(SendError::Undeliverable),
+            Some(inbound) => Ok(inbound),
+        }
     }
 
     pub(crate) fn cancel(&mut self, id: &RequestId, reason: Option<&str>, now: Instant) {
@@ -154,7 +191,7 @@ impl Core {
             let reason = reason.map(|reason| bounded(reason, MAX_TEXT_LEN));
             let params = Cancelled { request_id: &id, reason };
             // It bypasses the outbox limit: there is at most one for each call, and calls are limited.
-            let _ = self.outbox.push(Route::Cancel(id.clone()), |out| {
+            let _ = self.outbox.push(Route::Cancel(id.clone()), call.origin, |out| {
                 write_notification(out, "notifications/cancelled", &params)
             });
         }

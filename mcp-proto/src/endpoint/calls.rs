@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::outbox::Place;
+use super::outbox::{Origin, Place};
 use crate::bound::{PART, sum, times, tree};
 use crate::config::Limits;
 #[cfg(feature = "testing")]
@@ -30,6 +30,8 @@ pub(crate) struct Call {
     pub(crate) total: Option<Instant>,
     /// A token of the wrong type was seen for it and has been reported.
     pub(crate) lenient: bool,
+    /// Where it goes: where the request came from that it is made for.
+    pub(crate) origin: Origin,
 }
 
 /// Who waits for the answer.
@@ -208,8 +210,18 @@ impl Calls {
         let Self { slots, last_id, tokens } = self;
         digest.put((slots.slots(), last_id, slots.len(), tokens));
         for (id, call) in slots.iter() {
-            let Call { purpose, tracking, queued, receiver, started, idle, total, lenient } = call;
-            digest.put((id, purpose, tracking, lenient));
+            let Call {
+                purpose,
+                tracking,
+                queued,
+                receiver,
+                started,
+                idle,
+                total,
+                lenient,
+                origin,
+            } = call;
+            digest.put((id, purpose, tracking, lenient, origin));
             digest.put(queued.map(|place| place.behind(front)));
             receiver.digest(digest);
             // When it started is only told.
@@ -235,6 +247,7 @@ mod tests {
             idle: None,
             total: None,
             lenient: false,
+            origin: Origin::NONE,
         }
     }
 

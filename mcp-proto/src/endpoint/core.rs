@@ -2,9 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::time::Duration;
-
-use bytes::Bytes;
 
 use super::answers::{Answers, Reports};
 use super::batches::Batches;
@@ -12,7 +11,7 @@ use super::calls::{Calls, Purpose};
 use super::deadlines::{Deadlines, Timer};
 use super::exchanges::Carries;
 use super::opening::Held;
-use super::outbox::{Outbox, Place, Route};
+use super::outbox::{Origin, Outbox, Place, Transmit};
 use super::requests::Requests;
 use crate::bound::{queue, sum, times};
 use crate::config::{ClientConfig, Limits, ServerConfig, Timeouts, Tolerance};
@@ -65,6 +64,11 @@ pub(crate) struct Core {
     pub(super) clock: Instant,
     /// When the message that is being read was complete.
     pub(super) read_at: Instant,
+    /// Where it came from.
+    pub(super) reading: Origin,
+    /// Where requests came from that want no answer any more, because they have it or were cancelled. Only of
+    /// those that came from somewhere.
+    pub(super) settled: Vec<Origin>,
 }
 
 /// How much of a conversation there is.
@@ -178,6 +182,8 @@ impl Core {
             phase: Phase::Open,
             clock: Instant::ZERO,
             read_at: Instant::ZERO,
+            reading: Origin::NONE,
+            settled: Vec::new(),
         }
     }
 
@@ -194,6 +200,7 @@ impl Core {
         for (id, inbound) in self.requests.take() {
             self.outbox.revoke(inbound.queued);
             if !inbound.cancelled {
+                self.settled.extend(inbound.origin.is_some());
                 self.events.push_back(Event::Cancelled { id, reason: None });
             }
         }
@@ -311,7 +318,7 @@ impl Core {
         self.events.pop_front()
     }
 
-    pub(crate) fn poll_message(&mut self) -> Option<(Route, Bytes)> {
+    pub(crate) fn poll_message(&mut self) -> Option<Transmit> {
         let message = self.outbox.pop();
         self.made_room();
         message
@@ -544,6 +551,8 @@ impl Core {
             phase,
             clock,
             read_at: _, // set anew by each message
+            reading: _, // only while one is read
+            settled,
         } = self;
         life.digest(digest);
         calls.digest(outbox.front(), digest);
@@ -551,7 +560,7 @@ impl Core {
         digest.put(batches);
         deadlines.digest(digest);
         outbox.digest(digest);
-        digest.put((held.len(), held_len));
+        digest.put((held.len(), held_len, settled));
         held.iter().for_each(|held| held.digest(digest));
         digest.put(events.len());
         events.iter().for_each(|event| digest.shown(event));

@@ -9,7 +9,7 @@ use super::answers::Allowance;
 use super::calls::{Purpose, Tracked};
 use super::core::{Core, MAX_TEXT_LEN};
 use super::exchanges::Carries;
-use super::requests::{Inbound, Reporter};
+use super::requests::{Inbound, Outlet, Reporter};
 use crate::config::Tolerance;
 use crate::era::{Answer, Lifecycle, Speech, Verdict};
 use crate::error::{CallError, CloseReason, ErrorObject, Violation};
@@ -101,7 +101,7 @@ impl Core {
 
     /// A message is read that was complete at `at`. Ends what was due strictly before: bytes that came at a
     /// deadline win over it.
-    fn begin_message(&mut self, at: Instant) {
+    pub(super) fn begin_message(&mut self, at: Instant) {
         self.read_at = at;
         if let Some(before) = at.as_nanos().checked_sub(1) {
             self.expire(Instant::from_nanos(before));
@@ -185,6 +185,8 @@ impl Core {
                         queued: None,
                         flush_at: None,
                         batch,
+                        origin: self.reading,
+                        outlet: Outlet::Open,
                     },
                 );
                 self.events.push_back(Event::Request {
@@ -270,8 +272,17 @@ impl Core {
         let Some(id) = id else {
             return self.violation(Violation::BadNotification("notifications/cancelled"));
         };
-        // Only requests from that peer are looked at: a call of ours may well have the same id. One that
-        // is unknown leaves no trace: it may be answered already, or come later.
+        let reason = params
+            .and_then(|params| params.get("reason"))
+            .and_then(|reason| text_of(frame, reason));
+        self.withdraw(id, reason);
+    }
+
+    /// The peer no longer wants the answer to a request.
+    ///
+    /// Only requests from that peer are looked at: a call of ours may well have the same id. One that is unknown
+    /// leaves no trace: it may be answered already, or come later.
+    pub(crate) fn withdraw(&mut self, id: RequestId, reason: Option<Text>) {
         let Some(inbound) = self.requests.get_mut(&id).filter(|inbound| !inbound.cancelled) else {
             return;
         };
@@ -279,13 +290,11 @@ impl Core {
         inbound.reporter = None;
         inbound.flush_at = None;
         let (queued, batch) = (inbound.queued, inbound.batch.take());
+        self.settled.extend(inbound.origin.is_some());
         self.revoke(queued);
         if let Some(batch) = batch {
             self.batches.leave(batch, &mut self.outbox);
         }
-        let reason = params
-            .and_then(|params| params.get("reason"))
-            .and_then(|reason| text_of(frame, reason));
         self.events.push_back(Event::Cancelled { id, reason });
     }
 

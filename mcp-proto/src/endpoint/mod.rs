@@ -11,6 +11,8 @@ mod exchanges;
 mod inbound;
 mod opening;
 mod outbox;
+#[cfg(feature = "http")]
+mod outlets;
 mod requests;
 mod waking;
 
@@ -37,7 +39,10 @@ use crate::types::{LogMessage, Progress};
 pub(crate) use calls::Purpose;
 #[cfg(feature = "http")]
 pub(crate) use exchanges::Carries;
-pub use outbox::Route;
+pub(crate) use outbox::Origin;
+pub use outbox::{Route, Transmit};
+#[cfg(feature = "http")]
+pub(crate) use requests::Outlet;
 pub use waking::DeadlineReason;
 
 /// One side of a conversation, fed with whole messages.
@@ -50,16 +55,6 @@ pub use waking::DeadlineReason;
 pub struct Endpoint<R> {
     core: Core,
     role: PhantomData<fn() -> R>,
-}
-
-/// One outgoing message and what it relates to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Transmit {
-    /// What it relates to.
-    pub route: Route,
-    /// The JSON text, without a newline.
-    pub message: Bytes,
 }
 
 impl Endpoint<Client> {
@@ -172,6 +167,19 @@ impl<R: Role> Endpoint<R> {
         self.core.notify(N::METHOD, params)
     }
 
+    /// Announces something for a request of the peer, before its answer: on HTTP it goes where the answer goes.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`]; nothing has changed then.
+    pub fn notify_for<N: Notification<Sender = R>>(
+        &mut self,
+        request: &RequestId,
+        params: &N,
+    ) -> Result<(), SendError> {
+        self.core.notify_for(request, N::METHOD, params)
+    }
+
     /// Gives a call up: it ends with [`CallError::Cancelled`], and the peer is told if it has heard of
     /// it. Unknown and finished calls are left alone.
     pub fn cancel(&mut self, id: &RequestId, reason: Option<&str>, now: Instant) {
@@ -244,7 +252,7 @@ impl<R: Role> Endpoint<R> {
 
     /// One message to be sent.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.core.poll_message().map(|(route, message)| Transmit { route, message })
+        self.core.poll_message()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next, if nothing else happens.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::calling::{check_fits, client_stamp, token_of, write_request};
 use super::calls::{Purpose, Tracked};
 use super::core::{Core, Phase};
-use super::outbox::Route;
+use super::outbox::{Origin, Route};
 use crate::config::Timeouts;
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
@@ -50,7 +50,7 @@ impl Core {
         let queued = match opening {
             Opening::Probe(revision) => {
                 let stamp = negotiation.stamp_for(revision);
-                outbox.push(Route::Call(id.clone()), |out| {
+                outbox.push(Route::Call(id.clone()), Origin::NONE, |out| {
                     write_request(
                         out,
                         &id,
@@ -68,13 +68,14 @@ impl Core {
                     config.capabilities.clone(),
                     config.info.clone(),
                 );
-                outbox.push(Route::Call(id.clone()), |out| {
+                outbox.push(Route::Call(id.clone()), Origin::NONE, |out| {
                     write_request(out, &id, Initialize::METHOD, &params, None, None, None)
                 })
             }
         };
         let queued = queued.ok();
-        self.enter(number, queued, purpose, Tracked::No, Timeouts::NEVER.total(timeout), now);
+        let timeouts = Timeouts::NEVER.total(timeout);
+        self.enter(number, queued, purpose, Tracked::No, Origin::NONE, timeouts, now);
     }
 
     pub(super) fn proceed(&mut self, next: Next, now: Instant) {
@@ -83,7 +84,7 @@ impl Core {
             Next::Close(reason) => self.close(reason, now),
             Next::Ready(peer) => {
                 if peer.revision.era() == Era::Legacy {
-                    let _ = self.outbox.push(Route::Standalone, |out| {
+                    let _ = self.outbox.push(Route::Standalone, Origin::NONE, |out| {
                         write_notification(out, Initialized::METHOD, &Initialized {})
                     });
                     self.ask_for_logs(&peer, now);
@@ -122,11 +123,12 @@ impl Core {
         let number = self.calls.next_id();
         let id = RequestId::from(number);
         let params = SetLevel::new(level);
-        let queued = self.outbox.push(Route::Call(id.clone()), |out| {
+        let queued = self.outbox.push(Route::Call(id.clone()), Origin::NONE, |out| {
             write_request(out, &id, SetLevel::METHOD, &params, None, None, None)
         });
         let timeouts = self.timeouts;
-        self.enter(number, queued.ok(), Purpose::Courtesy, Tracked::No, timeouts, now);
+        let (purpose, tracking) = (Purpose::Courtesy, Tracked::No);
+        self.enter(number, queued.ok(), purpose, tracking, Origin::NONE, timeouts, now);
     }
 
     /// Whether what the application asks for has to wait until the peer is ready.
@@ -175,9 +177,9 @@ impl Core {
         for held in core::mem::take(&mut self.held) {
             let params = crate::json::Raw::trusted(&held.params);
             let Some(number) = held.call else {
-                let _ = self
-                    .outbox
-                    .push(Route::Standalone, |out| write_notification(out, &held.method, &params));
+                let _ = self.outbox.push(Route::Standalone, Origin::NONE, |out| {
+                    write_notification(out, &held.method, &params)
+                });
                 continue;
             };
             let Some(call) = self.calls.get_mut(number) else { continue };
@@ -185,7 +187,7 @@ impl Core {
             let token = token_of(&call.tracking, number);
             let stamp = client_stamp(&self.life);
             let room = self.limits.max_output_len.saturating_sub(self.outbox.len());
-            let queued = self.outbox.push::<SendError>(Route::Call(id.clone()), |out| {
+            let queued = self.outbox.push::<SendError>(Route::Call(id.clone()), call.origin, |out| {
                 let before = out.len();
                 let (token, more) = (token.as_ref(), held.meta.as_ref());
                 write_request(out, &id, &held.method, &params, token, more, stamp)?;

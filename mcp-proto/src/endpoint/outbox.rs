@@ -28,6 +28,36 @@ pub enum Route {
     Standalone,
 }
 
+/// Where a message came from, among the places that a transport tells apart: on HTTP, the exchange.
+///
+/// The number is the transport's own. What answers a message, or belongs to it, carries its origin out again,
+/// so that a transport finds the way back without looking at ids, which every peer chooses as it likes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Origin(pub(crate) u64);
+
+impl Origin {
+    /// Nowhere in particular: what a transport with one place uses.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// Itself, if it is somewhere.
+    pub(super) fn is_some(self) -> Option<Self> {
+        (self != Self::NONE).then_some(self)
+    }
+}
+
+/// One outgoing message and what it relates to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transmit {
+    /// What it relates to.
+    pub route: Route,
+    /// Where that came from.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub(crate) origin: Origin,
+    /// The JSON text, without a newline.
+    pub message: Bytes,
+}
+
 /// Where a message stands among all that were ever queued.
 // One more than its number, so that a place that may be missing takes no more room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +110,7 @@ pub(crate) struct Outbox {
 #[derive(Clone, Debug)]
 struct Queued {
     route: Route,
+    origin: Origin,
     /// Bytes, newline included.
     len: usize,
     /// Position of its first byte among all bytes that were ever queued.
@@ -130,9 +161,10 @@ impl Outbox {
     pub(crate) fn push<E>(
         &mut self,
         route: Route,
+        origin: Origin,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<Place, E> {
-        self.push_behind(None, route, write)
+        self.push_behind(None, route, origin, write)
     }
 
     /// As [`push`](Self::push), and chains the message to the one before it of the same owner.
@@ -140,6 +172,7 @@ impl Outbox {
         &mut self,
         previous: Option<Place>,
         route: Route,
+        origin: Origin,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<Place, E> {
         self.compact();
@@ -149,7 +182,7 @@ impl Outbox {
         unfinished.bytes.push(b'\n');
         let len = unfinished.finish();
         let place = Place::new(self.first + self.messages.len() as u64);
-        self.messages.push_back(Queued { route, len, at, previous });
+        self.messages.push_back(Queued { route, origin, len, at, previous });
         Ok(place)
     }
 
@@ -202,7 +235,7 @@ impl Outbox {
     }
 
     /// Takes one whole message, without its newline.
-    pub(crate) fn pop(&mut self) -> Option<(Route, Bytes)> {
+    pub(crate) fn pop(&mut self) -> Option<Transmit> {
         if self.begun > 0 {
             return None; // a stream has begun it
         }
@@ -214,7 +247,7 @@ impl Outbox {
         self.pass(first.len);
         self.skip_revoked();
         self.release();
-        Some((first.route, message))
+        Some(Transmit { route: first.route, origin: first.origin, message })
     }
 
     /// Revokes the message at `last` and those that it is chained to, except what has begun to leave.
@@ -272,8 +305,8 @@ impl Outbox {
         } = self;
         digest.put((bytes.get(*start..), begun, lent));
         digest.put(messages.len());
-        for (at, Queued { route, len, at: _, previous }) in (*first..).zip(messages) {
-            digest.put((route, len, revoked.contains(&Place::new(at))));
+        for (at, Queued { route, origin, len, at: _, previous }) in (*first..).zip(messages) {
+            digest.put((route, origin, len, revoked.contains(&Place::new(at))));
             digest.put(previous.map(|place| place.behind(front)));
         }
     }
@@ -359,7 +392,7 @@ mod tests {
         route: Route,
         text: &str,
     ) -> Option<Place> {
-        let Ok(place) = outbox.push_behind::<Infallible>(previous, route, |out| {
+        let Ok(place) = outbox.push_behind::<Infallible>(previous, route, Origin::NONE, |out| {
             out.extend_from_slice(text.as_bytes());
             Ok(())
         });
@@ -428,7 +461,8 @@ mod tests {
         let one = push(&mut outbox, call(1), "one");
         push(&mut outbox, Route::Standalone, "two");
         outbox.revoke(one);
-        assert_eq!(outbox.pop(), Some((Route::Standalone, Bytes::from_static(b"two"))));
+        let (route, message) = (Route::Standalone, Bytes::from_static(b"two"));
+        assert_eq!(outbox.pop(), Some(Transmit { route, origin: Origin::NONE, message }));
         assert_eq!(outbox.pop(), None);
     }
 
@@ -449,7 +483,7 @@ mod tests {
     #[test]
     fn a_message_that_cannot_be_written_leaves_no_trace() {
         let mut outbox = Outbox::default();
-        let failed = outbox.push(Route::Standalone, |out| {
+        let failed = outbox.push(Route::Standalone, Origin::NONE, |out| {
             out.extend_from_slice(b"half");
             Err(())
         });
@@ -463,7 +497,7 @@ mod tests {
         let mut outbox = Outbox::default();
         push(&mut outbox, call(1), "one");
         let panicked = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
-            outbox.push::<Infallible>(Route::Standalone, |out| {
+            outbox.push::<Infallible>(Route::Standalone, Origin::NONE, |out| {
                 out.extend_from_slice(b"half");
                 panic!("a user's Serialize")
             })

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use super::batches::BatchKey;
-use super::outbox::Place;
+use super::outbox::{Origin, Place};
 use crate::bound::{PART, queue, sum, times};
 use crate::config::Limits;
 #[cfg(feature = "testing")]
@@ -31,6 +31,22 @@ pub(crate) struct Inbound {
     pub(crate) flush_at: Option<Instant>,
     /// The batch that it came in, whose answers leave together.
     pub(crate) batch: Option<BatchKey>,
+    /// Where it came from, and its answer goes.
+    pub(crate) origin: Origin,
+    /// What becomes of its reports.
+    pub(crate) outlet: Outlet,
+}
+
+/// Whether what belongs to a request can leave, as its transport sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Outlet {
+    /// It leaves.
+    #[default]
+    Open,
+    /// It waits, for its own reader is slow: reports merge in their sender, anything else finds no room.
+    Held,
+    /// It never will: there is no way to its reader but for the answer.
+    Shut,
 }
 
 /// Where progress of a request goes.
@@ -105,10 +121,16 @@ impl Requests {
         self.entries.insert(vacancy.0.min(self.entries.len()), (id, inbound));
     }
 
-    /// Takes a request out, and tells the batch that it belonged to.
-    pub(crate) fn remove(&mut self, id: &RequestId) -> Option<BatchKey> {
+    /// Takes a request out.
+    pub(crate) fn remove(&mut self, id: &RequestId) -> Option<Inbound> {
         let at = self.find(id).ok()?;
-        self.entries.remove(at)?.1.batch
+        self.entries.remove(at).map(|(_, inbound)| inbound)
+    }
+
+    /// Requests that were ever entered.
+    #[cfg(feature = "http")]
+    pub(crate) fn entered(&self) -> u64 {
+        self.entered
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&RequestId, &Inbound)> {
@@ -129,9 +151,18 @@ impl Requests {
         let Self { entries, entered: _ } = self;
         digest.put(entries.len());
         for (id, inbound) in entries {
-            let Inbound { serial: _, speech, reporter, cancelled, queued, flush_at, batch } =
-                inbound;
-            digest.put((id, speech, cancelled, batch));
+            let Inbound {
+                serial: _,
+                speech,
+                reporter,
+                cancelled,
+                queued,
+                flush_at,
+                batch,
+                origin,
+                outlet,
+            } = inbound;
+            digest.put((id, speech, cancelled, batch, origin, outlet));
             digest.put(queued.map(|place| place.behind(front)));
             digest.put(flush_at.is_some());
             digest.time(flush_at.unwrap_or_default());

@@ -223,6 +223,7 @@ pub(super) fn describe(event: &Event) -> String {
             write!(line, "response {id} {}", result.as_str())
         }
         Event::Response { id, outcome: Err(error) } => write!(line, "failed {id}: {error}"),
+        Event::Undelivered { id } => write!(line, "undelivered {id}"),
         Event::Violation(violation) => write!(line, "violation: {violation}"),
         Event::Closed(reason) => write!(line, "closed: {reason}"),
     };

@@ -1,0 +1,85 @@
+//! What a transport with several places tells of each of them, and asks.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::core::Core;
+use super::outbox::Origin;
+use super::requests::Outlet;
+use crate::event::Event;
+use crate::id::RequestId;
+use crate::time::Instant;
+use crate::wire::{Malformed, Message};
+
+impl Core {
+    /// As [`handle_message`](Self::handle_message), of a message from `origin` that was read before. Says how many
+    /// requests it opened.
+    pub(crate) fn handle_message_from(
+        &mut self,
+        origin: Origin,
+        frame: &Bytes,
+        read: Result<Message<'_>, Malformed>,
+        at: Instant,
+    ) -> u64 {
+        self.observe(at);
+        self.begin_message(at);
+        if self.is_closed() {
+            return 0;
+        }
+        let before = self.requests.entered();
+        self.reading = origin;
+        self.handle_read(frame, read, at);
+        self.reading = Origin::NONE;
+        self.settle();
+        self.requests.entered() - before
+    }
+
+    /// The origin of a request that wants no answer any more, because it has it or was cancelled.
+    pub(crate) fn poll_settled(&mut self) -> Option<Origin> {
+        self.settled.pop()
+    }
+
+    /// The origin of a request of the peer.
+    pub(crate) fn origin_of(&self, id: &RequestId) -> Option<Origin> {
+        self.requests.get(id).filter(|inbound| !inbound.cancelled).map(|inbound| inbound.origin)
+    }
+
+    /// Says whether what belongs to the requests of an origin can leave.
+    pub(crate) fn set_outlet(&mut self, origin: Origin, outlet: Outlet, now: Instant) {
+        self.observe(now);
+        for id in self.requests_of(origin) {
+            let Some(inbound) = self.requests.get_mut(&id) else { continue };
+            inbound.outlet = outlet;
+            match outlet {
+                Outlet::Open => {
+                    self.flush_paced(&id, now);
+                    self.arm_flush(&id, now);
+                }
+                Outlet::Held => inbound.flush_at = None,
+                Outlet::Shut => {
+                    inbound.flush_at = None;
+                    if inbound.has_waiting() {
+                        inbound.reporter = None;
+                        self.events.push_back(Event::Undelivered { id });
+                    }
+                }
+            }
+        }
+        self.settle();
+    }
+
+    /// Nobody waits for the answers to the requests of an origin any more.
+    pub(crate) fn withdraw_from(&mut self, origin: Origin, now: Instant) {
+        self.observe(now);
+        for id in self.requests_of(origin) {
+            self.withdraw(id, None);
+        }
+        self.settle();
+    }
+
+    fn requests_of(&self, origin: Origin) -> Vec<RequestId> {
+        let of_it = self.requests.iter().filter(|(_, inbound)| inbound.origin == origin);
+        of_it.map(|(id, _)| id.clone()).collect()
+    }
+}
