@@ -155,7 +155,15 @@ impl Core {
         }
         if let Some(progress) = reporter.sender.offer(progress, weight, room, now)? {
             let queued = &mut inbound.queued;
-            push_progress(&mut self.outbox, max_len, queued, id, origin, &reporter.token, &progress);
+            push_progress(
+                &mut self.outbox,
+                max_len,
+                queued,
+                id,
+                origin,
+                &reporter.token,
+                &progress,
+            );
         }
         self.arm_flush(id, now);
         self.settle();
@@ -169,7 +177,7 @@ impl Core {
     ) -> Result<bool, SendError> {
         self.check_open()?;
         let (speech, previous, origin) = match request {
-            None => (None, None, Origin::NONE),
+            None => (None, None, self.check_outlet()?),
             Some(id) => {
                 let inbound = self.open_request(id)?;
                 (Some(inbound.speech), inbound.queued, inbound.origin)
@@ -235,7 +243,15 @@ impl Core {
         let Some(reporter) = inbound.reporter.as_mut() else { return };
         while let Some(progress) = reporter.sender.flush() {
             let queued = &mut inbound.queued;
-            push_progress(&mut self.outbox, max_len, queued, id, origin, &reporter.token, &progress);
+            push_progress(
+                &mut self.outbox,
+                max_len,
+                queued,
+                id,
+                origin,
+                &reporter.token,
+                &progress,
+            );
         }
     }
 
@@ -249,7 +265,15 @@ impl Core {
             let Some(reporter) = inbound.reporter.as_mut() else { return };
             let Some(progress) = reporter.sender.poll(room, now) else { return };
             let queued = &mut inbound.queued;
-            push_progress(&mut self.outbox, max_len, queued, id, origin, &reporter.token, &progress);
+            push_progress(
+                &mut self.outbox,
+                max_len,
+                queued,
+                id,
+                origin,
+                &reporter.token,
+                &progress,
+            );
         }
     }
 
@@ -345,7 +369,7 @@ fn write_result<T: Serialize + ?Sized>(
     write_head(out, Head::Result(id));
     match life {
         Lifecycle::Server(serving) if era == Era::Modern => {
-            let meta = serving.stamp.meta();
+            let meta = serving.served.stamp.meta();
             let stamps = Stamps { beside: &ServerStamp::BESIDE, meta: &meta, more: None };
             object_with_meta(out, result, stamps)?;
         }

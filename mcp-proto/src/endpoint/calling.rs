@@ -47,7 +47,7 @@ impl Core {
         };
         let origin = match &options.related {
             Some(id) => self.open_request(id)?.origin,
-            None => Origin::NONE,
+            None => self.check_outlet()?,
         };
         let meta = options.meta.as_ref();
         self.call(method, params, Purpose::Application, tracking, origin, meta, timeouts, now)
@@ -126,6 +126,7 @@ impl Core {
     ) -> Result<(), SendError> {
         self.check_open()?;
         self.check_room()?;
+        self.check_outlet()?;
         if self.must_hold()? {
             return self.hold(None, method, params, None);
         }
@@ -159,6 +160,15 @@ impl Core {
             inbound.queued = Some(place);
         }
         Ok(())
+    }
+
+    /// Where what belongs to no request goes, if it can leave.
+    pub(super) fn check_outlet(&self) -> Result<Origin, SendError> {
+        match self.outlet {
+            Outlet::Open => Ok(Origin::NONE),
+            Outlet::Held => Err(SendError::OutboxFull),
+            Outlet::Shut => Err(SendError::Undeliverable),
+        }
     }
 
     /// A request of the peer for which something may be sent before its answer.

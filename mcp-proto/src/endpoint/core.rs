@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -12,12 +13,12 @@ use super::deadlines::{Deadlines, Timer};
 use super::exchanges::Carries;
 use super::opening::Held;
 use super::outbox::{Origin, Outbox, Place, Transmit};
-use super::requests::Requests;
+use super::requests::{Outlet, Requests};
 use crate::bound::{queue, sum, times};
-use crate::config::{ClientConfig, Limits, ServerConfig, Timeouts, Tolerance};
+use crate::config::{ClientConfig, Limits, Timeouts, Tolerance};
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
-use crate::era::{Lifecycle, MAX_REFUSAL_LEN, Negotiation, Serving};
+use crate::era::{Lifecycle, MAX_REFUSAL_LEN, Negotiation, Served, Serving};
 use crate::error::{CallError, CloseReason, SendError};
 use crate::event::{Event, PeerInfo};
 use crate::id::RequestId;
@@ -69,6 +70,8 @@ pub(crate) struct Core {
     /// Where requests came from that want no answer any more, because they have it or were cancelled. Only of
     /// those that came from somewhere.
     pub(super) settled: Vec<Origin>,
+    /// Whether what belongs to no request of the peer can leave.
+    pub(super) outlet: Outlet,
 }
 
 /// How much of a conversation there is.
@@ -105,11 +108,12 @@ impl Core {
         core
     }
 
-    pub(crate) fn server(config: ServerConfig) -> Self {
+    pub(crate) fn server(served: Arc<Served>) -> Self {
+        let config = &served.config;
         let (limits, tolerance, timeouts) = (config.limits, config.tolerance, config.timeouts);
         let (pacing, drain) = (config.pacing, config.drain_timeout);
         Self::new(
-            Lifecycle::Server(Serving::new(config)),
+            Lifecycle::Server(Serving::new(served)),
             limits,
             tolerance,
             timeouts,
@@ -184,6 +188,7 @@ impl Core {
             read_at: Instant::ZERO,
             reading: Origin::NONE,
             settled: Vec::new(),
+            outlet: Outlet::Open,
         }
     }
 
@@ -553,6 +558,7 @@ impl Core {
             read_at: _, // set anew by each message
             reading: _, // only while one is read
             settled,
+            outlet,
         } = self;
         life.digest(digest);
         calls.digest(outbox.front(), digest);
@@ -560,7 +566,7 @@ impl Core {
         digest.put(batches);
         deadlines.digest(digest);
         outbox.digest(digest);
-        digest.put((held.len(), held_len, settled));
+        digest.put((held.len(), held_len, settled, outlet));
         held.iter().for_each(|held| held.digest(digest));
         digest.put(events.len());
         events.iter().for_each(|event| digest.shown(event));

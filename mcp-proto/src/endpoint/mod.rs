@@ -18,12 +18,14 @@ mod waking;
 
 use ::core::fmt;
 use ::core::marker::PhantomData;
+use alloc::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
 
 use self::core::Core;
 use crate::config::{CallOptions, ClientConfig, Limits, ServerConfig};
+use crate::era::Served;
 use crate::error::{CallError, CloseReason, ErrorObject, SendError};
 use crate::event::{Event, PeerInfo};
 use crate::id::RequestId;
@@ -67,7 +69,12 @@ impl Endpoint<Client> {
 impl Endpoint<Server> {
     /// A server, which waits to be spoken to.
     pub fn server(config: ServerConfig) -> Self {
-        Self { core: Core::server(config), role: PhantomData }
+        Self::sharing(Arc::new(Served::new(config)))
+    }
+
+    /// A server that shares with others what it is.
+    pub(crate) fn sharing(served: Arc<Served>) -> Self {
+        Self { core: Core::server(served), role: PhantomData }
     }
 
     /// Sends a log message, for a request of the client or for none.

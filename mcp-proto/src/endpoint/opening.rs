@@ -187,12 +187,13 @@ impl Core {
             let token = token_of(&call.tracking, number);
             let stamp = client_stamp(&self.life);
             let room = self.limits.max_output_len.saturating_sub(self.outbox.len());
-            let queued = self.outbox.push::<SendError>(Route::Call(id.clone()), call.origin, |out| {
-                let before = out.len();
-                let (token, more) = (token.as_ref(), held.meta.as_ref());
-                write_request(out, &id, &held.method, &params, token, more, stamp)?;
-                check_fits(out.len() - before, room)
-            });
+            let queued =
+                self.outbox.push::<SendError>(Route::Call(id.clone()), call.origin, |out| {
+                    let before = out.len();
+                    let (token, more) = (token.as_ref(), held.meta.as_ref());
+                    write_request(out, &id, &held.method, &params, token, more, stamp)?;
+                    check_fits(out.len() - before, room)
+                });
             match queued {
                 Ok(place) => call.queued = Some(place),
                 Err(error) => {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::core::Core;
 use super::outbox::Origin;
 use super::requests::Outlet;
+use crate::era::Lifecycle;
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::time::Instant;
@@ -35,6 +36,11 @@ impl Core {
         self.requests.entered() - before
     }
 
+    /// Whether the client of a session has said that it is ready.
+    pub(crate) fn is_initialized(&self) -> bool {
+        matches!(&self.life, Lifecycle::Server(serving) if serving.is_initialized())
+    }
+
     /// The origin of a request that wants no answer any more, because it has it or was cancelled.
     pub(crate) fn poll_settled(&mut self) -> Option<Origin> {
         self.settled.pop()
@@ -45,9 +51,12 @@ impl Core {
         self.requests.get(id).filter(|inbound| !inbound.cancelled).map(|inbound| inbound.origin)
     }
 
-    /// Says whether what belongs to the requests of an origin can leave.
+    /// Says whether what belongs to the requests of an origin can leave; from nowhere comes what belongs to none.
     pub(crate) fn set_outlet(&mut self, origin: Origin, outlet: Outlet, now: Instant) {
         self.observe(now);
+        if origin == Origin::NONE {
+            self.outlet = outlet;
+        }
         for id in self.requests_of(origin) {
             let Some(inbound) = self.requests.get_mut(&id) else { continue };
             inbound.outlet = outlet;

@@ -5,7 +5,7 @@ mod server;
 mod stamp;
 
 pub(crate) use client::{MAX_REFUSAL_LEN, Negotiation, Next, Opening};
-pub(crate) use server::{Answer, Serving, Verdict};
+pub(crate) use server::{Answer, Served, Serving, Verdict};
 pub(crate) use stamp::{ClientStamp, ServerStamp};
 
 #[cfg(feature = "testing")]

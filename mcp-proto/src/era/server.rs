@@ -4,6 +4,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Speech;
@@ -24,14 +25,26 @@ use crate::{method::Request, role};
 /// Serves both eras, or one.
 #[derive(Clone, Debug)]
 pub(crate) struct Serving {
-    pub(crate) config: Box<ServerConfig>,
-    pub(crate) stamp: ServerStamp,
+    pub(crate) served: Arc<Served>,
     /// The revision of the legacy session, once `initialize` was answered.
     session: Option<Revision>,
     /// Whether the client has said that it is ready.
     initialized: bool,
     /// The least serious log message that the legacy session wants.
     log_level: Option<LogLevel>,
+}
+
+/// What a server is. On HTTP many endpoints share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    pub(crate) config: ServerConfig,
+    pub(crate) stamp: ServerStamp,
+}
+
+impl Served {
+    pub(crate) fn new(config: ServerConfig) -> Self {
+        Self { stamp: ServerStamp::new(&config.info), config }
+    }
 }
 
 /// What becomes of a request.
@@ -63,14 +76,8 @@ const LEGACY_ONLY: [&str; 5] = [
 ];
 
 impl Serving {
-    pub(crate) fn new(config: ServerConfig) -> Self {
-        Self {
-            stamp: ServerStamp::new(&config.info),
-            config: Box::new(config),
-            session: None,
-            initialized: false,
-            log_level: None,
-        }
+    pub(crate) fn new(served: Arc<Served>) -> Self {
+        Self { served, session: None, initialized: false, log_level: None }
     }
 
     /// The revision of the legacy session.
@@ -88,7 +95,7 @@ impl Serving {
     pub(crate) fn says_null_id(&self) -> bool {
         match self.session {
             Some(revision) => revision.rules().null_id,
-            None => self.config.revisions.newest(Era::Legacy).is_some(),
+            None => self.served.config.revisions.newest(Era::Legacy).is_some(),
         }
     }
 
@@ -99,7 +106,7 @@ impl Serving {
 
     /// Whether a log message of `level` may be sent for a request spoken like this.
     pub(crate) fn wants_log(&self, speech: Option<Speech>, level: LogLevel) -> bool {
-        if self.config.capabilities.logging.is_none() {
+        if self.served.config.capabilities.logging.is_none() {
             return false;
         }
         match speech.filter(|speech| speech.revision.era() == Era::Modern) {
@@ -126,7 +133,8 @@ impl Serving {
             ));
         };
         let known = Revision::parse(&version).filter(|revision| revision.era() == Era::Modern);
-        let Some(revision) = known.filter(|revision| self.config.revisions.contains(*revision))
+        let Some(revision) =
+            known.filter(|revision| self.served.config.revisions.contains(*revision))
         else {
             return Verdict::Refuse(self.unsupported(&version));
         };
@@ -158,7 +166,7 @@ impl Serving {
     }
 
     fn judge_legacy(&mut self, method: &[u8], params: Option<Params<'_>>) -> Verdict {
-        let legacy = self.config.revisions.newest(Era::Legacy);
+        let legacy = self.served.config.revisions.newest(Era::Legacy);
         if method == Initialize::METHOD.as_bytes() {
             return self.initialize(params);
         }
@@ -175,7 +183,9 @@ impl Serving {
                 "neither a session (initialize) nor _meta with protocolVersion",
             ));
         }
-        if method == SetLevel::METHOD.as_bytes() && self.config.capabilities.logging.is_some() {
+        if method == SetLevel::METHOD.as_bytes()
+            && self.served.config.capabilities.logging.is_some()
+        {
             let level =
                 params.and_then(|params| params.get("level")).and_then(|level| level.as_str());
             return match level.and_then(|level| LogLevel::parse(&level)) {
@@ -193,7 +203,7 @@ impl Serving {
     }
 
     fn initialize(&mut self, params: Option<Params<'_>>) -> Verdict {
-        let Some(newest) = self.config.revisions.newest(Era::Legacy) else {
+        let Some(newest) = self.served.config.revisions.newest(Era::Legacy) else {
             let requested =
                 params.and_then(|params| params.get("protocolVersion")).and_then(|v| v.as_str());
             return Verdict::Refuse(self.unsupported(&requested.unwrap_or_default()));
@@ -216,11 +226,11 @@ impl Serving {
         };
         let revision = Revision::parse(&wanted.protocol_version)
             .filter(|revision| {
-                revision.era() == Era::Legacy && self.config.revisions.contains(*revision)
+                revision.era() == Era::Legacy && self.served.config.revisions.contains(*revision)
             })
             .unwrap_or(newest);
         self.session = Some(revision);
-        let config = &self.config;
+        let config = &self.served.config;
         let result = InitializeResult::new(
             revision.as_str(),
             config.capabilities.clone(),
@@ -241,12 +251,12 @@ impl Serving {
 
     #[cfg(feature = "testing")]
     pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
-        let Self { config: _, stamp: _, session, initialized, log_level } = self;
+        let Self { served: _, session, initialized, log_level } = self;
         digest.put((session, initialized, log_level));
     }
 
     fn description(&self) -> DiscoverResult {
-        let config = &self.config;
+        let config = &self.served.config;
         let versions = config.revisions.iter().map(|revision| revision.as_str().into()).collect();
         DiscoverResult::new(versions, config.capabilities.clone(), config.instructions.clone())
     }
@@ -259,7 +269,7 @@ impl Serving {
             requested: &'a str,
         }
         let requested = bounded(requested, 64);
-        let supported = self.config.revisions.iter().map(Revision::as_str).collect();
+        let supported = self.served.config.revisions.iter().map(Revision::as_str).collect();
         let is_legacy = Revision::parse(requested).is_some_and(|known| known.era() == Era::Legacy);
         let why = if is_legacy {
             "this protocol version begins with initialize and is not named in _meta"

@@ -5,10 +5,13 @@ mod access;
 mod client;
 mod media;
 mod params;
+mod server;
 mod value;
 
 pub use access::{Access, Denied};
 pub use client::{Client, ClientOptions, Transmit};
+pub use params::BadAnnotation;
+pub use server::{Admission, Body, Caller, Replay, Ring, Scope, Server, ServerOptions, StreamName};
 
 /// One HTTP request and its response. Names are never used twice by one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -26,7 +26,7 @@ pub(crate) struct Param {
 /// Why a schema's annotations cannot be followed: the tool must not be used over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct BadAnnotation(String);
+pub struct BadAnnotation(String);
 
 /// The arguments that the schema of a tool's input wants repeated.
 pub(crate) fn annotations(schema: Raw<'_>) -> Result<Vec<Param>, BadAnnotation> {

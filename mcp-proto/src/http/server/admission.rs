@@ -1,0 +1,127 @@
+//! What is decided from the head of a request alone, before its body is read.
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http::{HeaderMap, Method, Response, StatusCode};
+
+use super::super::access::Denied;
+use super::super::media::{Accepts, JSON, is_of, is_plain};
+use super::headers::{SESSION, version};
+use super::status::{not_allowed, refusal};
+use super::{SESSION_METHODS, Server};
+use crate::revision::Era;
+
+/// A request may come in: how long its body may be, and how long it may take.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Admission {
+    /// Bytes of its body. If there are more, answer [`Server::too_long`] and read no further.
+    pub max_body: usize,
+    /// How long its body may take to arrive. After that close the connection, or answer
+    /// [`Server::unreadable`].
+    pub body_timeout: Duration,
+    /// It may open a session, for which [`Caller::seed`](super::Caller) is wanted.
+    pub wants_seed: bool,
+    pub(super) accepts: Accepts,
+}
+
+impl Server {
+    /// Decides from the head of a request whether to read its body: who speaks to whom, how large it is, what it
+    /// carries.
+    ///
+    /// # Errors
+    ///
+    /// The response, if it may not come in. The body need not be read.
+    pub fn handle_head(&self, head: &Parts) -> Result<Admission, Response<Bytes>> {
+        let (headers, options) = (&head.headers, &self.hub.options);
+        if let Err(denied) = options.access.check(&head.uri, headers) {
+            return Err(refusal(StatusCode::FORBIDDEN, why(denied)));
+        }
+        if is_too_large(headers, options.max_head_fields, options.max_head_len) {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Err(refusal(status, "too many header fields, or too long ones"));
+        }
+        let revisions = self.hub.served.config.revisions;
+        let has_sessions = revisions.newest(Era::Legacy).is_some();
+        match head.method {
+            Method::POST => {}
+            Method::GET | Method::DELETE if has_sessions => {}
+            _ if has_sessions => return Err(not_allowed(SESSION_METHODS)),
+            _ => return Err(not_allowed("POST")),
+        }
+        if self.is_full() && head.method != Method::DELETE {
+            return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"));
+        }
+        let accepts = Accepts::read(headers);
+        let is_opening = has_sessions && !headers.contains_key(&SESSION);
+        let mut admission = Admission {
+            max_body: 0,
+            body_timeout: options.body_timeout,
+            wants_seed: is_opening && options.http_sse,
+            accepts,
+        };
+        match head.method {
+            Method::POST => {
+                admission.max_body = self.hub.served.config.limits.max_message_len;
+                let is_modern =
+                    matches!(version(headers), Ok(Some(Ok(known))) if known.era() == Era::Modern);
+                admission.wants_seed = is_opening && !is_modern;
+                check_body(headers, admission.max_body)?;
+                if !accepts.json && !accepts.stream {
+                    let why = "the answer is application/json or text/event-stream";
+                    return Err(refusal(StatusCode::NOT_ACCEPTABLE, why));
+                }
+            }
+            Method::GET if !accepts.stream => {
+                let why = "GET opens a text/event-stream";
+                return Err(refusal(StatusCode::NOT_ACCEPTABLE, why));
+            }
+            _ => {}
+        }
+        Ok(admission)
+    }
+
+    /// The response to a request whose body is longer than [`Admission::max_body`].
+    pub fn too_long() -> Response<Bytes> {
+        refusal(StatusCode::PAYLOAD_TOO_LARGE, "the message is too long")
+    }
+
+    /// The response to a request whose body broke off, or did not come in time.
+    pub fn unreadable() -> Response<Bytes> {
+        refusal(StatusCode::BAD_REQUEST, "the body did not arrive")
+    }
+}
+
+/// A page can send forms and plain text anywhere without asking, but not JSON.
+fn check_body(headers: &HeaderMap, max_len: usize) -> Result<(), Response<Bytes>> {
+    let unsupported = |why| Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+    if !is_of(headers, JSON) {
+        return unsupported("the body is not application/json");
+    }
+    if !is_plain(headers) {
+        return unsupported("a compressed body is not read");
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    match length.map(str::parse::<u64>) {
+        Some(Ok(length)) if length > max_len as u64 => Err(Server::too_long()),
+        _ => Ok(()),
+    }
+}
+
+fn why(denied: Denied) -> &'static str {
+    match denied {
+        Denied::Host => "this host is not served here",
+        Denied::Origin => "pages of this origin may not speak here",
+    }
+}
+
+fn is_too_large(headers: &HeaderMap, max_fields: usize, max_len: usize) -> bool {
+    if headers.len() > max_fields {
+        return true;
+    }
+    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    fields.sum::<usize>() > max_len
+}

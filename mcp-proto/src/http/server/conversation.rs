@@ -1,0 +1,447 @@
+//! One scope: an endpoint, and the streams on which what it says goes out.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::mem;
+
+use bytes::Bytes;
+
+use super::super::Exchange;
+use super::Scope;
+use super::exchange::Timer;
+use super::hub::Hub;
+use super::replay::StreamName;
+use super::session::Session;
+use super::stream::{Form, Kind, Stream, Taken};
+use crate::endpoint::{Endpoint, Origin, Outlet, Route, Transmit};
+use crate::id::RequestId;
+use crate::role;
+use crate::time::Instant;
+
+/// An endpoint and its streams. A session has many, a modern exchange one.
+#[derive(Clone)]
+pub(super) struct Conversation {
+    pub(super) scope: Scope,
+    pub(super) endpoint: Endpoint<role::Server>,
+    /// What only a session has.
+    pub(super) session: Option<Box<Session>>,
+    /// By name.
+    pub(super) streams: Vec<Stream>,
+    /// Streams that are complete and may be taken up again, until when.
+    complete: VecDeque<(Instant, StreamName)>,
+    /// Its endpoint was lent out, and may have something to say.
+    pub(super) is_touched: bool,
+    /// It is among those that have events.
+    is_listed: bool,
+    /// The timer that is set for it.
+    armed: Option<Instant>,
+    /// Bytes of it that were counted as waiting.
+    waiting_len: usize,
+}
+
+impl Conversation {
+    pub(super) fn new(
+        scope: Scope,
+        endpoint: Endpoint<role::Server>,
+        session: Option<Box<Session>>,
+    ) -> Self {
+        Self {
+            scope,
+            endpoint,
+            session,
+            streams: Vec::new(),
+            complete: VecDeque::new(),
+            is_touched: false,
+            is_listed: false,
+            armed: None,
+            waiting_len: 0,
+        }
+    }
+
+    pub(super) fn find(&mut self, name: StreamName) -> Option<&mut Stream> {
+        let at = self.streams.binary_search_by_key(&name, |stream| stream.name).ok()?;
+        self.streams.get_mut(at)
+    }
+
+    /// The stream of HTTP+SSE, where everything goes.
+    fn everything(&mut self) -> Option<&mut Stream> {
+        self.streams.first_mut().filter(|stream| stream.kind == Kind::Everything)
+    }
+
+    /// Whether somebody reads a stream of it.
+    fn is_read(&self) -> bool {
+        self.streams.iter().any(|stream| stream.exchange.is_some())
+    }
+
+    /// Sorts what the endpoint has to say into the streams, and sets everything that depends on it.
+    pub(super) fn settle(&mut self, hub: &mut Hub) {
+        self.is_touched = false;
+        hub.clock = hub.clock.max(self.endpoint.core().clock());
+        while let Some(transmit) = self.endpoint.core_mut().poll_message() {
+            self.place(transmit, hub);
+        }
+        while let Some(origin) = self.endpoint.core_mut().poll_settled() {
+            let Some(stream) = self.find(StreamName(origin.0)) else { continue };
+            stream.waiting = stream.waiting.saturating_sub(1);
+            stream.is_over |= stream.waiting == 0 && matches!(stream.kind, Kind::Answers(_));
+            stream.is_dirty = true;
+        }
+        if self.endpoint.is_closed() {
+            self.end_session(hub);
+        }
+        for at in 0..self.streams.len() {
+            self.settle_stream(at, hub);
+        }
+        self.streams.retain(|stream| !stream.is_gone());
+        self.hold_standalone(hub);
+        self.count(hub);
+        self.list(hub);
+        self.arm(hub);
+        self.rest(hub);
+    }
+
+    fn settle_stream(&mut self, at: usize, hub: &mut Hub) {
+        let now = hub.clock;
+        let Some(stream) = self.streams.get_mut(at).filter(|stream| stream.is_dirty) else {
+            return;
+        };
+        stream.is_dirty = false;
+        stream.decide(&mut *hub.replay);
+        let max_len = hub.options.max_stream_len;
+        if stream.kind != Kind::Standalone && !stream.is_held && stream.len() > max_len {
+            stream.is_held = true;
+            let origin = Origin(stream.name.0);
+            self.endpoint.core_mut().set_outlet(origin, Outlet::Held, now);
+        }
+        let Some(stream) = self.streams.get_mut(at) else { return };
+        match stream.exchange {
+            Some(exchange) if stream.has_some() => hub.signal(exchange),
+            Some(_) => {}
+            None if stream.is_over => self.keep_complete(at, hub),
+            None => {}
+        }
+    }
+
+    /// A stream that is complete, but whose client is away, or may not have got all of it.
+    fn keep_complete(&mut self, at: usize, hub: &mut Hub) {
+        let Some(stream) = self.streams.get_mut(at) else { return };
+        if !stream.can_resume() || self.session.is_none() || self.endpoint.is_closed() {
+            stream.leave();
+            return hub.replay.forget(stream.name);
+        }
+        let name = stream.name;
+        if self.complete.iter().any(|(_, complete)| *complete == name) {
+            return;
+        }
+        self.complete.push_back((hub.clock + hub.options.replay_timeout, name));
+        while self.complete.len() > hub.options.max_complete_streams {
+            self.forget_complete(hub);
+        }
+    }
+
+    /// Forgets the stream that has been complete for the longest time.
+    fn forget_complete(&mut self, hub: &mut Hub) {
+        let Some((_, name)) = self.complete.pop_front() else { return };
+        if let Some(stream) = self.find(name).filter(|stream| stream.exchange.is_none()) {
+            stream.leave();
+            hub.replay.forget(name);
+        }
+    }
+
+    /// The answer to a message that opened no request. Everything else that it provoked goes its way.
+    pub(super) fn take_answer(&mut self, origin: Origin, hub: &mut Hub) -> Option<Bytes> {
+        let mut answer = None;
+        while let Some(transmit) = self.endpoint.core_mut().poll_message() {
+            if transmit.origin == origin {
+                answer = Some(transmit.message);
+            } else {
+                self.place(transmit, hub);
+            }
+        }
+        answer
+    }
+
+    /// Puts a message where it belongs.
+    fn place(&mut self, transmit: Transmit, hub: &mut Hub) {
+        let Transmit { route, origin, message } = transmit;
+        if let Some(stream) = self.everything() {
+            return stream.push(message, &mut *hub.replay);
+        }
+        let is_ours = matches!(route, Route::Call(_) | Route::Cancel(_));
+        let is_answer = !is_ours && !matches!(route, Route::Related(_));
+        if origin != Origin::NONE {
+            match self.find(StreamName(origin.0)) {
+                Some(stream) if is_answer || stream.takes_events() => {
+                    return stream.push(message, &mut *hub.replay);
+                }
+                // A call goes where it can; of anything else its request was told that it cannot.
+                _ if is_ours => {}
+                _ => return,
+            }
+        }
+        let Some(session) = &mut self.session else { return };
+        match standalone(&mut self.streams) {
+            Some(stream) => stream.push(message, &mut *hub.replay),
+            None => {
+                session.backlog_len += message.len();
+                session.backlog.push_back(message);
+            }
+        }
+    }
+
+    /// Lets what belongs to no request wait while what is there of it is not read.
+    fn hold_standalone(&mut self, hub: &mut Hub) {
+        let everything = self.everything().map(|stream| stream.len());
+        let Some(session) = &mut self.session else { return };
+        let waiting = everything
+            .or_else(|| standalone(&mut self.streams).map(|stream| stream.len()))
+            .unwrap_or(session.backlog_len);
+        let max_len = hub.options.max_stream_len;
+        let is_held = if session.is_held { waiting > max_len / 2 } else { waiting > max_len };
+        if mem::replace(&mut session.is_held, is_held) != is_held {
+            let outlet = if is_held { Outlet::Held } else { Outlet::Open };
+            self.endpoint.core_mut().set_outlet(Origin::NONE, outlet, hub.clock);
+        }
+    }
+
+    fn count(&mut self, hub: &mut Hub) {
+        let backlog = self.session.as_ref().map_or(0, |session| session.backlog_len);
+        let waiting = self.streams.iter().map(Stream::len).sum::<usize>() + backlog;
+        hub.waiting_len = hub.waiting_len - self.waiting_len + waiting;
+        self.waiting_len = waiting;
+    }
+
+    /// Bytes that wait on its streams.
+    pub(super) fn waiting_len(&self) -> usize {
+        self.waiting_len
+    }
+
+    fn list(&mut self, hub: &mut Hub) {
+        if !self.is_listed && self.endpoint.core().has_event() {
+            self.is_listed = true;
+            hub.active.push_back(self.scope);
+        }
+    }
+
+    /// Its turn among those that have events has come.
+    pub(super) fn unlist(&mut self) {
+        self.is_listed = false;
+    }
+
+    fn arm(&mut self, hub: &mut Hub) {
+        let complete = self.complete.front().map(|(at, _)| *at);
+        let due = self.endpoint.poll_timeout().into_iter().chain(complete).min();
+        if let Some(due) = due
+            && self.armed.is_none_or(|armed| due < armed)
+        {
+            hub.timers.set(Timer::Scope(self.scope), self.armed, Some(due));
+            self.armed = Some(due);
+        }
+    }
+
+    /// Whether it is idle, or over.
+    fn rest(&mut self, hub: &mut Hub) {
+        let is_quiet = !self.is_read() && self.endpoint.requests_in_flight() == 0;
+        let is_over = match &mut self.session {
+            Some(session) if self.endpoint.is_closed() => {
+                hub.sessions.remove(session, self.scope);
+                is_quiet
+            }
+            Some(session) => {
+                let patience = match self.endpoint.core().is_initialized() {
+                    true => hub.options.session_timeout,
+                    false => hub.options.opening_timeout,
+                };
+                let until = is_quiet.then(|| hub.clock + patience);
+                if until.is_none() || session.idle_until.is_none() {
+                    hub.sessions.set_idle(session, self.scope, until);
+                }
+                false
+            }
+            None => is_quiet,
+        };
+        if is_over && !self.endpoint.core().has_event() {
+            hub.finished.push(self.scope);
+        }
+    }
+
+    /// Something came for a session: it is not idle from before.
+    pub(super) fn wake(&mut self, hub: &mut Hub) {
+        if let Some(session) = &mut self.session {
+            hub.sessions.set_idle(session, self.scope, None);
+        }
+    }
+
+    /// Its timer is due.
+    pub(super) fn handle_timeout(&mut self, now: Instant, hub: &mut Hub) {
+        self.armed = None;
+        while self.complete.front().is_some_and(|(at, _)| *at <= now) {
+            self.forget_complete(hub);
+        }
+        if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
+            self.endpoint.handle_timeout(now);
+        }
+        self.settle(hub);
+    }
+
+    /// Takes something for the reader of a stream.
+    pub(super) fn take(&mut self, name: StreamName, hub: &mut Hub) -> Taken {
+        let now = hub.clock;
+        let Some(stream) = self.find(name) else { return Taken::End };
+        let taken = stream.take();
+        if stream.is_held && stream.len() <= hub.options.max_stream_len / 2 {
+            stream.is_held = false;
+            self.endpoint.core_mut().set_outlet(Origin(name.0), Outlet::Open, now);
+            self.is_touched = true;
+        }
+        if taken == Taken::End {
+            self.leave(name, hub);
+        } else if taken != Taken::Wait {
+            self.is_touched |= self.session.as_ref().is_some_and(|session| session.is_held);
+            self.count(hub);
+        }
+        if self.is_touched {
+            self.settle(hub);
+        }
+        taken
+    }
+
+    /// The reader of a stream has gone, or was sent away.
+    pub(super) fn leave(&mut self, name: StreamName, hub: &mut Hub) {
+        let now = hub.clock;
+        let is_session = self.session.is_some();
+        let Some(stream) = self.find(name) else { return };
+        stream.exchange = None;
+        stream.is_dirty = true;
+        let origin = Origin(name.0);
+        match stream.kind {
+            // Whoever hangs up wants no answer; 2026-07-28 basic/patterns/cancellation.
+            Kind::Answers(_) if !is_session => {
+                stream.leave();
+                self.endpoint.core_mut().withdraw_from(origin, now);
+            }
+            // Whoever hangs up may come back, and wants the answer; 2025-03-26 basic/transports.
+            Kind::Answers(_) if stream.can_resume() || stream.is_over => {}
+            Kind::Answers(_) => {
+                stream.leave();
+                self.endpoint.core_mut().set_outlet(origin, Outlet::Shut, now);
+            }
+            Kind::Standalone if stream.can_resume() => {}
+            Kind::Standalone => {
+                let unseen = stream.take_unseen();
+                stream.leave();
+                if let Some(session) = &mut self.session {
+                    session.backlog_len += unseen.iter().map(Bytes::len).sum::<usize>();
+                    session.backlog.extend(unseen);
+                }
+            }
+            // The stream is the session; 2024-11-05 basic/transports.
+            Kind::Everything => {
+                stream.leave();
+                self.endpoint.close(now);
+            }
+        }
+        self.settle(hub);
+    }
+
+    /// Opens a stream for what belongs to no request, with what nobody has seen yet.
+    pub(super) fn open_standalone(&mut self, mut stream: Stream, hub: &mut Hub) {
+        stream.become_stream(&mut *hub.replay);
+        for old in self.streams.iter_mut() {
+            if old.kind == Kind::Standalone && old.exchange.is_none() {
+                let unseen = old.take_unseen();
+                unseen.into_iter().for_each(|message| stream.push(message, &mut *hub.replay));
+                hub.replay.forget(old.name);
+                old.leave();
+            }
+        }
+        if let Some(session) = &mut self.session {
+            session.backlog_len = 0;
+            let backlog = mem::take(&mut session.backlog);
+            backlog.into_iter().for_each(|message| stream.push(message, &mut *hub.replay));
+        }
+        self.streams.push(stream);
+        self.settle(hub);
+    }
+
+    /// Streams that somebody reads for what belongs to no request.
+    pub(super) fn standalone_streams(&self) -> usize {
+        let is_open =
+            |stream: &&Stream| stream.kind == Kind::Standalone && stream.exchange.is_some();
+        self.streams.iter().filter(is_open).count()
+    }
+
+    /// Ends streams that belong to no request.
+    pub(super) fn end_standalone(&mut self, hub: &mut Hub) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.kind == Kind::Standalone) {
+            stream.is_over = true;
+            stream.is_dirty = true;
+        }
+        self.settle(hub);
+    }
+
+    /// Ends the response of a request, which goes on.
+    pub(super) fn part(&mut self, request: &RequestId, hub: &mut Hub) -> bool {
+        let Some(origin) = self.endpoint.core().origin_of(request) else { return false };
+        let Some(stream) = self.find(StreamName(origin.0)) else { return false };
+        if !stream.part(&hub.options, &mut *hub.replay) {
+            return false;
+        }
+        stream.is_dirty = true;
+        self.settle(hub);
+        true
+    }
+
+    /// A stream is silent: it says that it is alive. What is not decided yet becomes a stream.
+    pub(super) fn keep_alive(&mut self, name: StreamName, hub: &mut Hub) {
+        let Some(stream) = self.find(name) else { return };
+        if stream.form == Form::Undecided && stream.accepts.stream {
+            stream.become_stream(&mut *hub.replay);
+        }
+        if stream.keep_alive()
+            && let Some(exchange) = stream.exchange
+        {
+            hub.signal(exchange);
+        }
+    }
+
+    /// The exchange that reads a stream, while it does.
+    pub(super) fn reader(&self, name: StreamName) -> Option<Exchange> {
+        let at = self.streams.binary_search_by_key(&name, |stream| stream.name).ok()?;
+        self.streams.get(at)?.exchange
+    }
+
+    fn end_session(&mut self, hub: &mut Hub) {
+        if let Some(session) = &mut self.session {
+            hub.sessions.remove(session, self.scope);
+            session.backlog.clear();
+            session.backlog_len = 0;
+        }
+        for stream in &mut self.streams {
+            stream.is_dirty |= !stream.is_over;
+            stream.is_over = true;
+        }
+    }
+
+    /// It is over: nothing of it stays.
+    pub(super) fn discard(&mut self, hub: &mut Hub) {
+        hub.timers.set(Timer::Scope(self.scope), self.armed, None);
+        hub.waiting_len -= self.waiting_len;
+        for stream in &self.streams {
+            hub.replay.forget(stream.name);
+        }
+        if let Some(session) = &mut self.session {
+            hub.sessions.remove(session, self.scope);
+        }
+    }
+}
+
+/// Where what belongs to no request goes: the first stream that is read, or else the last whose reader may come
+/// back. One, never two: 2025-03-26 `basic/transports`, multiple connections.
+fn standalone(streams: &mut [Stream]) -> Option<&mut Stream> {
+    let is_one = |stream: &Stream| stream.kind == Kind::Standalone && !stream.is_over;
+    let open = |stream: &Stream| is_one(stream) && stream.exchange.is_some();
+    let at = streams.iter().position(open).or_else(|| streams.iter().rposition(is_one))?;
+    streams.get_mut(at)
+}

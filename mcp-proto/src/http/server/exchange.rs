@@ -1,0 +1,176 @@
+//! Exchanges that are under way, and which of them have something to say.
+
+use alloc::collections::{BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use http::Response;
+
+use super::super::Exchange;
+use super::Scope;
+use super::replay::StreamName;
+use crate::slots::Slots;
+use crate::time::Instant;
+
+/// The table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Exchanges {
+    entries: Slots<Entry>,
+    last: i64,
+    ready: VecDeque<Exchange>,
+}
+
+/// One HTTP request and its response.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) source: Source,
+    /// Its head was taken.
+    pub(super) is_begun: bool,
+    /// Its reader got nothing when it asked last, and is told when there is something.
+    is_hungry: bool,
+    /// It is among those that are ready.
+    is_listed: bool,
+    /// When its reader took something last.
+    pub(super) taken_at: Instant,
+    /// Since when something waits for its reader.
+    pub(super) waits_since: Option<Instant>,
+    /// The timer that is set for it.
+    pub(super) armed: Option<Instant>,
+    /// It ends without an end: what follows is lost.
+    pub(super) is_broken: bool,
+}
+
+/// Where its response comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// It is here.
+    Whole(Response<Option<Bytes>>),
+    Stream(Scope, StreamName),
+}
+
+impl Exchanges {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Opens one.
+    pub(super) fn open(&mut self, source: Source, now: Instant) -> Exchange {
+        self.last = self.entries.next_free(self.last + 1);
+        let is_whole = matches!(source, Source::Whole(_));
+        let entry = Entry {
+            source,
+            is_begun: false,
+            is_hungry: true,
+            is_listed: false,
+            taken_at: now,
+            waits_since: None,
+            armed: None,
+            is_broken: false,
+        };
+        self.entries.insert(self.last, entry);
+        let exchange = Exchange(self.last.unsigned_abs());
+        if is_whole {
+            self.signal(exchange, now);
+        }
+        exchange
+    }
+
+    /// The name that the next one gets.
+    pub(super) fn next(&self) -> Exchange {
+        Exchange(self.entries.next_free(self.last + 1).unsigned_abs())
+    }
+
+    pub(super) fn get(&self, exchange: Exchange) -> Option<&Entry> {
+        self.entries.get(number(exchange)?)
+    }
+
+    pub(super) fn get_mut(&mut self, exchange: Exchange) -> Option<&mut Entry> {
+        self.entries.get_mut(number(exchange)?)
+    }
+
+    pub(super) fn close(&mut self, exchange: Exchange, timers: &mut Timers) -> Option<Entry> {
+        let entry = self.entries.remove(number(exchange)?)?;
+        timers.set(Timer::Exchange(exchange), entry.armed, None);
+        if self.ready.len() > 2 * self.entries.len() + 16 {
+            let entries = &self.entries;
+            let is_there = |exchange: &Exchange| {
+                number(*exchange).is_some_and(|number| entries.get(number).is_some())
+            };
+            self.ready.retain(is_there);
+        }
+        Some(entry)
+    }
+
+    /// There is something for the reader of an exchange.
+    pub(super) fn signal(&mut self, exchange: Exchange, now: Instant) {
+        let Some(entry) = self.get_mut(exchange) else { return };
+        entry.waits_since.get_or_insert(now);
+        if core::mem::take(&mut entry.is_hungry) && !core::mem::replace(&mut entry.is_listed, true)
+        {
+            self.ready.push_back(exchange);
+        }
+    }
+
+    /// The reader of an exchange got nothing.
+    pub(super) fn starve(&mut self, exchange: Exchange) {
+        if let Some(entry) = self.get_mut(exchange) {
+            entry.is_hungry = true;
+            entry.waits_since = None;
+        }
+    }
+
+    /// The next one that has something for its reader.
+    pub(super) fn poll_ready(&mut self) -> Option<Exchange> {
+        loop {
+            let exchange = self.ready.pop_front()?;
+            if let Some(entry) = self.get_mut(exchange) {
+                entry.is_listed = false;
+                return Some(exchange);
+            }
+        }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = Exchange> + '_ {
+        self.entries.iter().map(|(number, _)| Exchange(number.unsigned_abs()))
+    }
+}
+
+fn number(exchange: Exchange) -> Option<i64> {
+    i64::try_from(exchange.0).ok()
+}
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A deadline of its endpoint, or a stream that is forgotten.
+    Scope(Scope),
+    /// A stream is silent, or its reader stands still.
+    Exchange(Exchange),
+}
+
+/// When something is due: at most one entry for each of these.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Timers(BTreeSet<(Instant, Timer)>);
+
+impl Timers {
+    /// Moves a timer. Whoever owns it knows for when it was set.
+    pub(super) fn set(&mut self, timer: Timer, from: Option<Instant>, to: Option<Instant>) {
+        if from == to {
+            return;
+        }
+        if let Some(from) = from {
+            self.0.remove(&(from, timer));
+        }
+        if let Some(to) = to {
+            self.0.insert((to, timer));
+        }
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Timer> {
+        self.next().filter(|at| *at <= now)?;
+        self.0.pop_first().map(|(_, timer)| timer)
+    }
+}

@@ -1,0 +1,155 @@
+//! Headers that repeat what the body says, so that a proxy need not read it: they must say the same.
+//!
+//! 2026-07-28 `basic/transports/streamable-http`, request headers and custom headers.
+
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::super::params::Param;
+use super::super::value::decode;
+use crate::error::ErrorObject;
+use crate::json::{Kind, Params, Raw, bounded};
+use crate::revision::{Era, Revision, RevisionSet};
+use crate::types::meta;
+
+pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+/// A header that occurs twice: which of the two counts cannot be known, and a proxy may have looked at the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Twice;
+
+/// The value of a header without the space around it.
+pub(super) fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a [u8]>, Twice> {
+    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.map(<[u8]>::trim_ascii)),
+        _ => Err(Twice),
+    }
+}
+
+/// The revision that the header names, if it is one.
+pub(super) fn version(headers: &HeaderMap) -> Result<Option<Result<Revision, ()>>, Twice> {
+    let value = single(headers, &VERSION)?;
+    let parse = |value| core::str::from_utf8(value).ok().and_then(Revision::parse).ok_or(());
+    Ok(value.map(parse))
+}
+
+/// What a request of the modern era says in its headers, beside its body.
+pub(super) struct Mirror<'a> {
+    pub(super) headers: &'a HeaderMap,
+    pub(super) method: &'a [u8],
+    pub(super) params: Option<Params<'a>>,
+    /// The arguments of tools that are repeated.
+    pub(super) mirrored: &'a BTreeMap<String, Vec<Param>>,
+    pub(super) served: RevisionSet,
+}
+
+impl Mirror<'_> {
+    /// Checks what the endpoint cannot. The order is one that satisfies every row of the page: version header,
+    /// `_meta`, the two compared, version served (the endpoint says so), method, name, arguments.
+    pub(super) fn check(&self) -> Result<(), ErrorObject> {
+        let version =
+            self.single(&VERSION)?.ok_or_else(|| mismatch("MCP-Protocol-Version is missing"))?;
+        let meta = self.params.and_then(|params| params.get("_meta"));
+        let named =
+            meta.and_then(|meta| meta.get(meta::PROTOCOL_VERSION)).and_then(|named| named.as_str());
+        let Some(named) = named else {
+            return Err(ErrorObject::invalid_params(
+                "_meta: protocolVersion is missing or no string",
+            ));
+        };
+        let capabilities = meta.and_then(|meta| meta.get(meta::CLIENT_CAPABILITIES));
+        if capabilities.is_none_or(|capabilities| capabilities.kind() != Kind::Object) {
+            return Err(ErrorObject::invalid_params("_meta: clientCapabilities is not an object"));
+        }
+        if version != named.as_bytes() {
+            return Err(mismatch("MCP-Protocol-Version is not the version in _meta"));
+        }
+        let known = Revision::parse(&named).filter(|revision| revision.era() == Era::Modern);
+        if known.is_none_or(|revision| !self.served.contains(revision)) {
+            return Ok(()); // the endpoint refuses it, and says what is served
+        }
+        match self.single(&METHOD)? {
+            None => return Err(mismatch("Mcp-Method is missing")),
+            Some(method) if method != self.method => {
+                return Err(mismatch("Mcp-Method is not the method of the body"));
+            }
+            Some(_) => {}
+        }
+        self.check_name()?;
+        self.check_params()
+    }
+
+    fn single(&self, name: &HeaderName) -> Result<Option<&[u8]>, ErrorObject> {
+        single(self.headers, name).map_err(|Twice| mismatch(&format!("{name} occurs twice")))
+    }
+
+    fn param(&self, name: &str) -> Option<Raw<'_>> {
+        self.params.and_then(|params| params.get(name))
+    }
+
+    fn check_name(&self) -> Result<(), ErrorObject> {
+        let named_by = match self.method {
+            b"tools/call" | b"prompts/get" => "name",
+            b"resources/read" => "uri",
+            b"tasks/get" | b"tasks/update" | b"tasks/cancel" => "taskId",
+            _ => return Ok(()),
+        };
+        let name = self.param(named_by).and_then(|name| name.as_str());
+        let header = self.single(&NAME)?;
+        match (name, header) {
+            // Parameters without a name are for the application to refuse.
+            (None, None) => Ok(()),
+            (Some(_), None) => Err(mismatch("Mcp-Name is missing")),
+            (name, Some(header)) => match (decode(header), name) {
+                (None, _) => Err(mismatch("Mcp-Name cannot be read")),
+                (Some(header), Some(name)) if header == name => Ok(()),
+                _ => Err(mismatch("Mcp-Name is not the name in the body")),
+            },
+        }
+    }
+
+    fn check_params(&self) -> Result<(), ErrorObject> {
+        if self.method != b"tools/call" || self.mirrored.is_empty() {
+            return Ok(());
+        }
+        let tool = self.param("name").and_then(|name| name.as_str());
+        let Some(params) = tool.and_then(|tool| self.mirrored.get(&*tool)) else { return Ok(()) };
+        let arguments = self.param("arguments");
+        for param in params {
+            let name = &param.header;
+            let argument = arguments.and_then(|arguments| param.of(arguments));
+            match (argument, self.single(name)?) {
+                (None, None) => {}
+                (Some(_), None) => return Err(mismatch(&format!("{name} is missing"))),
+                (argument, Some(header)) => {
+                    let header: Option<Cow<'_, str>> = decode(header);
+                    let header =
+                        header.ok_or_else(|| mismatch(&format!("{name} cannot be read")))?;
+                    let is_same = argument.is_some()
+                        && arguments.is_some_and(|arguments| param.is_same(&header, arguments));
+                    if !is_same {
+                        return Err(mismatch(&format!("{name} is not the argument in the body")));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn mismatch(why: &str) -> ErrorObject {
+    ErrorObject::new(ErrorObject::HEADER_MISMATCH, bounded(why, 256))
+}

@@ -1,0 +1,104 @@
+//! What all conversations of a server share.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::super::Exchange;
+use super::Scope;
+use super::exchange::{Exchanges, Source, Timer, Timers};
+use super::options::ServerOptions;
+use super::replay::{Replay, StreamName};
+use super::session::Sessions;
+use crate::era::Served;
+use crate::time::Instant;
+
+pub(super) struct Hub {
+    pub(super) options: Arc<ServerOptions>,
+    pub(super) served: Arc<Served>,
+    pub(super) exchanges: Exchanges,
+    pub(super) sessions: Sessions,
+    pub(super) timers: Timers,
+    pub(super) replay: Box<dyn Replay>,
+    /// Scopes that have events.
+    pub(super) active: VecDeque<Scope>,
+    /// Scopes that are over.
+    pub(super) finished: Vec<Scope>,
+    last_stream: u64,
+    /// Bytes that wait on all streams.
+    pub(super) waiting_len: usize,
+    /// The latest time that a caller named.
+    pub(super) clock: Instant,
+    /// Only what is under way is still served.
+    pub(super) is_draining: bool,
+}
+
+impl Hub {
+    pub(super) fn new(
+        served: Arc<Served>,
+        options: ServerOptions,
+        replay: Box<dyn Replay>,
+    ) -> Self {
+        Self {
+            options: Arc::new(options),
+            served,
+            exchanges: Exchanges::default(),
+            sessions: Sessions::default(),
+            timers: Timers::default(),
+            replay,
+            active: VecDeque::new(),
+            finished: Vec::new(),
+            last_stream: 0,
+            waiting_len: 0,
+            clock: Instant::ZERO,
+            is_draining: false,
+        }
+    }
+
+    /// A name for a new stream. It is the origin of what comes with it, and 0 is none.
+    pub(super) fn name_stream(&mut self) -> StreamName {
+        self.last_stream += 1;
+        StreamName(self.last_stream)
+    }
+
+    /// There is something for the reader of an exchange.
+    pub(super) fn signal(&mut self, exchange: Exchange) {
+        self.exchanges.signal(exchange, self.clock);
+        self.arm(exchange);
+    }
+
+    /// Sets the timer of an exchange, unless it comes early enough anyway.
+    pub(super) fn arm(&mut self, exchange: Exchange) {
+        let Some(entry) = self.exchanges.get_mut(exchange) else { return };
+        let stall = entry.waits_since.map(|since| since + self.options.stall_timeout);
+        let silence =
+            self.options.keep_alive.filter(|_| matches!(entry.source, Source::Stream(..)));
+        let due = stall.into_iter().chain(silence.map(|after| entry.taken_at + after)).min();
+        if let Some(due) = due
+            && entry.armed.is_none_or(|armed| due < armed)
+        {
+            self.timers.set(Timer::Exchange(exchange), entry.armed, Some(due));
+            entry.armed = Some(due);
+        }
+    }
+}
+
+impl Clone for Hub {
+    fn clone(&self) -> Self {
+        Self {
+            options: self.options.clone(),
+            served: self.served.clone(),
+            exchanges: self.exchanges.clone(),
+            sessions: self.sessions.clone(),
+            timers: self.timers.clone(),
+            replay: self.replay.boxed(),
+            active: self.active.clone(),
+            finished: self.finished.clone(),
+            last_stream: self.last_stream,
+            waiting_len: self.waiting_len,
+            clock: self.clock,
+            is_draining: self.is_draining,
+        }
+    }
+}

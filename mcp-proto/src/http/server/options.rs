@@ -1,0 +1,147 @@
+//! What a server on HTTP allows, and how much.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::super::access::Access;
+use super::super::params::{BadAnnotation, Param, annotations};
+use crate::json::RawJson;
+
+/// What a server on HTTP allows, and how much. Every limit names the attack that it stops; those of one
+/// conversation are in [`Limits`](crate::Limits).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerOptions {
+    /// Who may speak to it. Default: this machine only.
+    pub access: Access,
+    /// Header fields of a request. Default 100; more are 431. Stops a flood of fields, each of which is looked at.
+    pub max_head_fields: usize,
+    /// Bytes of all names and values of header fields. Default 16 KiB; more are 431. Stops giant values.
+    pub max_head_len: usize,
+    /// How long the body of a request may take to arrive. Default 30 s. Stops slow-loris bodies; whoever reads
+    /// the body keeps it, as [`Admission::body_timeout`](super::Admission) says.
+    pub body_timeout: Duration,
+    /// HTTP requests that wait for the rest of their response, and modern requests whose handlers still run.
+    /// Default 1,024; more are 503. Stops floods of requests, with or without hanging up (rapid reset).
+    pub max_exchanges: usize,
+    /// Bytes that wait for all clients together to read. Default 64 MiB; above it new requests are 503. Stops
+    /// clients that ask for much and read nothing.
+    pub max_waiting_len: usize,
+    /// Bytes that wait on one stream before the reports of its request are held back, where they merge. Default
+    /// 64 KiB. Stops one slow reader from filling memory, without delaying the others.
+    pub max_stream_len: usize,
+    /// How long a client may take nothing of what waits for it. Default 30 s; then its stream is cut. Stops
+    /// readers that stand still.
+    pub stall_timeout: Duration,
+    /// Legacy sessions. Default 1,000; at the limit an idle one ends for a new one, and if none is, the new one
+    /// is 503. Stops session floods.
+    pub max_sessions: usize,
+    /// Legacy sessions of one principal. Default 16; more are 503. Callers without a principal count only in
+    /// all. Stops one user from taking every session.
+    pub max_sessions_per_principal: usize,
+    /// How long a session may be idle: no request runs, and no stream is open. Default 5 minutes; then it is 404.
+    /// Stops sessions that nobody ends.
+    pub session_timeout: Duration,
+    /// How long a session may take to say `initialized`. Default 60 s; then it is 404. Stops sessions that are
+    /// only opened.
+    pub opening_timeout: Duration,
+    /// GET streams of one session. Default 4; more are 409. Stops a client that only opens streams.
+    pub max_streams: usize,
+    /// Silence on a stream before a comment says that it is alive, and before a response that may still become
+    /// one object becomes a stream. Default 15 s; `None`: never.
+    pub keep_alive: Option<Duration>,
+    /// How long a client is asked to wait before it takes a closed stream up again. Default 1 s.
+    pub retry: Duration,
+    /// Whether streams can be taken up again (legacy revisions). Default true.
+    pub resumption: bool,
+    /// How long a stream that is complete can still be taken up again. Default 60 s.
+    pub replay_timeout: Duration,
+    /// Complete streams of one session that can be taken up again. Default 64; the oldest go first. Stops a
+    /// client from collecting them.
+    pub max_complete_streams: usize,
+    /// Whether HTTP+SSE (2024-11-05) is served too: a GET without a session opens its stream. Default false.
+    pub http_sse: bool,
+    pub(super) mirrored: BTreeMap<String, Vec<Param>>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            access: Access::local(),
+            max_head_fields: 100,
+            max_head_len: 16 << 10,
+            body_timeout: Duration::from_secs(30),
+            max_exchanges: 1024,
+            max_waiting_len: 64 << 20,
+            max_stream_len: 64 << 10,
+            stall_timeout: Duration::from_secs(30),
+            max_sessions: 1000,
+            max_sessions_per_principal: 16,
+            session_timeout: Duration::from_secs(300),
+            opening_timeout: Duration::from_secs(60),
+            max_streams: 4,
+            keep_alive: Some(Duration::from_secs(15)),
+            retry: Duration::from_secs(1),
+            resumption: true,
+            replay_timeout: Duration::from_secs(60),
+            max_complete_streams: 64,
+            http_sse: false,
+            mirrored: BTreeMap::new(),
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Sets who may speak to it.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Serves HTTP+SSE (2024-11-05) too, on the same address.
+    #[must_use]
+    pub fn http_sse(mut self) -> Self {
+        self.http_sse = true;
+        self
+    }
+
+    /// Sets how many requests may wait for their response.
+    #[must_use]
+    pub fn max_exchanges(mut self, max: usize) -> Self {
+        self.max_exchanges = max;
+        self
+    }
+
+    /// Sets how many legacy sessions there may be.
+    #[must_use]
+    pub fn max_sessions(mut self, max: usize) -> Self {
+        self.max_sessions = max;
+        self
+    }
+
+    /// Sets how long a stream may be silent, or lets it be silent for ever with `None`.
+    #[must_use]
+    pub fn keep_alive(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.keep_alive = after.into();
+        self
+    }
+
+    /// Checks the arguments of a tool against their headers, where the schema of its input says `x-mcp-header`
+    /// (2026-07-28). Of a tool that is not named here no header is known.
+    ///
+    /// # Errors
+    ///
+    /// [`BadAnnotation`]: clients must leave a tool with such a schema out.
+    pub fn mirror(mut self, tool: &str, schema: &RawJson) -> Result<Self, BadAnnotation> {
+        let params = annotations(schema.as_raw())?;
+        if params.is_empty() {
+            self.mirrored.remove(tool);
+        } else {
+            self.mirrored.insert(tool.into(), params);
+        }
+        Ok(self)
+    }
+}

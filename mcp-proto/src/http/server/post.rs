@@ -1,0 +1,196 @@
+//! A message that was sent: to which era it belongs, and the modern one.
+//!
+//! 2026-07-28 `basic/transports/streamable-http`, `basic/versioning` (dual-era servers).
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Response, StatusCode};
+
+use super::super::Exchange;
+use super::super::media::{Accepts, EVENT_STREAM, JSON};
+use super::conversation::Conversation;
+use super::exchange::Source;
+use super::headers::{Mirror, SESSION, version};
+use super::status::{empty, failure, refusal, status_of, whole};
+use super::stream::{Kind, Stream};
+use super::{Admission, Caller, Server};
+use crate::endpoint::{Endpoint, Origin, Outlet};
+use crate::error::ErrorObject;
+use crate::json::Params;
+use crate::method::Request;
+use crate::revision::Era;
+use crate::types::{Initialize, meta};
+use crate::wire::sse::write_event;
+use crate::wire::{ErrorId, Malformed, Message, read_message};
+
+/// A message as it was read, or why it is none.
+pub(super) type Read<'a> = Result<Message<'a>, Malformed>;
+
+impl Server {
+    pub(super) fn post(
+        &mut self,
+        admission: &Admission,
+        head: &Parts,
+        body: Bytes,
+        caller: Caller,
+    ) -> Exchange {
+        if body.len() > admission.max_body {
+            return self.reply(Self::too_long());
+        }
+        if self.is_full() {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return self.reply(refusal(status, "too many requests at once"));
+        }
+        let served = self.hub.served.clone();
+        // A body is one message: nothing may follow it, and space before it means nothing.
+        let read = read_message(&body, &served.config.limits, served.config.tolerance);
+        let has_session = head.headers.contains_key(&SESSION) || sse_session(head).is_some();
+        let version = version(&head.headers);
+        let names_modern = matches!(version, Ok(Some(Ok(known))) if known.era() == Era::Modern);
+        let is_legacy_served = served.config.revisions.newest(Era::Legacy).is_some();
+        let is_modern = match &read {
+            // Its own words decide, whatever it says of a session.
+            Ok(Message::Request { params, .. }) if names_version(*params) => true,
+            _ if !is_legacy_served => true,
+            Ok(Message::Request { method, .. }) if **method == *Initialize::METHOD.as_bytes() => {
+                false
+            }
+            _ => names_modern && !has_session,
+        };
+        if is_modern {
+            self.post_modern(admission, head, &body, read)
+        } else if has_session {
+            self.post_to_session(admission, head, &body, read, &caller)
+        } else {
+            self.open_session(admission, &body, read, caller)
+        }
+    }
+
+    fn post_modern(
+        &mut self,
+        admission: &Admission,
+        head: &Parts,
+        body: &Bytes,
+        read: Read<'_>,
+    ) -> Exchange {
+        let served = self.hub.served.clone();
+        match &read {
+            Err(malformed) => return self.refuse(malformed, ErrorId::Absent),
+            Ok(Message::Batch) => {
+                return self.invalid("a body is one message, not an array");
+            }
+            Ok(Message::Response { .. } | Message::AnonymousError(_)) => {
+                return self.invalid("a client sends no responses");
+            }
+            Ok(Message::Notification { .. }) => return self.announce(head, body, read),
+            Ok(Message::Request { id, method, params }) => {
+                let mirror = Mirror {
+                    headers: &head.headers,
+                    method,
+                    params: *params,
+                    mirrored: &self.hub.options.mirrored,
+                    served: served.config.revisions,
+                };
+                if let Err(error) = mirror.check() {
+                    let response = failure(StatusCode::BAD_REQUEST, ErrorId::Known(id), &error);
+                    return self.reply(response);
+                }
+            }
+        }
+        let (scope, name) = (self.name_scope(), self.hub.name_stream());
+        let (origin, now) = (Origin(name.0), self.hub.clock);
+        let mut endpoint = Endpoint::sharing(served);
+        if endpoint.core_mut().handle_message_from(origin, body, read, now) == 0 {
+            // The engine answered by itself.
+            let answer = endpoint.core_mut().poll_message().map(|transmit| transmit.message);
+            let answer = answer.map(|answer| {
+                let status = status_of(&answer, Era::Modern, true);
+                said(status, answer, admission.accepts)
+            });
+            return self.reply(answer.unwrap_or_else(|| empty(StatusCode::ACCEPTED)));
+        }
+        let source = Source::Stream(scope, name);
+        let exchange = self.hub.exchanges.open(source, now);
+        let accepts = admission.accepts;
+        let mut stream = Stream::new(name, Kind::Answers(Era::Modern), exchange, accepts);
+        stream.waiting = 1;
+        if !accepts.stream {
+            endpoint.core_mut().set_outlet(origin, Outlet::Shut, now);
+        }
+        let mut conversation = Conversation::new(scope, endpoint, None);
+        conversation.streams.push(stream);
+        if let Some(conversation) = self.enter(conversation) {
+            conversation.is_touched = true;
+            self.touched.push(scope);
+        }
+        self.hub.arm(exchange);
+        self.settle();
+        exchange
+    }
+
+    /// A modern notification: nobody waits for anything.
+    fn announce(&mut self, head: &Parts, body: &Bytes, read: Read<'_>) -> Exchange {
+        let known = match version(&head.headers) {
+            Ok(Some(Ok(known))) => {
+                self.hub.served.config.revisions.contains(known).then_some(known)
+            }
+            _ => None,
+        };
+        if known.is_none_or(|known| known.era() != Era::Modern) {
+            let why = "MCP-Protocol-Version is missing or not served";
+            let error = ErrorObject::new(ErrorObject::HEADER_MISMATCH, why);
+            return self.reply(failure(StatusCode::BAD_REQUEST, ErrorId::Absent, &error));
+        }
+        let scope = self.name_scope();
+        let mut endpoint = Endpoint::sharing(self.hub.served.clone());
+        endpoint.core_mut().handle_message_from(Origin::NONE, body, read, self.hub.clock);
+        if endpoint.core().has_event()
+            && let Some(conversation) = self.enter(Conversation::new(scope, endpoint, None))
+        {
+            conversation.is_touched = true;
+            self.touched.push(scope);
+        }
+        self.reply(empty(StatusCode::ACCEPTED))
+    }
+
+    /// What cannot be read is answered: whoever sent it waits for a response.
+    pub(super) fn refuse(&mut self, malformed: &Malformed, unreadable: ErrorId<'_>) -> Exchange {
+        let (code, why) =
+            malformed.violation.answer().unwrap_or((ErrorObject::INVALID_REQUEST, "not a message"));
+        let error = ErrorObject::new(code, why);
+        let id = malformed.id.as_ref().map_or(unreadable, ErrorId::Known);
+        self.reply(failure(StatusCode::BAD_REQUEST, id, &error))
+    }
+
+    pub(super) fn invalid(&mut self, why: &'static str) -> Exchange {
+        self.reply(refusal(StatusCode::BAD_REQUEST, why))
+    }
+}
+
+/// Whether a request says by itself that it is modern.
+fn names_version(params: Option<Params<'_>>) -> bool {
+    let meta = params.and_then(|params| params.get("_meta"));
+    meta.is_some_and(|meta| meta.get(meta::PROTOCOL_VERSION).is_some())
+}
+
+/// An answer that was there at once, in a form that the client takes.
+pub(super) fn said(status: StatusCode, answer: Bytes, accepts: Accepts) -> Response<Bytes> {
+    if accepts.json || status != StatusCode::OK {
+        return whole(status, JSON, answer);
+    }
+    let mut event = Vec::new();
+    write_event(&mut event, None, &answer);
+    whole(status, EVENT_STREAM, event.into())
+}
+
+/// The session that the address of a message names: HTTP+SSE.
+pub(super) fn sse_session(head: &Parts) -> Option<&[u8]> {
+    let pairs = head.uri.query()?.split('&');
+    pairs
+        .filter_map(|pair| pair.split_once('='))
+        .find_map(|(name, value)| (name == SSE_SESSION).then_some(value.as_bytes()))
+}
+
+pub(super) const SSE_SESSION: &str = "sessionId";

@@ -1,0 +1,167 @@
+//! What was sent on streams that can be taken up again.
+//!
+//! 2025-03-26 to 2025-11-25 `basic/transports`, resumability and redelivery.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+/// One stream of one server. Names are never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamName(pub(super) u64);
+
+/// Keeps what goes out on streams, so that a client whose connection broke can have it again.
+///
+/// [`Ring`] keeps it in memory, within bounds. Another store may keep more, or share it between processes.
+/// Positions count up by one on each stream. What is not kept is never left out silently: a stream that has a gap
+/// behind the position that a client names is not taken up again.
+pub trait Replay: Send + Sync {
+    /// Keeps a message.
+    fn keep(&mut self, stream: StreamName, position: u64, message: &Bytes);
+
+    /// The messages behind a position, in order. Those that are no longer kept are missing at the front.
+    fn behind(&self, stream: StreamName, position: u64) -> Vec<Bytes>;
+
+    /// Nobody will take this stream up again.
+    fn forget(&mut self, stream: StreamName);
+
+    /// A copy of all that is kept, as [`Server`](super::Server) is `Clone`.
+    fn boxed(&self) -> Box<dyn Replay>;
+}
+
+/// Keeps messages in memory: of each stream the last ones.
+#[derive(Clone, Debug)]
+pub struct Ring {
+    streams: BTreeMap<StreamName, Kept>,
+    /// Bytes of all.
+    len: usize,
+    max_events: usize,
+    max_stream_len: usize,
+    max_len: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    /// The position of the first.
+    first: u64,
+    messages: VecDeque<Bytes>,
+    len: usize,
+}
+
+/// Bytes that an entry takes beside its message.
+const ENTRY: usize = size_of::<Bytes>() + 64;
+
+impl Default for Ring {
+    fn default() -> Self {
+        Self::new(256, 1 << 20, 64 << 20)
+    }
+}
+
+impl Ring {
+    /// Keeps up to `max_events` messages of a stream, of up to `max_stream_len` bytes, and up to `max_len` bytes of
+    /// all streams. Default 256, 1 MiB and 64 MiB. Where the last bound is reached, a stream that goes on loses its
+    /// own oldest messages, and nobody else's.
+    pub fn new(max_events: usize, max_stream_len: usize, max_len: usize) -> Self {
+        Self { streams: BTreeMap::new(), len: 0, max_events, max_stream_len, max_len }
+    }
+
+    /// Bytes that are kept.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+}
+
+impl Replay for Ring {
+    fn keep(&mut self, stream: StreamName, position: u64, message: &Bytes) {
+        let kept = self.streams.entry(stream).or_default();
+        if kept.messages.is_empty() || position != kept.first + kept.messages.len() as u64 {
+            self.len -= kept.len;
+            *kept = Kept { first: position, ..Kept::default() };
+        }
+        kept.messages.push_back(message.clone());
+        let len = message.len() + ENTRY;
+        kept.len += len;
+        self.len += len;
+        while kept.messages.len() > self.max_events
+            || kept.len > self.max_stream_len
+            || self.len > self.max_len
+        {
+            let Some(oldest) = kept.messages.pop_front() else { break };
+            kept.first += 1;
+            kept.len -= oldest.len() + ENTRY;
+            self.len -= oldest.len() + ENTRY;
+        }
+    }
+
+    fn behind(&self, stream: StreamName, position: u64) -> Vec<Bytes> {
+        let Some(kept) = self.streams.get(&stream) else { return Vec::new() };
+        let skipped = usize::try_from((position + 1).saturating_sub(kept.first));
+        kept.messages.iter().skip(skipped.unwrap_or(usize::MAX)).cloned().collect()
+    }
+
+    fn forget(&mut self, stream: StreamName) {
+        if let Some(kept) = self.streams.remove(&stream) {
+            self.len -= kept.len;
+        }
+    }
+
+    fn boxed(&self) -> Box<dyn Replay> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    const A: StreamName = StreamName(1);
+    const B: StreamName = StreamName(2);
+
+    fn keep(ring: &mut Ring, stream: StreamName, position: u64) {
+        ring.keep(stream, position, &format!("{position}").into());
+    }
+
+    fn behind(ring: &Ring, stream: StreamName, position: u64) -> Vec<Bytes> {
+        ring.behind(stream, position)
+    }
+
+    #[test]
+    fn what_follows_a_position_is_there_until_the_bounds_push_it_out() {
+        let mut ring = Ring::new(3, 1 << 10, 1 << 20);
+        (1..=3).for_each(|position| keep(&mut ring, A, position));
+        keep(&mut ring, B, 1);
+        assert_eq!(behind(&ring, A, 0), ["1", "2", "3"]);
+        assert_eq!(behind(&ring, A, 2), ["3"]);
+        assert!(behind(&ring, A, 3).is_empty() && behind(&ring, A, u64::MAX - 1).is_empty());
+        keep(&mut ring, A, 4);
+        assert_eq!(behind(&ring, A, 0), ["2", "3", "4"], "one is missing at the front");
+        assert_eq!(behind(&ring, B, 0), ["1"]);
+        ring.forget(A);
+        assert!(behind(&ring, A, 0).is_empty());
+        ring.forget(B);
+        assert_eq!((ring.len(), ring.is_empty()), (0, true));
+    }
+
+    #[test]
+    fn bytes_are_bounded_for_each_stream_and_for_all() {
+        let mut ring = Ring::new(usize::MAX, 3 * (ENTRY + 1), 5 * (ENTRY + 1));
+        (1..=9).for_each(|position| keep(&mut ring, A, position));
+        assert_eq!(behind(&ring, A, 0), ["7", "8", "9"]);
+        (1..=9).for_each(|position| keep(&mut ring, B, position));
+        assert_eq!(behind(&ring, B, 0), ["8", "9"], "it loses its own, not those of another");
+        assert_eq!(behind(&ring, A, 0), ["7", "8", "9"]);
+        ring.keep(B, 10, &Bytes::from_static(&[b'x'; 1 << 10]));
+        assert!(behind(&ring, B, 0).is_empty(), "what is larger than all is not kept");
+        assert!(ring.len() <= 5 * (ENTRY + 1));
+        keep(&mut ring, B, 11);
+        assert_eq!(behind(&ring, B, 9), ["11"], "and the gap can be seen");
+    }
+}

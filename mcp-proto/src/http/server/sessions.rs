@@ -1,0 +1,334 @@
+//! Requests of the legacy revisions: sessions are opened, used and ended.
+//!
+//! 2025-03-26, 2025-06-18 and 2025-11-25 `basic/transports`; 2024-11-05 `basic/transports`, HTTP with SSE.
+
+use alloc::boxed::Box;
+use alloc::format;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+
+use super::super::Exchange;
+use super::super::media::Accepts;
+use super::conversation::Conversation;
+use super::exchange::Source;
+use super::headers::{LAST_EVENT, SESSION, single, version};
+use super::post::{Read, SSE_SESSION, said, sse_session};
+use super::session::{Session, SessionId};
+use super::status::{empty, not_allowed, refusal};
+use super::stream::{Kind, Stream, read_id};
+use super::{Admission, Caller, Scope, Server, find};
+use crate::endpoint::{Endpoint, Origin, Outlet};
+use crate::json::Params;
+use crate::method::Request;
+use crate::revision::{Era, Revision};
+use crate::types::{Initialize, meta};
+use crate::wire::{ErrorId, Message};
+
+/// Why a request does not get to a session.
+enum Stray {
+    /// It names none.
+    Nameless,
+    /// It names none that there is, or somebody else's.
+    Unknown,
+    /// It names a version that is not one of sessions.
+    Version,
+}
+
+impl Server {
+    /// The first message of a client: `initialize`, or nothing.
+    pub(super) fn open_session(
+        &mut self,
+        admission: &Admission,
+        body: &Bytes,
+        read: Read<'_>,
+        caller: Caller,
+    ) -> Exchange {
+        match &read {
+            Err(malformed) => return self.refuse(malformed, ErrorId::Null),
+            Ok(Message::Request { method, .. }) if **method == *Initialize::METHOD.as_bytes() => {}
+            Ok(_) => return self.invalid("Mcp-Session-Id is missing, and this is not initialize"),
+        }
+        let (session, scope) = match self.new_session(&caller) {
+            Ok(opened) => opened,
+            Err(why) => return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, why)),
+        };
+        let mut endpoint = Endpoint::sharing(self.hub.served.clone());
+        // It belongs to a stream that never opens: the answer is there at once.
+        let origin = Origin(self.hub.name_stream().0);
+        endpoint.core_mut().handle_message_from(origin, body, read, self.hub.clock);
+        let answer = endpoint.core_mut().poll_message().map(|transmit| transmit.message);
+        let Some(answer) = answer else { return self.invalid("not answered") };
+        let mut response = said(StatusCode::OK, answer, admission.accepts);
+        if endpoint.peer().is_some() && self.hub.sessions.enter(&session, scope) {
+            if let Ok(id) = HeaderValue::try_from(session.id.text()) {
+                response.headers_mut().insert(SESSION, id);
+            }
+            self.begin(Conversation::new(scope, endpoint, Some(Box::new(session))));
+        }
+        self.reply(response)
+    }
+
+    /// Makes room for one more session, and names it.
+    fn new_session(&mut self, caller: &Caller) -> Result<(Session, Scope), &'static str> {
+        let Some(seed) = caller.seed else { return Err("no session can be opened now") };
+        let options = self.hub.options.clone();
+        if let Some(principal) = &caller.principal
+            && self.hub.sessions.of_principal(principal) >= options.max_sessions_per_principal
+        {
+            return Err("too many sessions of this user");
+        }
+        if self.hub.sessions.len() >= options.max_sessions {
+            // Whoever is idle comes back with `initialize`; whoever works goes on.
+            let Some((_, idle)) = self.hub.sessions.next_idle() else {
+                return Err("too many sessions");
+            };
+            self.end(idle);
+            self.purge();
+        }
+        let session = Session::new(SessionId::new(seed), caller.principal.clone());
+        Ok((session, self.name_scope()))
+    }
+
+    fn begin(&mut self, conversation: Conversation) {
+        let scope = conversation.scope;
+        if let Some(conversation) = self.enter(conversation) {
+            conversation.is_touched = true;
+            self.touched.push(scope);
+        }
+        self.settle();
+    }
+
+    /// The session that a request names, if it may use it.
+    fn find_session(&mut self, head: &Parts, caller: &Caller) -> Result<Scope, Stray> {
+        let named = match single(&head.headers, &SESSION) {
+            Ok(Some(id)) => id,
+            Ok(None) => sse_session(head).ok_or(Stray::Nameless)?,
+            Err(_) => return Err(Stray::Nameless),
+        };
+        let id = SessionId::read(named).ok_or(Stray::Unknown)?;
+        let scope = self.hub.sessions.find(&id).ok_or(Stray::Unknown)?;
+        let conversation = find(&mut self.conversations, scope).ok_or(Stray::Unknown)?;
+        let session = conversation.session.as_ref().ok_or(Stray::Unknown)?;
+        if !session.belongs_to(&id, caller.principal.as_ref()) {
+            return Err(Stray::Unknown);
+        }
+        // What is missing is known from the session; R-VER: what is not served is refused.
+        match version(&head.headers) {
+            Ok(None) => Ok(scope),
+            Ok(Some(Ok(named)))
+                if named.era() == Era::Legacy
+                    && self.hub.served.config.revisions.contains(named) =>
+            {
+                Ok(scope)
+            }
+            _ => Err(Stray::Version),
+        }
+    }
+
+    fn turn_away(&mut self, stray: Stray) -> Exchange {
+        let (status, why) = match stray {
+            Stray::Nameless => (StatusCode::BAD_REQUEST, "Mcp-Session-Id is missing"),
+            Stray::Unknown => (StatusCode::NOT_FOUND, "there is no such session"),
+            Stray::Version => (StatusCode::BAD_REQUEST, "MCP-Protocol-Version is not served here"),
+        };
+        self.reply(refusal(status, why))
+    }
+
+    /// A message of a client whose session is open.
+    pub(super) fn post_to_session(
+        &mut self,
+        admission: &Admission,
+        head: &Parts,
+        body: &Bytes,
+        read: Read<'_>,
+        caller: &Caller,
+    ) -> Exchange {
+        let scope = match self.find_session(head, caller) {
+            Ok(scope) => scope,
+            Err(stray) => return self.turn_away(stray),
+        };
+        let name = self.hub.name_stream();
+        let limits = self.hub.served.config.limits;
+        let next = self.hub.exchanges.next();
+        let Some(conversation) = find(&mut self.conversations, scope) else {
+            return self.turn_away(Stray::Unknown);
+        };
+        if conversation.waiting_len() > limits.max_outbox_len
+            || conversation.endpoint.core().is_crowded()
+        {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return self.reply(refusal(status, "this session has too much to read"));
+        }
+        conversation.wake(&mut self.hub);
+        let everything =
+            conversation.streams.first().filter(|first| first.kind == Kind::Everything);
+        let origin = Origin(everything.map_or(name, |everything| everything.name).0);
+        let is_sse = everything.is_some();
+        let is_malformed = read.is_err();
+        let wants_progress = match &read {
+            Ok(Message::Request { params, .. }) => names_token(*params),
+            _ => false,
+        };
+        let now = self.hub.clock;
+        let core = conversation.endpoint.core_mut();
+        let opened = core.handle_message_from(origin, body, read, now);
+        conversation.is_touched = true;
+        self.touched.push(scope);
+        if is_sse {
+            // Everything goes out on the one stream.
+            self.settle();
+            let status = if is_malformed { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED };
+            return self.reply(empty(status));
+        }
+        if opened == 0 {
+            let answer = conversation.take_answer(origin, &mut self.hub);
+            self.settle();
+            let status = if is_malformed { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+            return self.reply(match answer {
+                Some(answer) => said(status, answer, admission.accepts),
+                None if is_malformed => empty(status),
+                None => empty(StatusCode::ACCEPTED),
+            });
+        }
+        let revision = conversation.endpoint.peer().map(|peer| peer.revision);
+        let mut stream = Stream::new(name, Kind::Answers(Era::Legacy), next, admission.accepts);
+        stream.waiting = opened;
+        self.hub.name(&mut stream, revision);
+        if !admission.accepts.stream {
+            conversation.endpoint.core_mut().set_outlet(origin, Outlet::Shut, now);
+        } else if wants_progress && stream.primes {
+            // A cut before the first report could not be mended otherwise.
+            stream.become_stream(&mut *self.hub.replay);
+        }
+        conversation.streams.push(stream);
+        let exchange = self.hub.exchanges.open(Source::Stream(scope, name), now);
+        self.hub.arm(exchange);
+        self.settle();
+        exchange
+    }
+
+    /// Opens a stream, or takes one up again.
+    pub(super) fn get(&mut self, admission: &Admission, head: &Parts, caller: Caller) -> Exchange {
+        let has_session = head.headers.contains_key(&SESSION) || sse_session(head).is_some();
+        let names_modern =
+            matches!(version(&head.headers), Ok(Some(Ok(known))) if known.era() == Era::Modern);
+        if !has_session && names_modern {
+            return self.reply(not_allowed("POST"));
+        }
+        if !has_session && self.hub.options.http_sse {
+            return self.open_sse(admission.accepts, head, &caller);
+        }
+        let scope = match self.find_session(head, &caller) {
+            Ok(scope) => scope,
+            Err(stray) => return self.turn_away(stray),
+        };
+        match single(&head.headers, &LAST_EVENT) {
+            Ok(None | Some(b"")) => self.open_stream(scope, admission.accepts),
+            Ok(Some(id)) => self.resume(scope, id),
+            Err(_) => self.invalid("Last-Event-ID occurs twice"),
+        }
+    }
+
+    fn open_stream(&mut self, scope: Scope, accepts: Accepts) -> Exchange {
+        let name = self.hub.name_stream();
+        let max_streams = self.hub.options.max_streams;
+        let Some(conversation) = find(&mut self.conversations, scope) else {
+            return self.turn_away(Stray::Unknown);
+        };
+        let is_sse =
+            conversation.streams.first().is_some_and(|first| first.kind == Kind::Everything);
+        if is_sse || conversation.standalone_streams() >= max_streams {
+            return self
+                .reply(refusal(StatusCode::CONFLICT, "enough streams of this session are open"));
+        }
+        let exchange = self.hub.exchanges.open(Source::Stream(scope, name), self.hub.clock);
+        let mut stream = Stream::new(name, Kind::Standalone, exchange, accepts);
+        let revision = conversation.endpoint.peer().map(|peer| peer.revision);
+        self.hub.name(&mut stream, revision);
+        conversation.wake(&mut self.hub);
+        conversation.open_standalone(stream, &mut self.hub);
+        // Its head can go out at once.
+        self.hub.signal(exchange);
+        exchange
+    }
+
+    fn resume(&mut self, scope: Scope, id: &[u8]) -> Exchange {
+        let next = self.hub.exchanges.next();
+        let Some(conversation) = find(&mut self.conversations, scope) else {
+            return self.turn_away(Stray::Unknown);
+        };
+        let Some((name, position)) = read_id(id) else {
+            return self.invalid("Last-Event-ID names no event");
+        };
+        let before = conversation.reader(name);
+        // Events of another session are not among these streams.
+        let is_whole = conversation
+            .find(name)
+            .filter(|stream| stream.can_resume() && stream.kind != Kind::Everything)
+            .is_some_and(|stream| stream.resume(position, next, &*self.hub.replay));
+        if !is_whole {
+            return self.invalid("what followed Last-Event-ID is not kept here");
+        }
+        conversation.wake(&mut self.hub);
+        conversation.is_touched = true;
+        self.touched.push(scope);
+        if let Some(before) = before {
+            // The connection is broken, and only its client knows so far.
+            self.hub.signal(before);
+        }
+        let exchange = self.hub.exchanges.open(Source::Stream(scope, name), self.hub.clock);
+        self.hub.signal(exchange);
+        self.settle();
+        exchange
+    }
+
+    /// HTTP+SSE: the stream is the session.
+    fn open_sse(&mut self, accepts: Accepts, head: &Parts, caller: &Caller) -> Exchange {
+        let (session, scope) = match self.new_session(caller) {
+            Ok(opened) => opened,
+            Err(why) => return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, why)),
+        };
+        if !self.hub.sessions.enter(&session, scope) {
+            return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, "try again"));
+        }
+        let name = self.hub.name_stream();
+        let exchange = self.hub.exchanges.open(Source::Stream(scope, name), self.hub.clock);
+        let mut stream = Stream::new(name, Kind::Everything, exchange, accepts);
+        let id = session.id.text();
+        stream.announce(&format!("{}?{SSE_SESSION}={id}", head.uri.path()));
+        let endpoint = Endpoint::sharing(self.hub.served.clone());
+        let mut conversation = Conversation::new(scope, endpoint, Some(Box::new(session)));
+        conversation.streams.push(stream);
+        self.begin(conversation);
+        self.hub.signal(exchange);
+        exchange
+    }
+
+    /// A client is done with its session.
+    pub(super) fn delete(&mut self, head: &Parts, caller: &Caller) -> Exchange {
+        match self.find_session(head, caller) {
+            Ok(scope) => {
+                self.end(scope);
+                self.purge();
+                self.reply(empty(StatusCode::NO_CONTENT))
+            }
+            Err(stray) => self.turn_away(stray),
+        }
+    }
+}
+
+impl super::hub::Hub {
+    /// Whether a stream can be taken up again, and whether an event may say so before there is a message.
+    fn name(&self, stream: &mut Stream, revision: Option<Revision>) {
+        stream.has_ids = self.options.resumption && stream.accepts.stream;
+        stream.primes = stream.has_ids && revision >= Some(Revision::V2025_11_25);
+    }
+}
+
+/// Whether a request asks for progress.
+fn names_token(params: Option<Params<'_>>) -> bool {
+    let meta = params.and_then(|params| params.get("_meta"));
+    meta.is_some_and(|meta| meta.get(meta::PROGRESS_TOKEN).is_some())
+}

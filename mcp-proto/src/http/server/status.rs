@@ -1,0 +1,167 @@
+//! Answers that are whole from the start, and which status an error has.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use super::super::media::{EVENT_STREAM, JSON};
+use crate::error::ErrorObject;
+use crate::revision::Era;
+use crate::wire::{ErrorId, write_error};
+
+/// The response to a request that no conversation hears of.
+pub(super) fn refusal(status: StatusCode, why: &'static str) -> Response<Bytes> {
+    let code = match status.is_server_error() {
+        true => ErrorObject::INTERNAL_ERROR,
+        false => ErrorObject::INVALID_REQUEST,
+    };
+    // It names no request: the body was not even read.
+    let error = ErrorObject::new(code, why);
+    let mut response = failure(status, ErrorId::Absent, &error);
+    let headers = response.headers_mut();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}
+
+/// The method is not served; these are.
+pub(super) fn not_allowed(allowed: &'static str) -> Response<Bytes> {
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "this method is not served here");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// An error as the whole response.
+pub(super) fn failure(status: StatusCode, id: ErrorId<'_>, error: &ErrorObject) -> Response<Bytes> {
+    let mut body = Vec::new();
+    write_error(&mut body, id, error);
+    whole(status, JSON, body.into())
+}
+
+/// A body of one piece.
+pub(super) fn whole(status: StatusCode, media: &'static str, body: Bytes) -> Response<Bytes> {
+    let mut response = empty(status);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    *response.body_mut() = body;
+    response
+}
+
+/// No body.
+pub(super) fn empty(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response
+}
+
+/// The head of a response that is one JSON text.
+pub(super) fn json_head(status: StatusCode) -> Response<()> {
+    whole(status, JSON, Bytes::new()).map(drop)
+}
+
+/// The head of a stream of events.
+pub(super) fn stream_head() -> Response<()> {
+    const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+    let mut response = Response::new(());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert(BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+/// The status of an answer that is the first thing said of its request. `at_once`: the engine gave it, before the
+/// application saw the request.
+///
+/// 2026-07-28 `basic/transports/streamable-http`; earlier revisions say an error of a request with 200.
+pub(super) fn status_of(answer: &[u8], era: Era, at_once: bool) -> StatusCode {
+    let Some(code) = error_code(answer) else { return StatusCode::OK };
+    match code {
+        _ if era == Era::Legacy => StatusCode::OK,
+        ErrorObject::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
+        ErrorObject::HEADER_MISMATCH
+        | ErrorObject::MISSING_CLIENT_CAPABILITY
+        | ErrorObject::UNSUPPORTED_VERSION => StatusCode::BAD_REQUEST,
+        ErrorObject::PARSE_ERROR | ErrorObject::INVALID_REQUEST | ErrorObject::INVALID_PARAMS
+            if at_once =>
+        {
+            StatusCode::BAD_REQUEST
+        }
+        _ => StatusCode::OK,
+    }
+}
+
+/// The code of an error that [`write_error`] wrote. Results may be long, so nothing behind the id is looked at.
+fn error_code(answer: &[u8]) -> Option<i64> {
+    let rest = answer.strip_prefix(b"{\"jsonrpc\":\"2.0\",")?;
+    let rest = match rest.strip_prefix(b"\"id\":") {
+        None => rest,
+        Some(id @ [b'"', text @ ..]) => {
+            let mut escaped = false;
+            let end = text.iter().position(|byte| {
+                let ends = *byte == b'"' && !escaped;
+                escaped = *byte == b'\\' && !escaped;
+                ends
+            })?;
+            id.get(end + 3..)?
+        }
+        Some(id) => id.get(memchr::memchr(b',', id)? + 1..)?,
+    };
+    let code = rest.strip_prefix(b"\"error\":{\"code\":")?;
+    let end = memchr::memchr(b',', code)?;
+    core::str::from_utf8(code.get(..end)?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::RequestId;
+
+    #[test]
+    fn the_code_is_found_behind_every_id() {
+        let error = ErrorObject::new(-32_601, "Method \"x\" not found");
+        let ids = [
+            RequestId::from(7),
+            RequestId::from(-7),
+            RequestId::from("a,\"b\\\",\"error\""),
+            RequestId::from("\\"),
+            RequestId::from(""),
+        ];
+        let known = ids.iter().map(ErrorId::Known);
+        for id in known.chain([ErrorId::Null, ErrorId::Absent]) {
+            let mut answer = Vec::new();
+            write_error(&mut answer, id, &error);
+            assert_eq!(error_code(&answer), Some(-32_601), "{id:?}");
+        }
+        let result = br#"{"jsonrpc":"2.0","id":1,"result":{"error":{"code":1,"message":""}}}"#;
+        assert_eq!(error_code(result), None);
+        assert_eq!(error_code(b"[]"), None);
+    }
+
+    #[test]
+    fn statuses_follow_the_errors_of_the_modern_era() {
+        let answer = |code| {
+            let mut answer = Vec::new();
+            write_error(&mut answer, ErrorId::Absent, &ErrorObject::new(code, "x"));
+            answer
+        };
+        for (code, at_once, later) in [
+            (-32_700, 400, 200),
+            (-32_600, 400, 200),
+            (-32_601, 404, 404),
+            (-32_602, 400, 200),
+            (-32_603, 200, 200),
+            (-32_020, 400, 400),
+            (-32_021, 400, 400),
+            (-32_022, 400, 400),
+            (-32_000, 200, 200),
+        ] {
+            let answer = answer(code);
+            assert_eq!(status_of(&answer, Era::Modern, true).as_u16(), at_once, "{code}");
+            assert_eq!(status_of(&answer, Era::Modern, false).as_u16(), later, "{code}");
+            assert_eq!(status_of(&answer, Era::Legacy, true), StatusCode::OK);
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! One response on its way: messages that wait to be taken, and in which form.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::mem;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::super::Exchange;
+use super::super::media::Accepts;
+use super::options::ServerOptions;
+use super::replay::{Replay, StreamName};
+use super::status::status_of;
+use crate::json::write_u64;
+use crate::revision::Era;
+use crate::wire::sse::{write_comment, write_event, write_retry};
+
+/// A log of messages with a cursor. What is behind the cursor was taken, and may be kept elsewhere for replay.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    pub(super) name: StreamName,
+    pub(super) kind: Kind,
+    /// Who reads it; nobody while its client is away.
+    pub(super) exchange: Option<Exchange>,
+    pub(super) form: Form,
+    pub(super) accepts: Accepts,
+    /// Events bear ids, so that it can be taken up again.
+    pub(super) has_ids: bool,
+    /// An event without data may say the first id: 2025-11-25.
+    pub(super) primes: bool,
+    /// Requests that have no answer yet.
+    pub(super) waiting: u64,
+    /// Nothing more will be said on it.
+    pub(super) is_over: bool,
+    /// The exchange that reads it ends early, and the stream goes on.
+    pub(super) is_parting: bool,
+    /// Its request was told that its reports must wait.
+    pub(super) is_held: bool,
+    /// Something was said since that was looked at.
+    pub(super) is_dirty: bool,
+    /// What goes out before the messages: the first id, a comment, the time to wait.
+    preface: Vec<u8>,
+    queue: VecDeque<Bytes>,
+    /// Bytes in `queue`.
+    len: usize,
+    /// The position of the last message that was ever said.
+    last: u64,
+    /// An id has left, so that a client can name it.
+    has_named: bool,
+    /// It is to be forgotten.
+    is_gone: bool,
+}
+
+/// What belongs on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The answers to a POST, and what belongs to its requests.
+    Answers(Era),
+    /// What belongs to no request: opened by GET.
+    Standalone,
+    /// Everything of a session: HTTP+SSE.
+    Everything,
+}
+
+/// How it is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// That depends on what is said first.
+    Undecided,
+    /// One JSON text.
+    Json(StatusCode),
+    /// Nothing: its request wants no answer.
+    Nothing,
+    Events,
+}
+
+/// What a reader may take of it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Some(Bytes),
+    /// Nothing yet.
+    Wait,
+    End,
+}
+
+/// Bytes that are given out at once, about.
+const CHUNK: usize = 64 << 10;
+
+impl Stream {
+    pub(super) fn new(name: StreamName, kind: Kind, exchange: Exchange, accepts: Accepts) -> Self {
+        Self {
+            name,
+            kind,
+            exchange: Some(exchange),
+            form: Form::Undecided,
+            accepts,
+            has_ids: false,
+            primes: false,
+            waiting: 0,
+            is_over: false,
+            is_parting: false,
+            is_held: false,
+            is_dirty: true,
+            preface: Vec::new(),
+            queue: VecDeque::new(),
+            len: 0,
+            last: 0,
+            has_named: false,
+            is_gone: false,
+        }
+    }
+
+    /// Nobody will read it again.
+    pub(super) fn leave(&mut self) {
+        self.is_gone = true;
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    /// Bytes of messages that wait.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether something but the answer can be said on it.
+    pub(super) fn takes_events(&self) -> bool {
+        self.accepts.stream && !self.is_over
+    }
+
+    /// Whether its client, once away, can come back.
+    pub(super) fn can_resume(&self) -> bool {
+        self.has_ids && self.form == Form::Events && self.has_named
+    }
+
+    /// Says a message.
+    pub(super) fn push(&mut self, message: Bytes, replay: &mut dyn Replay) {
+        self.is_dirty = true;
+        self.last += 1;
+        self.len += message.len();
+        if self.has_ids && self.form == Form::Events {
+            replay.keep(self.name, self.last, &message);
+        }
+        self.queue.push_back(message);
+    }
+
+    /// Decides how to say what there is, if that can be known.
+    pub(super) fn decide(&mut self, replay: &mut dyn Replay) {
+        if self.form != Form::Undecided {
+            return;
+        }
+        let Kind::Answers(era) = self.kind else { return self.become_stream(replay) };
+        match (self.queue.front(), self.is_over) {
+            (None, false) => {}
+            (None, true) => self.form = Form::Nothing,
+            (Some(answer), true) if self.accepts.json && self.queue.len() == 1 => {
+                self.form = Form::Json(status_of(answer, era, false));
+            }
+            (Some(_), _) if self.accepts.stream => self.become_stream(replay),
+            (Some(_), true) => {
+                self.join();
+                self.form = Form::Json(StatusCode::OK);
+            }
+            (Some(_), false) => {}
+        }
+    }
+
+    /// From here on it is a stream of events.
+    pub(super) fn become_stream(&mut self, replay: &mut dyn Replay) {
+        if self.form != Form::Undecided {
+            return;
+        }
+        self.form = Form::Events;
+        if self.has_ids {
+            let first = self.last - self.queue.len() as u64;
+            for (position, message) in (first + 1..).zip(&self.queue) {
+                replay.keep(self.name, position, message);
+            }
+            if self.primes {
+                let id = self.id(first);
+                write_event(&mut self.preface, Some(&id), b"");
+            }
+        }
+    }
+
+    /// Batches that were answered in parts, for a client that takes one text only.
+    fn join(&mut self) {
+        let mut joined = Vec::with_capacity(self.len);
+        for part in mem::take(&mut self.queue) {
+            let inner = part.strip_prefix(b"[").and_then(|part| part.strip_suffix(b"]"));
+            joined.push(if joined.is_empty() { b'[' } else { b',' });
+            joined.extend_from_slice(inner.unwrap_or(&part));
+        }
+        joined.push(b']');
+        self.len = joined.len();
+        self.queue.push_back(joined.into());
+    }
+
+    /// Says that it is alive, if nothing else does.
+    pub(super) fn keep_alive(&mut self) -> bool {
+        let is_silent =
+            self.form == Form::Events && self.preface.is_empty() && self.queue.is_empty();
+        if is_silent && !self.is_over {
+            write_comment(&mut self.preface);
+        }
+        is_silent
+    }
+
+    /// The first event of HTTP+SSE: where messages go.
+    pub(super) fn announce(&mut self, address: &str) {
+        self.form = Form::Events;
+        self.preface.extend_from_slice(b"event: endpoint\n");
+        write_event(&mut self.preface, None, address.as_bytes());
+    }
+
+    /// Ends the exchange that reads it, while the stream goes on; the client comes back after a while. Whether that
+    /// can be.
+    pub(super) fn part(&mut self, options: &ServerOptions, replay: &mut dyn Replay) -> bool {
+        if !self.primes || !self.accepts.stream || self.is_over || self.exchange.is_none() {
+            return false;
+        }
+        self.become_stream(replay);
+        if self.form != Form::Events {
+            return false;
+        }
+        write_retry(&mut self.preface, options.retry);
+        self.is_parting = true;
+        true
+    }
+
+    /// Whether a reader that asks now gets something.
+    pub(super) fn has_some(&self) -> bool {
+        match self.form {
+            Form::Undecided => false,
+            Form::Nothing | Form::Json(_) => true,
+            Form::Events => {
+                !self.preface.is_empty()
+                    || !self.queue.is_empty()
+                    || self.is_over
+                    || self.is_parting
+            }
+        }
+    }
+
+    /// What goes out next.
+    pub(super) fn take(&mut self) -> Taken {
+        match self.form {
+            Form::Undecided => Taken::Wait,
+            Form::Nothing => Taken::End,
+            Form::Json(_) => match self.queue.pop_front() {
+                Some(answer) => {
+                    self.len -= answer.len();
+                    Taken::Some(answer)
+                }
+                None => Taken::End,
+            },
+            Form::Events => self.take_events(),
+        }
+    }
+
+    fn take_events(&mut self) -> Taken {
+        let mut out = mem::take(&mut self.preface);
+        self.has_named |= self.primes && !out.is_empty();
+        while out.len() < CHUNK
+            && let Some(message) = self.queue.pop_front()
+        {
+            self.len -= message.len();
+            if self.has_ids {
+                let id = self.id(self.last - self.queue.len() as u64);
+                self.has_named = true;
+                write_event(&mut out, Some(&id), &message);
+            } else {
+                write_event(&mut out, None, &message);
+            }
+        }
+        if !out.is_empty() {
+            Taken::Some(out.into())
+        } else if self.is_over || self.is_parting {
+            Taken::End
+        } else {
+            Taken::Wait
+        }
+    }
+
+    /// Whether everything that was ever said has been taken.
+    pub(super) fn is_drained(&self) -> bool {
+        self.queue.is_empty() && self.preface.is_empty()
+    }
+
+    /// Takes it up again behind a position. Whether everything behind it is there.
+    pub(super) fn resume(
+        &mut self,
+        position: u64,
+        exchange: Exchange,
+        replay: &dyn Replay,
+    ) -> bool {
+        let first = self.last - self.queue.len() as u64;
+        if position > self.last {
+            return false;
+        }
+        if position != first {
+            let messages = replay.behind(self.name, position);
+            if messages.len() as u64 != self.last - position {
+                return false;
+            }
+            self.len = messages.iter().map(Bytes::len).sum();
+            self.queue = messages.into();
+        }
+        self.preface.clear();
+        self.exchange = Some(exchange);
+        self.is_parting = false;
+        self.is_dirty = true;
+        true
+    }
+
+    /// Takes what nobody has seen yet: another stream says it.
+    pub(super) fn take_unseen(&mut self) -> VecDeque<Bytes> {
+        self.len = 0;
+        mem::take(&mut self.queue)
+    }
+
+    fn id(&self, position: u64) -> Vec<u8> {
+        let mut id = Vec::with_capacity(24);
+        write_u64(&mut id, self.name.0);
+        id.push(b'-');
+        write_u64(&mut id, position);
+        id
+    }
+}
+
+/// Stream and position of an event.
+pub(super) fn read_id(id: &[u8]) -> Option<(StreamName, u64)> {
+    let (stream, position) = core::str::from_utf8(id).ok()?.split_once('-')?;
+    let number = |text: &str| {
+        // As it is written and in no other way.
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        is_plain.then(|| text.parse::<u64>().ok()).flatten()
+    };
+    Some((StreamName(number(stream)?), number(position)?))
+}
