@@ -2,9 +2,11 @@
 
 pub mod bad_input;
 pub mod http_hand;
+
 pub mod model;
 pub mod promises;
 pub mod simulation;
+pub mod web;
 
 use std::time::Duration;
 

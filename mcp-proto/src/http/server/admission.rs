@@ -35,6 +35,7 @@ impl Server {
     /// # Errors
     ///
     /// The response, if it may not come in. The body need not be read.
+    #[allow(clippy::result_large_err)] // a response goes out as it is
     pub fn handle_head(&self, head: &Parts) -> Result<Admission, Response<Bytes>> {
         let (headers, options) = (&head.headers, &self.hub.options);
         if let Err(denied) = options.access.check(&head.uri, headers) {
@@ -96,13 +97,14 @@ impl Server {
 }
 
 /// A page can send forms and plain text anywhere without asking, but not JSON.
+#[allow(clippy::result_large_err)]
 fn check_body(headers: &HeaderMap, max_len: usize) -> Result<(), Response<Bytes>> {
-    let unsupported = |why| Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+    let unsupported = |why| refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
     if !is_of(headers, JSON) {
-        return unsupported("the body is not application/json");
+        return Err(unsupported("the body is not application/json"));
     }
     if !is_plain(headers) {
-        return unsupported("a compressed body is not read");
+        return Err(unsupported("a compressed body is not read"));
     }
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     match length.map(str::parse::<u64>) {

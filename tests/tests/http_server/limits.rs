@@ -1,0 +1,120 @@
+//! Floods, and what each of them meets (RELIABILITY, section 3).
+
+use bytes::Bytes;
+use http::Method;
+use mcp_proto::http::{Body, ServerOptions};
+use mcp_proto::{CallToolResult, Revision, ServerConfig};
+use mcp_tests::secs;
+use mcp_tests::web::{Web, bare, call, in_session, initialize, modern_call, post};
+use serde_json::json;
+
+#[test]
+fn a_flood_of_header_fields_is_refused() {
+    let mut web = Web::new();
+    let mut request = modern_call(json!(1), "x");
+    for at in 0..20_000 {
+        // As many as the type takes; a hundred thousand it does not.
+        let name = http::HeaderName::try_from(format!("x-{at}")).unwrap();
+        request.headers_mut().insert(name, "1".parse().unwrap());
+    }
+    assert_eq!(web.ask(request).status(), 431);
+    let mut request = modern_call(json!(1), "x");
+    request.headers_mut().insert("x-big", "z".repeat(100_000).parse().unwrap());
+    assert_eq!(web.ask(request).status(), 431);
+    assert!(web.requests().is_empty());
+}
+
+#[test]
+fn a_body_is_refused_before_it_is_read() {
+    let mut config = ServerConfig::new("s", "1");
+    config.limits.max_message_len = 1000;
+    let web = Web::with(config, ServerOptions::default());
+    for (length, status) in [("1000", None), ("1001", Some(413)), ("99999999999", Some(413))] {
+        let headers = [("content-type", "application/json"), ("content-length", length)];
+        let (head, _) = bare(Method::POST, Bytes::new(), &headers).into_parts();
+        let admitted = web.server.handle_head(&head);
+        assert_eq!(admitted.as_ref().err().map(|refusal| refusal.status().as_u16()), status);
+        if let Ok(admission) = admitted {
+            assert_eq!((admission.max_body, admission.body_timeout), (1000, secs(30)));
+        }
+    }
+}
+
+#[test]
+fn requests_beyond_the_limit_are_refused_also_if_they_hang_up() {
+    let options = ServerOptions::default().max_exchanges(10);
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    let mut running = Vec::new();
+    for at in 0..10 {
+        let exchange = web.send(modern_call(json!(1), "slow")).unwrap();
+        running.push(web.request());
+        if at % 2 == 0 {
+            web.hang_up(exchange);
+        }
+    }
+    let refused = web.ask(modern_call(json!(1), "slow"));
+    assert_eq!((refused.status(), refused.header("retry-after").is_some()), (503, true));
+    let now = web.now;
+    let (scope, id) = running.swap_remove(0);
+    web.server.endpoint_mut(scope).unwrap().abandon(&id, now);
+    web.send(modern_call(json!(1), "slow")).unwrap();
+    assert_eq!(web.requests().len(), 1, "one has let go");
+}
+
+#[test]
+fn a_flood_of_sessions_costs_what_the_limit_allows() {
+    let options = ServerOptions::default().max_sessions(100);
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    for at in 0..10_000_u32 {
+        let (head, body) = post(&initialize(Revision::V2025_11_25), &[]).into_parts();
+        let admission = web.server.handle_head(&head).unwrap();
+        let mut seed = [0; 24];
+        seed[..4].copy_from_slice(&at.to_be_bytes());
+        seed[4..8].copy_from_slice(&at.to_be_bytes());
+        let caller = mcp_proto::http::Caller::default().seed(seed);
+        let request = http::Request::from_parts(head, body);
+        let exchange = web.server.handle_request(admission, request, caller, web.now);
+        assert_eq!(web.take(exchange).status(), 200);
+        web.listen();
+    }
+    assert_eq!((web.server.sessions(), web.server.exchanges()), (100, 0));
+    web.pass(secs(61));
+    assert_eq!((web.server.sessions(), web.server.poll_timeout()), (0, None), "nothing is left");
+}
+
+#[test]
+fn whoever_does_not_read_is_asked_to_come_back() {
+    let mut options = ServerOptions::default();
+    options.max_waiting_len = 10_000;
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    let exchange = web.send(modern_call(json!(1), "x")).unwrap();
+    let (scope, id) = web.request();
+    let now = web.now;
+    let long = CallToolResult::text("y".repeat(20_000));
+    web.server.endpoint_mut(scope).unwrap().respond(&id, &long, now).unwrap();
+    web.server.poll_ready();
+    assert_eq!(web.ask(modern_call(json!(1), "x")).status(), 503);
+    assert_eq!(web.take(exchange).end, Some(Body::End));
+    web.send(modern_call(json!(1), "x")).unwrap();
+}
+
+#[test]
+fn draining_takes_nothing_new_and_finishes_what_is_under_way() {
+    let mut web = Web::new();
+    let revision = Revision::V2025_11_25;
+    let session = web.open(revision);
+    let stream = web.send(mcp_tests::web::get(&session, revision, None)).unwrap();
+    let exchange = web.send(in_session(&call(json!(1), "x"), &session, revision)).unwrap();
+    let (scope, id) = web.request();
+    let now = web.now;
+    web.server.drain(now);
+    assert_eq!(web.take(stream).end, Some(Body::End));
+    assert_eq!(web.ask(modern_call(json!(1), "x")).status(), 503);
+    assert!(!web.server.is_closed());
+    web.server.endpoint_mut(scope).unwrap().respond(&id, &CallToolResult::text(""), now).unwrap();
+    assert_eq!(web.take(exchange).end, Some(Body::End));
+    assert!(web.server.is_closed());
+    web.server.close(now);
+    web.listen();
+    assert_eq!((web.server.sessions(), web.server.poll_timeout()), (0, None));
+}

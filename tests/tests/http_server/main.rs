@@ -1,0 +1,9 @@
+//! A server on HTTP, requirement by requirement. The numbers are those of the specification's map.
+
+mod access;
+mod http_sse;
+mod limits;
+mod modern;
+mod resumption;
+mod sessions;
+mod streams;

@@ -1,0 +1,392 @@
+//! 2026-07-28: one exchange, one conversation.
+
+use bytes::Bytes;
+use http::Request;
+use mcp_proto::http::{Body, ServerOptions};
+use mcp_proto::progress::Weight;
+use mcp_proto::{
+    CallToolResult, ErrorObject, Event, LogLevel, LogMessage, Progress, RawJson, SendError,
+    ServerConfig,
+};
+use mcp_tests::secs;
+use mcp_tests::web::{Answer, Web, modern, modern_call, modern_parts, post};
+use serde_json::{Value, json};
+
+fn done() -> CallToolResult {
+    CallToolResult::text("done")
+}
+
+#[test]
+fn a_call_without_reports_is_answered_with_one_object() {
+    // R-H26-17, R-H26-18
+    let mut web = Web::new();
+    let exchange = web.send(modern_call(json!("a"), "resize")).unwrap();
+    assert_eq!(web.take(exchange).status(), 0, "nothing is said yet");
+    let (scope, id) = web.request();
+    let now = web.now;
+    web.server.endpoint_mut(scope).unwrap().respond(&id, &done(), now).unwrap();
+    assert_eq!(web.server.poll_ready(), Some(exchange));
+    let answer = web.take(exchange);
+    assert_eq!((answer.status(), answer.header("content-type")), (200, Some("application/json")));
+    assert_eq!((answer.json()["id"].clone(), answer.end), (json!("a"), Some(Body::End)));
+    assert!(web.server.endpoint(scope).is_none(), "it has ended with its answer");
+    assert_eq!((web.server.exchanges(), web.server.requests_in_flight()), (0, 0));
+
+    let announced = json!({"jsonrpc": "2.0", "method": "notifications/something"});
+    let answer = web.ask(post(&announced, &[("mcp-protocol-version", "2026-07-28")]));
+    assert_eq!((answer.status(), answer.body.len()), (202, 0));
+    web.listen();
+    assert!(matches!(&web.events[..], [(_, Event::Notification { .. })]));
+}
+
+#[test]
+fn the_first_report_makes_it_a_stream_and_each_leaves_at_once() {
+    // R-H26-20, R-H26-22, R-H26-23
+    let mut web = Web::new();
+    let exchange = web.send(modern_call(json!(1), "resize")).unwrap();
+    let (scope, id) = web.request();
+    let now = web.now;
+    for step in 1..=3 {
+        let endpoint = web.server.endpoint_mut(scope).unwrap();
+        endpoint.report(&id, Progress::new(f64::from(step)), Weight::Ordinary, now).unwrap();
+        assert_eq!(web.server.poll_ready(), Some(exchange), "report {step} is ready");
+        let answer = web.take(exchange);
+        if step == 1 {
+            assert!(answer.is_stream());
+            assert_eq!(answer.header("x-accel-buffering"), Some("no"));
+        }
+        assert_eq!(answer.messages()[0]["params"]["progress"], f64::from(step));
+        assert!(answer.events()[0].id.is_empty(), "no ids: nothing is resumed");
+    }
+    web.server.endpoint_mut(scope).unwrap().respond(&id, &done(), now).unwrap();
+    let answer = web.take(exchange);
+    assert_eq!((answer.messages()[0]["id"].clone(), answer.end), (json!(1), Some(Body::End)));
+}
+
+#[test]
+fn hanging_up_cancels_and_nothing_follows() {
+    // R-CANC: 2026-07-28 basic/patterns/cancellation
+    let mut web = Web::new();
+    let exchange = web.send(modern_call(json!(1), "resize")).unwrap();
+    let (scope, id) = web.request();
+    web.hang_up(exchange);
+    assert!(matches!(&web.events[..], [(of, Event::Cancelled { .. })] if *of == scope));
+    assert_eq!(web.server.requests_in_flight(), 1, "its handler still runs");
+    let now = web.now;
+    let endpoint = web.server.endpoint_mut(scope).unwrap();
+    assert!(endpoint.is_cancelled(&id));
+    assert_eq!(endpoint.respond(&id, &done(), now), Err(SendError::Cancelled));
+    assert_eq!(web.server.poll_ready(), None);
+    assert!(web.server.endpoint(scope).is_none());
+}
+
+#[test]
+fn many_clients_may_use_one_id() {
+    let mut web = Web::new();
+    let exchanges: Vec<_> =
+        (0..8).map(|_| web.send(modern_call(json!(1), "resize")).unwrap()).collect();
+    let requests = web.requests();
+    let now = web.now;
+    for (at, (scope, id)) in requests.iter().enumerate().rev() {
+        let result = CallToolResult::text(format!("{at}"));
+        web.server.endpoint_mut(*scope).unwrap().respond(id, &result, now).unwrap();
+    }
+    for (at, exchange) in exchanges.into_iter().enumerate() {
+        let answer = web.take(exchange).json();
+        assert_eq!(answer["result"]["content"][0]["text"], at.to_string());
+    }
+}
+
+/// A request whose message and headers a test has changed.
+fn changed(
+    method: &str,
+    params: Value,
+    change: impl Fn(&mut Value, &mut Request<Bytes>),
+) -> Answer {
+    let schema = json!({"type": "object", "properties": {
+        "region": {"type": "string", "x-mcp-header": "Region"},
+        "shard": {"type": "integer", "x-mcp-header": "Shard"}}});
+    let schema = RawJson::parse(schema.to_string()).unwrap();
+    let options = ServerOptions::default().mirror("route", &schema).unwrap();
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    let (mut message, headers) = modern_parts(json!(7), method, params);
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut request = post(&message, &headers);
+    change(&mut message, &mut request);
+    *request.body_mut() = message.to_string().into();
+    let exchange = match web.send(request) {
+        Ok(exchange) => exchange,
+        Err(refusal) => return Answer::refused(*refusal),
+    };
+    let now = web.now;
+    for (scope, id) in web.requests() {
+        web.server.endpoint_mut(scope).unwrap().respond(&id, &done(), now).unwrap();
+    }
+    web.take(exchange)
+}
+
+fn set<'a>(name: &'static str, value: &'a str) -> impl Fn(&mut Value, &mut Request<Bytes>) + 'a {
+    move |_, request| {
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+}
+
+fn add<'a>(name: &'static str, value: &'a str) -> impl Fn(&mut Value, &mut Request<Bytes>) + 'a {
+    move |_, request| {
+        request.headers_mut().append(name, value.parse().unwrap());
+    }
+}
+
+fn remove(name: &'static str) -> impl Fn(&mut Value, &mut Request<Bytes>) {
+    move |_, request| {
+        request.headers_mut().remove(name);
+    }
+}
+
+fn route() -> Value {
+    json!({"name": "route", "arguments": {"region": "eu", "shard": 42}})
+}
+
+#[test]
+fn headers_say_what_the_body_says() {
+    // R-H26-12 to R-H26-15, R-META-04, R-META-05
+    let mismatch = (400, Some(-32020));
+    let list = |change: &dyn Fn(&mut Value, &mut Request<Bytes>)| {
+        let answer = changed("tools/list", json!({}), change);
+        assert_eq!(answer.json()["id"], 7, "the id comes back");
+        (answer.status(), answer.code())
+    };
+    assert_eq!(list(&|_, _| {}), (200, None));
+    assert_eq!(list(&remove("mcp-protocol-version")), mismatch);
+    assert_eq!(list(&set("mcp-protocol-version", "2025-11-25")), mismatch);
+    assert_eq!(list(&set("mcp-protocol-version", "")), mismatch);
+    assert_eq!(list(&add("mcp-protocol-version", "2026-07-28")), mismatch);
+    assert_eq!(list(&remove("mcp-method")), mismatch);
+    assert_eq!(list(&set("mcp-method", "tools/call")), mismatch);
+    assert_eq!(list(&set("mcp-method", "TOOLS/LIST")), mismatch);
+    assert_eq!(list(&set("mcp-method", "  tools/list ")), (200, None));
+    assert_eq!(list(&add("mcp-method", "tools/call")), mismatch);
+    let meta = "io.modelcontextprotocol/protocolVersion";
+    let named = |version: &'static str| {
+        move |message: &mut Value, _: &mut Request<Bytes>| {
+            message["params"]["_meta"][meta] = version.into();
+        }
+    };
+    assert_eq!(list(&named("v999.0.0")), mismatch, "compared before it is judged");
+    let both = |message: &mut Value, request: &mut Request<Bytes>| {
+        named("v999.0.0")(message, request);
+        set("mcp-protocol-version", "v999.0.0")(message, request);
+    };
+    assert_eq!(list(&both), (400, Some(-32022)));
+    let invalid = (400, Some(-32602));
+    assert_eq!(list(&|message, _| message["params"] = json!({})), invalid);
+    assert_eq!(
+        list(&|message, _| {
+            let meta = message["params"]["_meta"].as_object_mut().unwrap();
+            meta.remove("io.modelcontextprotocol/clientCapabilities");
+        }),
+        invalid
+    );
+}
+
+#[test]
+fn names_are_compared_decoded() {
+    // R-H26-09, R-H26-11, R-H26-12
+    let mismatch = (400, Some(-32020));
+    let call = |change: &dyn Fn(&mut Value, &mut Request<Bytes>)| {
+        let answer = changed("tools/call", json!({"name": "écho"}), change);
+        (answer.status(), answer.code())
+    };
+    assert_eq!(call(&set("mcp-name", "=?base64?w6ljaG8=?=")), (200, None));
+    assert_eq!(call(&set("mcp-name", " =?base64?w6ljaG8=?=  ")), (200, None));
+    for wrong in ["echo", "=?base64?w6ljaG8?=", "=?base64?w6lja!8=?=", "=?BASE64?w6ljaG8=?=", ""] {
+        assert_eq!(call(&set("mcp-name", wrong)), mismatch, "{wrong}");
+    }
+    assert_eq!(call(&remove("mcp-name")), mismatch);
+    for (method, params, name) in [
+        ("prompts/get", json!({"name": "p"}), "p"),
+        ("resources/read", json!({"uri": "file:///a"}), "file:///a"),
+        ("tasks/get", json!({"taskId": "t"}), "t"),
+    ] {
+        let right = changed(method, params.clone(), set("mcp-name", name));
+        assert_eq!(right.status(), 200, "{method}");
+        assert_eq!(changed(method, params.clone(), set("mcp-name", "x")).code(), Some(-32020));
+        assert_eq!(changed(method, params, remove("mcp-name")).code(), Some(-32020));
+    }
+}
+
+#[test]
+fn arguments_are_compared_with_their_headers() {
+    // R-XHDR-12 to R-XHDR-16
+    let status = |params: Value, headers: &[(&'static str, &str)]| {
+        let answer = changed("tools/call", params, |_, request| {
+            for (name, value) in headers {
+                request.headers_mut().append(*name, value.parse().unwrap());
+            }
+        });
+        if answer.status() != 200 {
+            assert_eq!((answer.status(), answer.code()), (400, Some(-32020)));
+        }
+        answer.status()
+    };
+    let (region, shard) = ("mcp-param-region", "mcp-param-shard");
+    assert_eq!(status(route(), &[(region, "eu"), (shard, "42")]), 200);
+    assert_eq!(status(route(), &[(region, "eu"), (shard, "42.0")]), 200);
+    assert_eq!(status(route(), &[(region, "=?base64?ZXU=?="), (shard, "42")]), 200);
+    assert_eq!(status(route(), &[(region, "eu"), (shard, "42"), ("mcp-param-other", "x")]), 200);
+    assert_eq!(status(route(), &[(region, "us"), (shard, "42")]), 400);
+    assert_eq!(status(route(), &[(region, "eu")]), 400);
+    assert_eq!(status(route(), &[(region, "eu"), (shard, "43")]), 400);
+    assert_eq!(status(route(), &[(region, "eu"), (region, "eu"), (shard, "42")]), 400);
+    assert_eq!(status(route(), &[(region, "=?base64?ZXU?="), (shard, "42")]), 400);
+    let without = json!({"name": "route", "arguments": {"region": null}});
+    assert_eq!(status(without.clone(), &[]), 200);
+    assert_eq!(status(without, &[(region, "eu")]), 400);
+    assert_eq!(status(json!({"name": "route"}), &[]), 200);
+    let other = json!({"name": "other", "arguments": {"region": "eu"}});
+    assert_eq!(status(other, &[]), 200, "of other tools nothing is known");
+}
+
+#[test]
+fn what_is_no_request_is_refused_with_a_status() {
+    // R-H26-04, and the table of 2026-07-28 basic/transports/streamable-http
+    let mut web = Web::new();
+    let version = [("mcp-protocol-version", "2026-07-28"), ("content-type", "application/json")];
+    let mut status = |body: &str| {
+        let mut request = post(&json!({}), &version);
+        *request.body_mut() = body.to_owned().into();
+        let answer = web.ask(request);
+        assert_eq!(answer.json().get("id"), None, "{body}");
+        (answer.status(), answer.code())
+    };
+    assert_eq!(status("not json"), (400, Some(-32700)));
+    assert_eq!(status(""), (400, Some(-32700)));
+    assert_eq!(status("[]"), (400, Some(-32600)));
+    assert_eq!(status(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), (400, Some(-32600)));
+    assert_eq!(status(r#"{"jsonrpc":"2.0","id":null,"method":"x"}"#), (400, Some(-32600)));
+    let announced = json!({"jsonrpc": "2.0", "method": "notifications/x"});
+    assert_eq!(web.ask(post(&announced, &[])).status(), 400, "neither a session nor a version");
+    assert!(web.events.is_empty());
+}
+
+#[test]
+fn errors_of_the_application_have_the_status_of_the_page() {
+    // R-H26-16 and -32021
+    for (code, status) in [(-32601, 404), (-32021, 400), (-32602, 200), (-32603, 200), (7, 200)] {
+        let mut web = Web::new();
+        let exchange = web.send(modern(json!(1), "some/thing", json!({}))).unwrap();
+        let (scope, id) = web.request();
+        let now = web.now;
+        let error = ErrorObject::new(code, "no");
+        web.server.endpoint_mut(scope).unwrap().fail(&id, &error, now).unwrap();
+        let answer = web.take(exchange);
+        assert_eq!((answer.status(), answer.code()), (status, Some(code)));
+    }
+    let mut web = Web::new();
+    for method in ["ping", "initialize", "logging/setLevel", "resources/subscribe"] {
+        let answer = web.ask(modern(json!(1), method, json!({})));
+        assert_eq!((answer.status(), answer.code()), (404, Some(-32601)), "{method}");
+    }
+}
+
+#[test]
+fn silence_becomes_a_stream_that_says_it_is_alive() {
+    // R-H26-24
+    let options = ServerOptions::default().keep_alive(secs(15));
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    let exchange = web.send(modern_call(json!(1), "slow")).unwrap();
+    let (scope, id) = web.request();
+    assert_eq!(web.take(exchange).status(), 0);
+    web.pass(secs(14));
+    assert_eq!(web.server.poll_ready(), None);
+    web.pass(secs(1));
+    assert_eq!(web.server.poll_ready(), Some(exchange));
+    let answer = web.take(exchange);
+    assert_eq!((answer.is_stream(), &answer.body[..]), (true, &b":\n\n"[..]));
+    web.pass(secs(20));
+    assert_eq!(web.take(exchange).body, b":\n\n");
+    let now = web.now;
+    web.server.endpoint_mut(scope).unwrap().respond(&id, &done(), now).unwrap();
+    assert_eq!(web.take(exchange).messages()[0]["id"], 1);
+}
+
+#[test]
+fn a_subscription_stays_open_until_either_side_ends_it() {
+    // R-SUB-01, R-SUB-08, R-SUB-13
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Acknowledged {}
+    impl mcp_proto::Notification for Acknowledged {
+        const METHOD: &'static str = "notifications/subscriptions/acknowledged";
+        type Sender = mcp_proto::role::Server;
+    }
+    let mut web = Web::new();
+    for ends_itself in [true, false] {
+        let exchange = web.send(modern(json!(1), "subscriptions/listen", json!({}))).unwrap();
+        let (scope, id) = web.request();
+        let endpoint = web.server.endpoint_mut(scope).unwrap();
+        endpoint.notify_for(&id, &Acknowledged {}).unwrap();
+        let answer = web.take(exchange);
+        assert!(answer.is_stream());
+        assert_eq!(answer.messages()[0]["method"], "notifications/subscriptions/acknowledged");
+        web.pass(secs(100));
+        assert!(web.take(exchange).body.starts_with(b":"), "and it is kept alive");
+        let now = web.now;
+        if ends_itself {
+            web.server.endpoint_mut(scope).unwrap().respond(&id, &json!({}), now).unwrap();
+            let answer = web.take(exchange);
+            assert_eq!(answer.messages()[0]["result"]["resultType"], "complete");
+            assert_eq!(answer.end, Some(Body::End));
+        } else {
+            web.hang_up(exchange);
+            assert!(matches!(web.events.pop(), Some((_, Event::Cancelled { .. }))));
+            let endpoint = web.server.endpoint_mut(scope).unwrap();
+            assert_eq!(endpoint.notify_for(&id, &Acknowledged {}), Err(SendError::Cancelled));
+            endpoint.abandon(&id, now);
+        }
+        web.listen();
+        assert_eq!((web.server.exchanges(), web.server.requests_in_flight()), (0, 0));
+    }
+}
+
+#[test]
+fn where_only_json_is_taken_the_author_is_told_once_that_reports_have_no_way() {
+    let mut web = Web::new();
+    let mut request = modern_call(json!(1), "resize");
+    request.headers_mut().insert("accept", "application/json".parse().unwrap());
+    let exchange = web.send(request).unwrap();
+    let (scope, id) = web.request();
+    let now = web.now;
+    let endpoint = web.server.endpoint_mut(scope).unwrap();
+    assert!(!endpoint.is_progress_wanted(&id));
+    for step in 1..=3 {
+        endpoint.report(&id, Progress::new(f64::from(step)), Weight::Ordinary, now).unwrap();
+    }
+    let log = endpoint.log(Some(&id), &LogMessage::text(LogLevel::Error, "x"));
+    assert_eq!(log, Err(SendError::Undeliverable));
+    endpoint.respond(&id, &done(), now).unwrap();
+    web.listen();
+    assert!(matches!(&web.events[..], [(_, Event::Undelivered { .. })]), "{:?}", web.events);
+    let answer = web.take(exchange);
+    assert_eq!((answer.json()["id"].clone(), answer.end), (json!(1), Some(Body::End)));
+}
+
+#[test]
+fn where_only_streams_are_taken_every_answer_is_one() {
+    let mut web = Web::new();
+    let mut discover = modern(json!(1), "server/discover", json!({}));
+    discover.headers_mut().insert("accept", "text/event-stream".parse().unwrap());
+    let answer = web.ask(discover);
+    assert_eq!((answer.is_stream(), answer.messages().len()), (true, 1));
+    let mut call = modern_call(json!(1), "resize");
+    call.headers_mut().insert("accept", "text/event-stream".parse().unwrap());
+    let exchange = web.send(call).unwrap();
+    let (scope, id) = web.request();
+    let now = web.now;
+    web.server.endpoint_mut(scope).unwrap().respond(&id, &done(), now).unwrap();
+    let answer = web.take(exchange);
+    assert_eq!((answer.is_stream(), answer.messages().len()), (true, 1));
+    assert_eq!(
+        web.server.handle_head(&http::Request::new(()).into_parts().0).unwrap_err().status(),
+        403
+    );
+}

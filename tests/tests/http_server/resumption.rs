@@ -1,0 +1,229 @@
+//! Streams that are taken up again (R-RESU-01 to R-RESU-07, R-HTTP-18, R-HTTP-19; SEP-1699).
+
+use mcp_proto::http::{Body, Exchange, Ring, Scope, Server, ServerOptions};
+use mcp_proto::progress::{Pacing, Weight};
+use mcp_proto::{CallToolResult, Event, Progress, RequestId, Revision, ServerConfig};
+use mcp_tests::secs;
+use mcp_tests::web::{StreamEvent, Web, call, get, in_session};
+use serde_json::json;
+
+const REVISIONS: [Revision; 3] =
+    [Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
+
+/// A call that runs in a session.
+struct Running {
+    web: Web,
+    revision: Revision,
+    session: String,
+    exchange: Exchange,
+    scope: Scope,
+    id: RequestId,
+    last: u32,
+}
+
+impl Running {
+    fn new(revision: Revision) -> Self {
+        let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
+        let mut web = Web::with(config, ServerOptions::default());
+        let session = web.open(revision);
+        let exchange = web.send(in_session(&call(json!(1), "work"), &session, revision)).unwrap();
+        let (scope, id) = web.request();
+        Self { web, revision, session, exchange, scope, id, last: 0 }
+    }
+
+    fn report(&mut self) {
+        self.last += 1;
+        let now = self.web.now;
+        let endpoint = self.web.server.endpoint_mut(self.scope).unwrap();
+        let progress = Progress::new(f64::from(self.last));
+        endpoint.report(&self.id, progress, Weight::Ordinary, now).unwrap();
+        self.web.server.poll_timeout();
+    }
+
+    fn respond(&mut self) {
+        let now = self.web.now;
+        let endpoint = self.web.server.endpoint_mut(self.scope).unwrap();
+        endpoint.respond(&self.id, &CallToolResult::text("done"), now).unwrap();
+    }
+
+    fn resume(&mut self, last_event: &str) -> u16 {
+        match self.web.send(get(&self.session, self.revision, Some(last_event))) {
+            Ok(exchange) => {
+                self.exchange = exchange;
+                self.web.server.poll_head(exchange).map_or(0, |head| head.status().as_u16())
+            }
+            Err(refusal) => refusal.status().as_u16(),
+        }
+    }
+
+    fn take(&mut self) -> Vec<StreamEvent> {
+        self.web.take(self.exchange).events()
+    }
+}
+
+/// What the messages among events say: the values of reports, and 0 for the answer.
+fn values(events: &[StreamEvent]) -> Vec<u32> {
+    let messages = events.iter().filter(|event| !event.data.is_empty());
+    let value = |event: &StreamEvent| {
+        let message: serde_json::Value = serde_json::from_str(&event.data).unwrap();
+        message["params"]["progress"].as_f64().map_or(0, |value| value as u32)
+    };
+    messages.map(value).collect()
+}
+
+#[test]
+fn what_was_lost_with_the_connection_is_said_again_in_order_and_once() {
+    for revision in REVISIONS {
+        let mut running = Running::new(revision);
+        running.report();
+        running.report();
+        let events = running.take();
+        assert_eq!(values(&events), [1, 2]);
+        let first = events.iter().find(|event| !event.data.is_empty()).unwrap().id.clone();
+        running.report();
+        let exchange = running.exchange;
+        running.web.hang_up(exchange);
+        assert!(running.web.events.is_empty(), "it is not cancelled");
+        running.report();
+        assert_eq!(running.resume(&first), 200);
+        assert_eq!(values(&running.take()), [2, 3, 4], "what was taken may be lost, too");
+        running.report();
+        running.respond();
+        let answer = running.web.take(running.exchange);
+        assert_eq!((values(&answer.events()), &answer.end), (vec![5, 0], &Some(Body::End)));
+        // The end may be lost as well.
+        assert_eq!(running.resume(&answer.events()[0].id), 200);
+        let answer = running.web.take(running.exchange);
+        assert_eq!((values(&answer.events()), &answer.end), (vec![0], &Some(Body::End)));
+        assert_eq!(running.web.server.exchanges(), 0);
+    }
+}
+
+#[test]
+fn a_stream_that_is_complete_is_kept_for_a_while() {
+    let mut running = Running::new(Revision::V2025_11_25);
+    let first = running.take()[0].id.clone();
+    let exchange = running.exchange;
+    running.web.hang_up(exchange);
+    running.report();
+    running.respond();
+    running.web.pass(secs(59));
+    assert_eq!(running.resume(&first), 200, "from the first id, which bore no message");
+    assert_eq!(values(&running.take()), [1, 0]);
+    running.web.pass(secs(2));
+    assert_eq!(running.resume(&first), 400);
+}
+
+#[test]
+fn events_of_others_are_not_given_out() {
+    // R-RESU-05, T33
+    let mut running = Running::new(Revision::V2025_11_25);
+    running.report();
+    let id = running.take().pop().unwrap().id;
+    let other = running.web.open(Revision::V2025_11_25);
+    let mine = std::mem::replace(&mut running.session, other);
+    assert_eq!(running.resume(&id), 400, "of another session");
+    running.session = mine;
+    let (stream, _) = id.split_once('-').unwrap();
+    for forged in ["forged-999", "1", "-", "0-0", "1-", "-1", "+1-1", "99-0"] {
+        assert_eq!(running.resume(forged), 400, "{forged}");
+    }
+    for position in ["2", "99", "18446744073709551615", "18446744073709551616"] {
+        assert_eq!(running.resume(&format!("{stream}-{position}")), 400, "{position}");
+    }
+    assert_eq!(running.resume(&id), 200);
+}
+
+#[test]
+fn a_gap_is_refused_and_never_silently_short() {
+    let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
+    let ring = Box::new(Ring::new(4, 1 << 20, 1 << 20));
+    let mut running = Running::new(Revision::V2025_11_25);
+    running.web.server = Server::with_replay(config, ServerOptions::default(), ring);
+    let revision = running.revision;
+    running.session = running.web.open(revision);
+    let request = in_session(&call(json!(1), "work"), &running.session, revision);
+    running.exchange = running.web.send(request).unwrap();
+    (running.scope, running.id) = running.web.request();
+    let mut ids = vec![running.take()[0].id.clone()];
+    for _ in 0..10 {
+        running.report();
+        ids.push(running.take().pop().unwrap().id);
+    }
+    for (at, id) in ids.iter().enumerate() {
+        let status = if at < 6 { 400 } else { 200 };
+        assert_eq!(running.resume(id), status, "{at}");
+    }
+    assert_eq!(running.resume(&ids[6]), 200);
+    assert_eq!(values(&running.take()), [7, 8, 9, 10]);
+}
+
+#[test]
+fn whoever_takes_a_stream_up_again_takes_it_over() {
+    let mut running = Running::new(Revision::V2025_11_25);
+    running.report();
+    let before = running.exchange;
+    let id = running.take().pop().unwrap().id;
+    assert_eq!(running.resume(&id), 200);
+    assert_eq!(running.web.take(before).end, Some(Body::End), "the broken connection ends");
+    running.report();
+    assert_eq!(values(&running.take()), [2], "and each message is on one stream (R-HTTP-26)");
+}
+
+#[test]
+fn without_ids_what_follows_is_lost_and_the_author_is_told_once() {
+    let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
+    let mut options = ServerOptions::default();
+    options.resumption = false;
+    let mut web = Web::with(config, options);
+    let revision = Revision::V2025_11_25;
+    let session = web.open(revision);
+    let exchange = web.send(in_session(&call(json!(1), "work"), &session, revision)).unwrap();
+    let (scope, id) = web.request();
+    web.hang_up(exchange);
+    let now = web.now;
+    for step in 1..=3 {
+        let endpoint = web.server.endpoint_mut(scope).unwrap();
+        endpoint.report(&id, Progress::new(f64::from(step)), Weight::Ordinary, now).unwrap();
+    }
+    web.server.endpoint_mut(scope).unwrap().respond(&id, &CallToolResult::text(""), now).unwrap();
+    web.listen();
+    assert!(matches!(&web.events[..], [(_, Event::Undelivered { .. })]), "{:?}", web.events);
+    assert_eq!((web.server.exchanges(), web.server.poll_ready()), (0, None));
+}
+
+#[test]
+fn a_stream_may_end_early_and_its_client_polls() {
+    // SEP-1699, R-HTTP-18, R-HTTP-19: 2025-11-25 only
+    let mut running = Running::new(Revision::V2025_11_25);
+    let now = running.web.now;
+    assert!(running.web.server.close_stream(running.scope, &running.id, now));
+    let answer = running.web.take(running.exchange);
+    assert_eq!(answer.end, Some(Body::End));
+    let text = String::from_utf8(answer.body.clone()).unwrap();
+    assert!(text.contains("retry: 1000\n"), "{text}");
+    let first = answer.events()[0].clone();
+    assert_eq!(first.data, "", "the first event bears an id and no data");
+    assert!(!running.web.server.close_stream(running.scope, &running.id, now), "it is closed");
+    running.report();
+    running.respond();
+    assert_eq!(running.resume(&first.id), 200);
+    assert_eq!(values(&running.take()), [1, 0]);
+    let mut older = Running::new(Revision::V2025_06_18);
+    let now = older.web.now;
+    assert!(!older.web.server.close_stream(older.scope, &older.id, now));
+}
+
+#[test]
+fn while_a_client_is_away_its_reports_merge_above_the_bound() {
+    let mut running = Running::new(Revision::V2025_11_25);
+    let first = running.take()[0].id.clone();
+    let exchange = running.exchange;
+    running.web.hang_up(exchange);
+    for _ in 0..5000 {
+        running.report();
+    }
+    let endpoint = running.web.server.endpoint(running.scope).unwrap();
+    assert!(endpoint.merged_reports(&running.id) > 4000);
+    assert_eq!(running.resume(&first), 400, "the ring has lost the first ones, and says so");
+}

@@ -1,0 +1,270 @@
+//! Sessions of 2025-03-26 to 2025-11-25 (R-SESS-01 to R-SESS-08, R-HTTP).
+
+use bytes::Bytes;
+use http::Method;
+use mcp_proto::http::{Body, ServerOptions};
+use mcp_proto::{CallOptions, CallToolResult, Event, Revision, ServerConfig};
+use mcp_tests::secs;
+use mcp_tests::web::{Web, bare, call, get, in_session, initialize, post};
+use serde_json::{Value, json};
+
+const REVISIONS: [Revision; 3] =
+    [Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
+
+fn ping() -> Value {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+}
+
+fn delete(session: &str) -> http::Request<Bytes> {
+    bare(Method::DELETE, Bytes::new(), &[("mcp-session-id", session)])
+}
+
+#[test]
+fn a_session_lives_from_initialize_to_delete() {
+    for revision in REVISIONS {
+        let mut web = Web::new();
+        let session = web.open(revision);
+        assert!(session.bytes().all(|byte| (0x21..=0x7E).contains(&byte)), "R-SESS-01");
+        let answer = web.ask(in_session(&ping(), &session, revision));
+        assert_eq!((answer.status(), answer.json()["result"].clone()), (200, json!({})));
+        assert_eq!(answer.header("mcp-session-id"), None, "said once");
+        assert_eq!(web.ask(delete(&session)).status(), 204, "R-SESS-07");
+        web.listen();
+        assert!(matches!(&web.events[..], [(_, Event::Closed(_))]));
+        // R-SESS-05
+        for request in [
+            in_session(&ping(), &session, revision),
+            get(&session, revision, None),
+            delete(&session),
+        ] {
+            assert_eq!(web.ask(request).status(), 404);
+        }
+        assert_eq!((web.server.sessions(), web.server.exchanges()), (0, 0));
+    }
+}
+
+#[test]
+fn without_an_id_there_is_no_session() {
+    let mut web = Web::new();
+    let session = web.open(Revision::V2025_11_25);
+    assert_eq!(web.ask(post(&ping(), &[])).status(), 400, "R-SESS-04");
+    assert_eq!(web.ask(post(&json!([initialize(Revision::V2025_11_25)]), &[])).status(), 400);
+    let stream = [("accept", "text/event-stream")];
+    assert_eq!(web.ask(bare(Method::GET, Bytes::new(), &stream)).status(), 400);
+    let mut guess = session.clone();
+    guess.replace_range(47.., if session.ends_with('0') { "1" } else { "0" });
+    for id in [&guess, "unknown", "", &"x".repeat(5000)] {
+        assert_eq!(web.ask(post(&ping(), &[("mcp-session-id", id)])).status(), 404, "{id}");
+    }
+    let twice = [("mcp-session-id", &*session), ("mcp-session-id", &*session)];
+    assert_eq!(web.ask(post(&ping(), &twice)).status(), 400);
+    assert_eq!(web.server.sessions(), 1);
+    // Entropy failed: no session rather than one that can be guessed.
+    let (head, body) = post(&initialize(Revision::V2025_11_25), &[]).into_parts();
+    let admission = web.server.handle_head(&head).unwrap();
+    let request = http::Request::from_parts(head, body);
+    let exchange = web.server.handle_request(admission, request, Default::default(), web.now);
+    assert_eq!(web.take(exchange).status(), 503);
+}
+
+#[test]
+fn a_session_is_served_to_who_opened_it() {
+    // R-SESS-10: the id is no proof.
+    let mut web = Web::new();
+    let exchange =
+        web.send_as(Some("alice"), post(&initialize(Revision::V2025_11_25), &[])).unwrap();
+    let session = web.take(exchange).header("mcp-session-id").unwrap().to_owned();
+    for (who, status) in [(Some("alice"), 200), (Some("bob"), 404), (None, 404)] {
+        let request = in_session(&ping(), &session, Revision::V2025_11_25);
+        let exchange = web.send_as(who, request).unwrap();
+        assert_eq!(web.take(exchange).status(), status, "{who:?}");
+    }
+}
+
+#[test]
+fn the_version_header_is_one_of_those_that_are_served() {
+    // PROTOCOL 5.3.5: missing is known from the session, invalid is 400.
+    let mut web = Web::new();
+    let session = web.open(Revision::V2025_06_18);
+    for (version, status) in [
+        (None, 200),
+        (Some("2025-06-18"), 200),
+        (Some("2025-03-26"), 200),
+        (Some("banana"), 400),
+        (Some(""), 400),
+        (Some("2026-07-28"), 400),
+    ] {
+        let mut headers = vec![("mcp-session-id", &*session)];
+        headers.extend(version.map(|version| ("mcp-protocol-version", version)));
+        assert_eq!(web.ask(post(&ping(), &headers)).status(), status, "{version:?}");
+    }
+}
+
+#[test]
+fn what_wants_no_answer_gets_none() {
+    // R-HTTP-08, R-HTTP-09
+    for revision in REVISIONS {
+        let mut web = Web::new();
+        let session = web.open(revision);
+        let mut status = |message: Value| {
+            let answer = web.ask(in_session(&message, &session, revision));
+            (answer.status(), answer.body.is_empty())
+        };
+        assert_eq!(status(json!({"jsonrpc": "2.0", "method": "notifications/x"})), (202, true));
+        assert_eq!(status(json!({"jsonrpc": "2.0", "id": 9, "result": {}})), (202, true));
+        assert_eq!(status(json!({"jsonrpc": "2.0", "id": "x", "error": {"code": 1}})), (400, true));
+        assert_eq!(status(json!({"jsonrpc": "2.0", "id": null, "method": "ping"})), (400, false));
+        let batch = json!([ping(), {"jsonrpc": "2.0", "method": "notifications/x"}]);
+        let expected = if revision == Revision::V2025_03_26 { 200 } else { 400 };
+        assert_eq!(status(batch).0, expected);
+        let mut two = in_session(&ping(), &session, revision);
+        *two.body_mut() = format!("{}\n{}", ping(), ping()).into();
+        assert_eq!(web.ask(two).status(), 400, "one message, not two");
+    }
+}
+
+#[test]
+fn a_batch_is_answered_together() {
+    let mut web = Web::new();
+    let session = web.open(Revision::V2025_03_26);
+    let batch = json!([call(json!(1), "a"), call(json!(2), "b"), ping()]);
+    let mut batch = batch;
+    batch[2]["id"] = json!(3);
+    let exchange = web.send(in_session(&batch, &session, Revision::V2025_03_26)).unwrap();
+    let now = web.now;
+    for (scope, id) in web.requests().into_iter().rev() {
+        let result = CallToolResult::text(id.to_string());
+        web.server.endpoint_mut(scope).unwrap().respond(&id, &result, now).unwrap();
+    }
+    let answer = web.take(exchange);
+    let ids: Vec<_> =
+        answer.json().as_array().unwrap().iter().map(|answer| answer["id"].clone()).collect();
+    assert_eq!(ids, [json!(3), json!(2), json!(1)]);
+    assert_eq!(answer.end, Some(Body::End));
+}
+
+#[test]
+fn a_cancelled_request_gets_no_answer_and_its_exchange_ends() {
+    let mut web = Web::new();
+    let session = web.open(Revision::V2025_06_18);
+    let exchange =
+        web.send(in_session(&call(json!(1), "slow"), &session, Revision::V2025_06_18)).unwrap();
+    let (scope, id) = web.request();
+    let cancel =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    assert_eq!(web.ask(in_session(&cancel, &session, Revision::V2025_06_18)).status(), 202);
+    let answer = web.take(exchange);
+    assert_eq!((answer.status(), answer.body.len(), answer.end), (202, 0, Some(Body::End)));
+    let now = web.now;
+    web.server.endpoint_mut(scope).unwrap().abandon(&id, now);
+    assert_eq!((web.server.exchanges(), web.server.requests_in_flight()), (0, 0));
+}
+
+#[test]
+fn two_sessions_with_one_id_know_nothing_of_each_other() {
+    let mut web = Web::new();
+    let revision = Revision::V2025_11_25;
+    let (a, b) = (web.open(revision), web.open(revision));
+    let first = web.send(in_session(&call(json!(5), "slow"), &a, revision)).unwrap();
+    let (of_a, id) = web.request();
+    let second = web.send(in_session(&call(json!(5), "fast"), &b, revision)).unwrap();
+    let (of_b, _) = web.request();
+    let now = web.now;
+    for (scope, text) in [(of_b, "b"), (of_a, "a")] {
+        let result = CallToolResult::text(text);
+        web.server.endpoint_mut(scope).unwrap().respond(&id, &result, now).unwrap();
+    }
+    for (exchange, text) in [(first, "a"), (second, "b")] {
+        let messages = web.take(exchange).messages();
+        assert_eq!(messages.last().unwrap()["result"]["content"][0]["text"], text);
+    }
+}
+
+#[test]
+fn a_call_of_the_server_goes_where_its_request_goes() {
+    // R-HTTP-13, R-HTTP-25, R-HTTP-26
+    let mut web = Web::new();
+    let revision = Revision::V2025_06_18;
+    let session = web.open(revision);
+    let stream = web.send(get(&session, revision, None)).unwrap();
+    let other = web.send(get(&session, revision, None)).unwrap();
+    assert!(web.take(stream).is_stream() && web.take(other).is_stream());
+    let exchange = web.send(in_session(&call(json!(1), "ask"), &session, revision)).unwrap();
+    let (scope, id) = web.request();
+    let now = web.now;
+    let endpoint = web.server.endpoint_mut(scope).unwrap();
+    let options = CallOptions::default().related(id.clone());
+    endpoint.request_raw("elicitation/create", None, options, now).unwrap();
+    endpoint.request_raw("roots/list", None, CallOptions::default(), now).unwrap();
+    let asked = web.take(exchange);
+    assert_eq!(
+        asked.messages().iter().map(|m| m["method"].clone()).collect::<Vec<_>>(),
+        ["elicitation/create"]
+    );
+    let asked_id = asked.messages()[0]["id"].clone();
+    assert_eq!(web.take(stream).messages()[0]["method"], "roots/list");
+    assert!(web.take(other).body.is_empty(), "never on two streams");
+    let reply = json!({"jsonrpc": "2.0", "id": asked_id, "result": {"action": "accept"}});
+    assert_eq!(web.ask(in_session(&reply, &session, revision)).status(), 202);
+    assert!(matches!(&web.events[..], [(of, Event::Response { .. })] if *of == scope));
+    web.server.endpoint_mut(scope).unwrap().respond(&id, &CallToolResult::text(""), now).unwrap();
+    assert_eq!(web.take(exchange).messages().len(), 1);
+}
+
+#[test]
+fn an_idle_session_ends_and_one_that_works_goes_on() {
+    let mut web = Web::new();
+    let revision = Revision::V2025_06_18;
+    let (idle, busy) = (web.open(revision), web.open(revision));
+    let stream = web.send(get(&busy, revision, None)).unwrap();
+    web.take(stream);
+    web.pass(secs(299));
+    assert_eq!(web.server.sessions(), 2);
+    web.ask(in_session(&ping(), &idle, revision));
+    web.pass(secs(299));
+    assert_eq!(web.server.sessions(), 2, "a request makes it young again");
+    web.take(stream);
+    web.pass(secs(2));
+    assert_eq!(web.server.sessions(), 1);
+    assert_eq!(web.ask(in_session(&ping(), &idle, revision)).status(), 404);
+    assert_eq!(web.ask(in_session(&ping(), &busy, revision)).status(), 200);
+
+    let answer = web.ask(post(&initialize(revision), &[]));
+    let unfinished = answer.header("mcp-session-id").unwrap().to_owned();
+    web.take(stream);
+    web.pass(secs(59));
+    assert_eq!(web.server.sessions(), 2);
+    web.pass(secs(2));
+    assert_eq!(web.ask(in_session(&ping(), &unfinished, revision)).status(), 404);
+}
+
+#[test]
+fn at_the_limit_an_idle_session_makes_room_and_a_busy_one_does_not() {
+    let mut web = Web::with(ServerConfig::new("s", "1"), ServerOptions::default().max_sessions(2));
+    let revision = Revision::V2025_06_18;
+    let first = web.open(revision);
+    web.pass(secs(1));
+    let second = web.open(revision);
+    let third = web.open(revision);
+    assert_eq!(web.server.sessions(), 2);
+    assert_eq!(web.ask(in_session(&ping(), &first, revision)).status(), 404, "the oldest went");
+    for session in [&second, &third] {
+        assert_eq!(web.ask(in_session(&ping(), session, revision)).status(), 200);
+        web.send(get(session, revision, None)).unwrap();
+    }
+    let answer = web.ask(post(&initialize(revision), &[]));
+    assert_eq!((answer.status(), answer.header("retry-after").is_some()), (503, true));
+    assert_eq!(web.server.sessions(), 2);
+}
+
+#[test]
+fn one_user_does_not_take_every_session() {
+    let mut web = Web::new();
+    let mut open = |who| {
+        let exchange =
+            web.send_as(Some(who), post(&initialize(Revision::V2025_06_18), &[])).unwrap();
+        web.take(exchange).status()
+    };
+    assert!((0..16).all(|_| open("alice") == 200));
+    assert_eq!((open("alice"), open("bob")), (503, 200));
+}

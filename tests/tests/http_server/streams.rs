@@ -1,0 +1,161 @@
+//! What goes out on streams, and what waits (R-HTTP-10 to R-HTTP-27).
+
+use mcp_proto::http::{Body, ServerOptions};
+use mcp_proto::progress::{Pacing, Weight};
+use mcp_proto::{CallToolResult, Event, Progress, Revision, SendError, ServerConfig};
+use mcp_tests::secs;
+use mcp_tests::web::{Web, call, get, in_session, modern_call};
+use serde_json::json;
+
+fn unpaced() -> Web {
+    let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
+    Web::with(config, ServerOptions::default())
+}
+
+/// A report with a message of so many bytes.
+fn report(value: u32, bytes: usize) -> Progress {
+    Progress::new(f64::from(value)).message("x".repeat(bytes))
+}
+
+#[test]
+fn a_stalled_stream_merges_its_own_reports_and_delays_nobody_else() {
+    let mut web = unpaced();
+    let stalled = web.send(modern_call(json!(1), "work")).unwrap();
+    let (a, a_id) = web.request();
+    let read = web.send(modern_call(json!(1), "work")).unwrap();
+    let (b, b_id) = web.request();
+    let now = web.now;
+    for step in 1..=1000 {
+        for (scope, id) in [(a, &a_id), (b, &b_id)] {
+            let endpoint = web.server.endpoint_mut(scope).unwrap();
+            endpoint.report(id, report(step, 1000), Weight::Ordinary, now).unwrap();
+        }
+        assert_eq!(web.take(read).messages().len(), 1, "each leaves at once");
+    }
+    assert!(web.server.endpoint(a).unwrap().merged_reports(&a_id) > 900);
+    assert_eq!(web.server.endpoint(b).unwrap().merged_reports(&b_id), 0);
+    let answer = web.take(stalled);
+    assert!(answer.body.len() < 200 << 10, "{}", answer.body.len());
+    let values: Vec<_> = answer
+        .messages()
+        .iter()
+        .map(|report| report["params"]["progress"].as_f64().unwrap())
+        .collect();
+    assert!(values.is_sorted_by(|one, next| one < next));
+    assert_eq!(values.last(), Some(&1000.0), "the newest leaves when there is room");
+    web.server.endpoint_mut(a).unwrap().respond(&a_id, &CallToolResult::text(""), now).unwrap();
+    assert_eq!(web.take(stalled).messages()[0]["id"], 1);
+}
+
+#[test]
+fn what_waits_before_the_answer_leaves_before_it() {
+    let mut web = unpaced();
+    let exchange = web.send(modern_call(json!(1), "work")).unwrap();
+    let (scope, id) = web.request();
+    let now = web.now;
+    for step in 1..=500 {
+        let endpoint = web.server.endpoint_mut(scope).unwrap();
+        endpoint.report(&id, report(step, 1000), Weight::Ordinary, now).unwrap();
+        web.server.poll_ready();
+    }
+    web.server
+        .endpoint_mut(scope)
+        .unwrap()
+        .respond(&id, &CallToolResult::text("end"), now)
+        .unwrap();
+    let messages = web.take(exchange).messages();
+    let (answer, reports) = messages.split_last().unwrap();
+    assert_eq!(answer["id"], 1);
+    assert_eq!(reports.last().unwrap()["params"]["progress"], 500.0);
+}
+
+#[test]
+fn a_reader_that_stands_still_is_cut() {
+    let mut web = unpaced();
+    let exchange = web.send(modern_call(json!(1), "work")).unwrap();
+    let (scope, id) = web.request();
+    let now = web.now;
+    let endpoint = web.server.endpoint_mut(scope).unwrap();
+    endpoint.report(&id, Progress::new(1.0), Weight::Ordinary, now).unwrap();
+    web.pass(secs(29));
+    assert!(web.events.is_empty());
+    web.pass(secs(2));
+    assert!(matches!(&web.events[..], [(_, Event::Cancelled { .. })]), "as if it had hung up");
+    web.server.poll_head(exchange);
+    assert_eq!(web.server.poll_body(exchange), Some(Body::Broken));
+    assert_eq!(web.server.exchanges(), 0);
+}
+
+#[test]
+fn a_request_that_asks_for_progress_gets_its_first_id_at_once() {
+    // R-HTTP-16, R-RESU-02: 2025-11-25
+    let mut web = Web::new();
+    let revision = Revision::V2025_11_25;
+    let session = web.open(revision);
+    let exchange = web.send(in_session(&call(json!(1), "work"), &session, revision)).unwrap();
+    let answer = web.take(exchange);
+    assert!(answer.is_stream());
+    let events = answer.events();
+    assert_eq!((events.len(), &*events[0].data), (1, ""));
+    assert!(!events[0].id.is_empty());
+    // Of the earlier ones a client would read the empty event as a message.
+    let revision = Revision::V2025_06_18;
+    let session = web.open(revision);
+    let exchange = web.send(in_session(&call(json!(1), "work"), &session, revision)).unwrap();
+    assert_eq!(web.take(exchange).status(), 0);
+    let (scope, id) = web.requests().pop().unwrap();
+    let now = web.now;
+    let endpoint = web.server.endpoint_mut(scope).unwrap();
+    endpoint.report(&id, Progress::new(1.0), Weight::Ordinary, now).unwrap();
+    let events = web.take(exchange).events();
+    assert_eq!(events.len(), 1);
+    assert!(events[0].data.contains("progress") && !events[0].id.is_empty());
+}
+
+#[test]
+fn what_belongs_to_no_request_waits_for_a_stream_within_bounds() {
+    let mut web = Web::new();
+    let revision = Revision::V2025_06_18;
+    let session = web.open(revision);
+    let exchange = web.send(in_session(&call(json!(1), "x"), &session, revision)).unwrap();
+    let (scope, id) = web.request();
+    let now = web.now;
+    let mut sent = 0;
+    let refused = loop {
+        let params =
+            mcp_proto::RawJson::parse(format!("{{\"x\":\"{}\"}}", "y".repeat(1000))).unwrap();
+        let endpoint = web.server.endpoint_mut(scope).unwrap();
+        match endpoint.request_raw("roots/list", Some(&params), Default::default(), now) {
+            Ok(_) => sent += 1,
+            Err(refused) => break refused,
+        }
+        web.server.poll_ready();
+    };
+    assert_eq!(refused, SendError::OutboxFull);
+    assert!((60..80).contains(&sent), "{sent}");
+    web.server.endpoint_mut(scope).unwrap().respond(&id, &CallToolResult::text(""), now).unwrap();
+    assert_eq!(web.take(exchange).status(), 200, "the answer is not held up");
+    let stream = web.send(get(&session, revision, None)).unwrap();
+    assert_eq!(web.take(stream).messages().len(), sent, "R-HTTP-23");
+    let endpoint = web.server.endpoint_mut(scope).unwrap();
+    endpoint.request_raw("roots/list", None, Default::default(), now).unwrap();
+    assert_eq!(web.take(stream).messages().len(), 1, "there is room again");
+    // A client that drops its stream loses nothing that it has not been given.
+    let endpoint = web.server.endpoint_mut(scope).unwrap();
+    endpoint.request_raw("roots/list", None, Default::default(), now).unwrap();
+    web.hang_up(stream);
+    let stream = web.send(get(&session, revision, None)).unwrap();
+    assert_eq!(web.take(stream).messages().len(), 1);
+}
+
+#[test]
+fn streams_of_a_session_are_limited() {
+    let mut web = Web::new();
+    let revision = Revision::V2025_06_18;
+    let session = web.open(revision);
+    let streams: Vec<_> =
+        (0..4).map(|_| web.send(get(&session, revision, None)).unwrap()).collect();
+    assert_eq!(web.ask(get(&session, revision, None)).status(), 409);
+    web.hang_up(streams[0]);
+    assert_eq!(web.ask(get(&session, revision, None)).status(), 200);
+}
