@@ -13,7 +13,7 @@ use super::deadlines::{Deadlines, Timer};
 use super::exchanges::Carries;
 use super::opening::Held;
 use super::outbox::{Origin, Outbox, Place, Transmit};
-use super::requests::{Outlet, Requests};
+use super::requests::{Inbound, Outlet, Requests};
 use crate::bound::{queue, sum, times};
 use crate::config::{ClientConfig, Limits, Timeouts, Tolerance};
 #[cfg(feature = "testing")]
@@ -361,9 +361,10 @@ impl Core {
     }
 
     pub(crate) fn is_progress_wanted(&self, id: &RequestId) -> bool {
-        self.requests
-            .get(id)
-            .is_some_and(|inbound| inbound.reporter.is_some() && !inbound.cancelled)
+        let is_wanted = |inbound: &Inbound| {
+            inbound.reporter.is_some() && !inbound.cancelled && inbound.outlet != Outlet::Shut
+        };
+        self.requests.get(id).is_some_and(is_wanted)
     }
 
     pub(crate) fn is_progress_flushed(&self, id: &RequestId) -> bool {

@@ -57,6 +57,7 @@ fn requests_beyond_the_limit_are_refused_also_if_they_hang_up() {
     let now = web.now;
     let (scope, id) = running.swap_remove(0);
     web.server.endpoint_mut(scope).unwrap().abandon(&id, now);
+    web.server.poll_ready();
     web.send(modern_call(json!(1), "slow")).unwrap();
     assert_eq!(web.requests().len(), 1, "one has let go");
 }

@@ -225,5 +225,11 @@ fn while_a_client_is_away_its_reports_merge_above_the_bound() {
     }
     let endpoint = running.web.server.endpoint(running.scope).unwrap();
     assert!(endpoint.merged_reports(&running.id) > 4000);
-    assert_eq!(running.resume(&first), 400, "the ring has lost the first ones, and says so");
+    assert_eq!(running.resume(&first), 200, "what nobody has seen is not lost");
+    let mut seen = values(&running.take());
+    running.respond();
+    seen.extend(values(&running.take()));
+    assert_eq!(seen.pop(), Some(0));
+    assert!(seen.is_sorted() && seen.len() < 1000);
+    assert_eq!(seen.last(), Some(&5000), "and the newest is there");
 }

@@ -213,7 +213,8 @@ fn a_call_of_the_server_goes_where_its_request_goes() {
 
 #[test]
 fn an_idle_session_ends_and_one_that_works_goes_on() {
-    let mut web = Web::new();
+    let options = ServerOptions::default().keep_alive(None);
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
     let revision = Revision::V2025_06_18;
     let (idle, busy) = (web.open(revision), web.open(revision));
     let stream = web.send(get(&busy, revision, None)).unwrap();

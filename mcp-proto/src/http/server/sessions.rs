@@ -16,7 +16,7 @@ use super::exchange::Source;
 use super::headers::{LAST_EVENT, SESSION, single, version};
 use super::post::{Read, SSE_SESSION, said, sse_session};
 use super::session::{Session, SessionId};
-use super::status::{empty, not_allowed, refusal};
+use super::status::{empty, names_no_request, not_allowed, refusal};
 use super::stream::{Kind, Stream, read_id};
 use super::{Admission, Caller, Scope, Server, find};
 use crate::endpoint::{Endpoint, Origin, Outlet};
@@ -166,7 +166,12 @@ impl Server {
             conversation.streams.first().filter(|first| first.kind == Kind::Everything);
         let origin = Origin(everything.map_or(name, |everything| everything.name).0);
         let is_sse = everything.is_some();
-        let is_malformed = read.is_err();
+        let revision = conversation.endpoint.peer().map(|peer| peer.revision);
+        let has_batches = revision.is_some_and(|revision| revision.rules().batches);
+        let is_malformed = match &read {
+            Ok(Message::Batch) => !has_batches,
+            read => read.is_err(),
+        };
         let wants_progress = match &read {
             Ok(Message::Request { params, .. }) => names_token(*params),
             _ => false,
@@ -185,14 +190,14 @@ impl Server {
         if opened == 0 {
             let answer = conversation.take_answer(origin, &mut self.hub);
             self.settle();
-            let status = if is_malformed { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+            let is_refused = is_malformed || answer.as_deref().is_some_and(names_no_request);
+            let status = if is_refused { StatusCode::BAD_REQUEST } else { StatusCode::OK };
             return self.reply(match answer {
                 Some(answer) => said(status, answer, admission.accepts),
                 None if is_malformed => empty(status),
                 None => empty(StatusCode::ACCEPTED),
             });
         }
-        let revision = conversation.endpoint.peer().map(|peer| peer.revision);
         let mut stream = Stream::new(name, Kind::Answers(Era::Legacy), next, admission.accepts);
         stream.waiting = opened;
         self.hub.name(&mut stream, revision);

@@ -93,9 +93,18 @@ pub(super) fn status_of(answer: &[u8], era: Era, at_once: bool) -> StatusCode {
     }
 }
 
+/// Whether an answer is an error of no request in particular.
+pub(super) fn names_no_request(answer: &[u8]) -> bool {
+    let rest = answer.strip_prefix(BEGINNING).unwrap_or_default();
+    rest.starts_with(b"\"error\":") || rest.starts_with(b"\"id\":null,\"error\":")
+}
+
+/// What the engine's answers begin with.
+const BEGINNING: &[u8] = b"{\"jsonrpc\":\"2.0\",";
+
 /// The code of an error that [`write_error`] wrote. Results may be long, so nothing behind the id is looked at.
 fn error_code(answer: &[u8]) -> Option<i64> {
-    let rest = answer.strip_prefix(b"{\"jsonrpc\":\"2.0\",")?;
+    let rest = answer.strip_prefix(BEGINNING)?;
     let rest = match rest.strip_prefix(b"\"id\":") {
         None => rest,
         Some(id @ [b'"', text @ ..]) => {
@@ -134,6 +143,7 @@ mod tests {
             let mut answer = Vec::new();
             write_error(&mut answer, id, &error);
             assert_eq!(error_code(&answer), Some(-32_601), "{id:?}");
+            assert_eq!(names_no_request(&answer), !matches!(id, ErrorId::Known(_)));
         }
         let result = br#"{"jsonrpc":"2.0","id":1,"result":{"error":{"code":1,"message":""}}}"#;
         assert_eq!(error_code(result), None);
