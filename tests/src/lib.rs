@@ -2,7 +2,6 @@
 
 pub mod bad_input;
 pub mod http_hand;
-
 pub mod model;
 pub mod promises;
 pub mod simulation;
