@@ -210,17 +210,8 @@ impl Calls {
         let Self { slots, last_id, tokens } = self;
         digest.put((slots.slots(), last_id, slots.len(), tokens));
         for (id, call) in slots.iter() {
-            let Call {
-                purpose,
-                tracking,
-                queued,
-                receiver,
-                started,
-                idle,
-                total,
-                lenient,
-                origin,
-            } = call;
+            let Call { purpose, tracking, queued, receiver, started, idle, total, lenient, origin } =
+                call;
             digest.put((id, purpose, tracking, lenient, origin));
             digest.put(queued.map(|place| place.behind(front)));
             receiver.digest(digest);
