@@ -340,6 +340,9 @@ impl CallOptions {
     }
 
     /// Asks for progress under a token of the caller's own.
+    ///
+    /// If an earlier call had the same token and was given up, what the peer had said of that one before it heard of
+    /// this counts for the new one: a token that is never used twice is the better one.
     #[must_use]
     pub fn progress_token(mut self, token: impl Into<ProgressToken>) -> Self {
         self.tracking = Tracking::Token(token.into());

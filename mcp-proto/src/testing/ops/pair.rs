@@ -290,16 +290,20 @@ fn judge<R: Role>(
     for event in end.take_events() {
         match event {
             Event::Progress { id, progress } => {
+                let is_shared = shares_token(end, &id);
                 let (number, errand) = errand_of(end, errands, &id);
-                if let Some(message) = &progress.message {
+                if let Some(message) = progress.message.as_ref().filter(|_| !is_shared) {
                     let named = message.as_str().split(' ').next();
                     assert_eq!(named, Some(&*number.to_string()), "progress of another call");
                 }
                 errand.seen.push(progress.progress);
             }
             Event::Response { id, outcome } => {
+                let is_shared = shares_token(end, &id);
                 let (number, errand) = errand_of(end, errands, &id);
-                errand.check_outcome(number, &outcome);
+                if errand.check_outcome(number, &outcome) && !is_shared {
+                    errand.check_reports(number);
+                }
             }
             Event::Violation(violation) => {
                 assert!(
@@ -328,6 +332,13 @@ fn judge<R: Role>(
     }
 }
 
+/// Whether a call goes by a token of the caller's own that an earlier one had, which was given up: what its peer said of
+/// that one before it knew counts for this one.
+fn shares_token<R: Role>(end: &Watched<R>, id: &RequestId) -> bool {
+    let token = end.call_of(id).and_then(|call| call.token.as_ref());
+    token.is_some_and(|token| end.has_given_up(token))
+}
+
 /// Whether a violation only says that something crossed a cancel or a deadline of this end.
 fn is_crossing<R: Role>(end: &Watched<R>, violation: &Violation) -> bool {
     let was_given_up = |id: Option<i64>| {
@@ -340,6 +351,7 @@ fn is_crossing<R: Role>(end: &Watched<R>, violation: &Violation) -> bool {
         Violation::LateProgress(token) => was_given_up(token.as_i64()) || end.has_given_up(token),
         // A caller's own token leaves nothing behind when its call ends.
         Violation::UnknownToken(token) => end.has_given_up(token),
+        Violation::NotIncreasing { id, .. } => shares_token(end, id),
         Violation::TooManyRequests => !end.was_refused_with_room(),
         _ => false,
     }
@@ -370,7 +382,8 @@ fn forward<R: Role>(end: &mut Watched<R>, pipe: &mut Pipe) {
 }
 
 impl Errand {
-    fn check_outcome(&self, number: u64, outcome: &Result<RawJson, CallError>) {
+    /// Whether it is an answer of the peer's application, before which all its reports must have come.
+    fn check_outcome(&self, number: u64, outcome: &Result<RawJson, CallError>) -> bool {
         match outcome {
             Ok(result) => {
                 let text = text_of(result);
@@ -380,7 +393,7 @@ impl Errand {
             Err(CallError::Peer(error)) if self.answer.is_none() => {
                 // The engine at the other end had no room for it.
                 assert_eq!(error.code, ErrorObject::INTERNAL_ERROR, "{error}");
-                return;
+                return false;
             }
             Err(CallError::Peer(error)) => match self.answer {
                 Some(Answer::Error) => {
@@ -393,9 +406,9 @@ impl Errand {
                 panic!("call {number} was answered against the protocol: {violation}")
             }
             // Cancelled, timed out or closed: what was on its way is lost.
-            Err(_) => return,
+            Err(_) => return false,
         }
-        self.check_reports(number);
+        true
     }
 
     /// Everything that had to come before the answer has come.
