@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mcp_proto::Revision;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::names::Names;
@@ -23,6 +24,9 @@ pub struct Case {
     pub revisions: Vec<String>,
     /// The state in which the input arrives.
     pub setup: Setup,
+    /// The input of a layer that does not read HTTP/1.1 itself.
+    #[serde(default)]
+    pub http: Option<Value>,
     #[serde(default)]
     input: Option<String>,
     #[serde(default)]
@@ -227,9 +231,18 @@ impl Case {
     ///
     /// If a reaction is not known here: it must be judged or not be run.
     pub fn expect(&self, names: &Names) -> Expect {
+        self.expect_as(names)
+    }
+
+    /// The same in the words of a layer that has reactions of its own.
+    ///
+    /// # Panics
+    ///
+    /// If it has no words for it.
+    pub fn expect_as<T: DeserializeOwned>(&self, names: &Names) -> T {
         let mut expect = self.expect.clone();
         fill(&mut expect, names);
-        Expect::deserialize(expect).unwrap_or_else(|error| panic!("{}: {error}", self.id))
+        T::deserialize(expect).unwrap_or_else(|error| panic!("{}: {error}", self.id))
     }
 
     /// The acceptable reactions as they stand in the file.

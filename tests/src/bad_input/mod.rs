@@ -10,6 +10,7 @@
 pub mod case;
 pub mod exceptions;
 pub mod forbidden;
+pub mod http_client;
 pub mod judge;
 pub mod message;
 pub mod names;
@@ -23,7 +24,7 @@ pub mod subject;
 pub mod suite;
 
 /// The layers that are run.
-pub const LAYERS: [&str; 10] = [
+pub const LAYERS: [&str; 12] = [
     "framing",
     "json",
     "jsonrpc",
@@ -34,4 +35,6 @@ pub const LAYERS: [&str; 10] = [
     "progress",
     "cancel",
     "limits",
+    "http-client",
+    "sse",
 ];

@@ -1,6 +1,6 @@
 //! What was seen of an engine while it dealt with an input.
 
-use mcp_proto::{CallError, CloseReason, Event, RequestId, Revision};
+use mcp_proto::{CallError, CloseReason, Event, HttpError, RequestId, Revision};
 use serde_json::Value;
 
 use super::message::{Sent, cut};
@@ -127,6 +127,7 @@ pub fn names_of(error: &CallError) -> Vec<&'static str> {
         CallError::Peer(_) => vec!["peer_error"],
         CallError::Protocol(_) | CallError::Decode(_) => vec!["protocol_error"],
         CallError::TimedOut(_) => vec!["timeout"],
+        CallError::Http(error) => names_of_http(error),
         CallError::Closed(_) => vec!["closed"],
         CallError::Cancelled => vec!["cancelled"],
         _ => vec!["local"],
@@ -140,7 +141,17 @@ pub fn names_of_close(reason: &CloseReason) -> Vec<&'static str> {
         CloseReason::NoCommonVersion => vec!["handshake_failed", "no_common_version"],
         CloseReason::HandshakeRefused(_) => vec!["handshake_failed", "peer_error"],
         CloseReason::HandshakeTimeout => vec!["handshake_failed", "timeout"],
+        CloseReason::Http(error) => [vec!["handshake_failed"], names_of_http(error)].concat(),
         _ => vec!["closed"],
+    }
+}
+
+fn names_of_http(error: &HttpError) -> Vec<&'static str> {
+    match error {
+        HttpError::Cut => vec!["closed"],
+        HttpError::SessionExpired => vec!["session_expired"],
+        HttpError::NoAnswer => vec!["http_error", "protocol_error"],
+        _ => vec!["http_error"],
     }
 }
 

@@ -7,6 +7,7 @@ use mcp_proto::role::Role;
 
 use super::case::{Case, Feed, Side};
 use super::forbidden;
+use super::http_client;
 use super::judge::Judge;
 use super::names::Names;
 use super::probe;
@@ -38,6 +39,9 @@ const SLACK: usize = 1 << 20;
 /// Runs a case in one revision, however its input is to arrive. A small one is fed in single bytes as well:
 /// the reaction must be the same.
 pub fn run(case: &Case, revision: Revision, measure: Measure) -> Outcome {
+    if http_client::LAYERS.contains(&&*case.layer) {
+        return http_client::run(case, revision, measure);
+    }
     let first = once(case, revision, measure, Way { feed: case.setup.feed, split: None });
     if !first.failures.is_empty() {
         return first;

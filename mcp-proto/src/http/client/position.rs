@@ -21,7 +21,7 @@ pub(super) struct Position {
     /// Connections in a row that brought nothing.
     tries: u32,
     /// When the connection that is open now was opened.
-    opened: Instant,
+    opened: Option<Instant>,
     /// Counts the connections.
     connection: u32,
     /// The events that came last, as sums of their ids, and the connection that each came on.
@@ -43,7 +43,7 @@ impl Position {
 
     /// A connection of the stream is open.
     pub(super) fn handle_open(&mut self, now: Instant) {
-        self.opened = now;
+        self.opened = Some(now);
         self.connection += 1;
     }
 
@@ -81,10 +81,10 @@ impl Position {
     /// A connection has ended, or could not be opened. When to open the next; never, once the tries are used up.
     pub(super) fn next(&mut self, options: &ClientOptions, now: Instant) -> Option<Instant> {
         // An intermediary that cuts what is silent for long is no reason to give up.
-        if now.saturating_duration_since(self.opened) >= options.longest_wait && self.tries > 0 {
+        let lasted = self.opened.take().map(|opened| now.saturating_duration_since(opened));
+        if lasted.is_some_and(|lasted| lasted >= options.longest_wait) {
             self.tries = 0;
         }
-        self.opened = now;
         if self.tries >= options.max_tries {
             return None;
         }

@@ -303,8 +303,12 @@ impl Client {
         };
         let (number, opening, in_session) = (*number, opening.clone(), *in_session);
         let (status, error, message) = (failing.status, failing.error(), failing.message());
-        let told = message.filter(|_| !matches!(status, 401 | 403 | 407));
-        let told = told.and_then(|frame| {
+        // Who may not come in is told the status; and what says nothing of the era must not decide it.
+        let is_message = match &opening {
+            Some(_) => !error.says_nothing_of_the_era(),
+            None => !matches!(status, 401 | 403 | 407),
+        };
+        let told = message.filter(|_| is_message).and_then(|frame| {
             let (code, is_ours) = self.code_of(&frame, number)?;
             Some((frame, code, is_ours))
         });
