@@ -119,9 +119,10 @@ impl Connector {
         prepare: impl FnOnce(&Client),
     ) -> Result<Client, ConnectError> {
         let uri = read_url(url)?;
+        let request = self.request(&uri)?;
         let opening = async {
             let pipe = self.reach(&uri).await?;
-            self.shake_hands(&uri, pipe, &config).await
+            self.shake_hands(request, pipe, &config).await
         };
         let socket = within(self.timeout, opening).await?;
         Ok(start(socket, config, prepare))
@@ -142,8 +143,8 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let uri = read_url(url)?;
-        let socket = within(self.timeout, self.shake_hands(&uri, stream, &config)).await?;
+        let request = self.request(&read_url(url)?)?;
+        let socket = within(self.timeout, self.shake_hands(request, stream, &config)).await?;
         Ok(start(socket, config, prepare))
     }
 
@@ -163,11 +164,10 @@ impl Connector {
 
     async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        uri: &Uri,
+        request: Request<()>,
         stream: S,
         client: &ClientConfig,
     ) -> Result<Socket<S>, ConnectError> {
-        let request = self.request(uri)?;
         let limits = config(client.max_message_len());
         match client_async_with_config(request, stream, Some(limits)).await {
             Ok((stream, _)) => Ok(Socket::new(stream, self.pulse)),

@@ -4,6 +4,7 @@
 mod failing;
 mod interrupted;
 mod recording;
+mod remote;
 mod showing;
 
 use std::path::PathBuf;

@@ -19,9 +19,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// See a bar move: starts a server of our own, which works and reports its progress.
     Demo(Demo),
-    /// Call a tool of the server that COMMAND starts.
+    /// Call a tool of the server that COMMAND starts or that is at URL.
     Call(Call),
-    /// List the tools of the server that COMMAND starts, with their arguments.
+    /// List the tools of the server that COMMAND starts or that is at URL, with their arguments.
     List(List),
     /// The server that `demo` starts, on stdin and stdout.
     #[command(hide = true)]
@@ -84,12 +84,27 @@ pub(crate) struct List {
     pub(crate) server: Server,
 }
 
-/// The command that starts the server.
+/// Which server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Server {
+    /// Connects to the server at URL: `ws://` or `wss://`.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["command", "record"])]
+    url: Option<String>,
+    /// Sends a header with the connection, such as `Authorization: Bearer …`; may be given several times.
+    #[arg(long, value_name = "NAME: VALUE", conflicts_with = "command", value_parser = Header::parse)]
+    header: Vec<Header>,
     /// Starts the server, which speaks on its stdin and stdout.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<OsString>,
+    #[arg(last = true, required_unless_present = "url", value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Where the server is.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// This command starts it.
+    Command(Vec<OsString>),
+    /// It listens there.
+    Url(String, Vec<Header>),
 }
 
 /// Options of every subcommand.
@@ -124,6 +139,13 @@ pub(crate) struct Pair {
     pub(crate) value: RawJson,
 }
 
+/// One header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
 /// How long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
@@ -138,6 +160,25 @@ pub(crate) enum Spoken {
     #[default]
     Auto,
     Only(Revision),
+}
+
+impl Server {
+    pub(crate) fn target(self) -> Target {
+        match self.url {
+            Some(url) => Target::Url(url, self.header),
+            None => Target::Command(self.command),
+        }
+    }
+}
+
+impl Header {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (name, value) = text
+            .split_once(':')
+            .filter(|(name, _)| !name.trim().is_empty())
+            .ok_or("is no header: write for example \"Authorization: Bearer abc\"")?;
+        Ok(Self { name: name.trim().into(), value: value.trim().into() })
+    }
 }
 
 impl Call {
@@ -291,9 +332,21 @@ mod tests {
             serde_json::json!({"a": 2, "b": 40, "c": 3})
         );
         assert!(call.options.json && !call.options.no_progress);
-        assert_eq!(call.server.command, ["server", "--json", "x=1"]);
+        let Target::Command(command) = call.server.target() else { panic!("it names no URL") };
+        assert_eq!(command, ["server", "--json", "x=1"]);
         assert_eq!(call.options.timeouts().total, Some(Duration::from_secs(120)));
         assert_eq!(call.options.timeouts().idle, Timeouts::default().idle);
+    }
+
+    #[test]
+    fn a_url_stands_for_a_command_and_has_headers() {
+        let words = ["t", "x=1", "--url", "wss://a/b", "--header", "A: b: c", "--header=D:e"];
+        let Target::Url(url, headers) = call(&words).unwrap().server.target() else {
+            panic!("it names no command")
+        };
+        let header = |name: &str, value: &str| Header { name: name.into(), value: value.into() };
+        assert_eq!(url, "wss://a/b");
+        assert_eq!(headers, [header("A", "b: c"), header("D", "e")]);
     }
 
     #[test]
@@ -318,6 +371,11 @@ mod tests {
             &["t", "--args", "[1]", "--", "server"],
             &["t", "--revision", "2020-01-01", "--", "server"],
             &["t", "--idle-timeout", "soon", "--", "server"],
+            &["t", "--url", "ws://localhost", "--", "server"],
+            &["t", "--url", "ws://localhost", "--record", "x"],
+            &["t", "--url", "ws://localhost", "--header", "none"],
+            &["t", "--url", "ws://localhost", "--header", ": none"],
+            &["t", "--header", "a: b", "--", "server"],
         ] {
             let error = call(wrong).unwrap_err();
             assert!(error.use_stderr(), "{wrong:?}");

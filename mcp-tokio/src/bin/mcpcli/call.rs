@@ -1,6 +1,5 @@
 //! `mcpcli call`: one tool, its progress, its result.
 
-use std::ffi::OsString;
 use std::time::Duration;
 
 use mcp_tokio::mcp_proto::driver::{Client, Delivery};
@@ -10,7 +9,7 @@ use mcp_tokio::mcp_proto::{
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use crate::args::Options;
+use crate::args::{Options, Target};
 use crate::asides::Feed;
 use crate::failure::{Failure, Kind, PEER_ERROR};
 use crate::limits::Limits;
@@ -22,10 +21,10 @@ use crate::text::one_line;
 pub(crate) struct Job {
     pub(crate) tool: String,
     pub(crate) arguments: Map<String, Value>,
-    pub(crate) command: Vec<OsString>,
+    pub(crate) target: Target,
 }
 
-/// Starts the server, calls the tool, and shows what happens. The exit code says whether the tool succeeded.
+/// Reaches the server, calls the tool, and shows what happens. The exit code says whether the tool succeeded.
 ///
 /// # Errors
 ///
@@ -36,7 +35,7 @@ pub(crate) async fn run(
     stage: &mut Stage,
     feed: Feed,
 ) -> Result<u8, Failure> {
-    let session = Session::open(&job.command, options, stage, feed).await?;
+    let session = Session::open(&job.target, options, stage, feed).await?;
     let now = stage.now();
     stage.output.waiting(&job.tool, now);
     match call(&job, options, &session.client, stage).await {

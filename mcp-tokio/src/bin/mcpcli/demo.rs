@@ -4,7 +4,7 @@ use std::env;
 
 use serde_json::Map;
 
-use crate::args::{Demo, Job};
+use crate::args::{Demo, Job, Target};
 use crate::call;
 use crate::failure::{Failure, Kind};
 
@@ -24,8 +24,8 @@ pub(crate) fn job(demo: &Demo) -> Result<call::Job, Failure> {
     if let Some(every) = demo.every {
         arguments.insert("every_ms".into(), every.into());
     }
-    let command = vec![program.into_os_string(), "demo-server".into()];
-    Ok(call::Job { tool: tool(demo.job).into(), arguments, command })
+    let target = Target::Command(vec![program.into_os_string(), "demo-server".into()]);
+    Ok(call::Job { tool: tool(demo.job).into(), arguments, target })
 }
 
 fn tool(job: Job) -> &'static str {

@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     Protocol,
     /// The server's command could not be started.
     Spawn,
+    /// There is no connection to the server's URL.
+    Connect,
     /// The command line is wrong.
     Usage,
 }
@@ -64,7 +66,7 @@ impl Kind {
         match self {
             Self::Peer => PEER_ERROR,
             Self::Usage => 2,
-            Self::Closed | Self::Protocol | Self::Spawn => 3,
+            Self::Closed | Self::Protocol | Self::Spawn | Self::Connect => 3,
             Self::Timeout => 4,
             Self::Cancelled => 130,
         }

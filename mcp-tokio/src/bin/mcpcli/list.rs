@@ -1,28 +1,26 @@
 //! `mcpcli list`: the tools of a server.
 
-use std::ffi::OsString;
-
 use tokio::time::timeout;
 
-use crate::args::Options;
+use crate::args::{Options, Target};
 use crate::asides::Feed;
 use crate::failure::Failure;
 use crate::limits::Limits;
 use crate::session::Session;
 use crate::stage::Stage;
 
-/// Starts the server and prints its tools.
+/// Reaches the server and prints its tools.
 ///
 /// # Errors
 ///
 /// Why there is no list.
 pub(crate) async fn run(
-    command: &[OsString],
+    target: &Target,
     options: &Options,
     stage: &mut Stage,
     feed: Feed,
 ) -> Result<u8, Failure> {
-    let session = Session::open(command, options, stage, feed).await?;
+    let session = Session::open(target, options, stage, feed).await?;
     let now = stage.now();
     stage.output.waiting("listing", now);
     let limits = Limits::new(options.timeouts(), now);

@@ -61,16 +61,14 @@ async fn run(command: Command) -> ExitCode {
         }
         Command::List(list) => {
             let (mut stage, feed) = stage(&list.options);
-            let done = list::run(&list.server.command, &list.options, &mut stage, feed).await;
+            let done = list::run(&list.server.target(), &list.options, &mut stage, feed).await;
             return finish(done, &mut stage);
         }
         Command::Demo(demo) => (demo::job(&demo), demo.options),
         Command::Call(call) => {
             let arguments = call.arguments();
-            (
-                Ok(call::Job { tool: call.tool, arguments, command: call.server.command }),
-                call.options,
-            )
+            let target = call.server.target();
+            (Ok(call::Job { tool: call.tool, arguments, target }), call.options)
         }
     };
     let (mut stage, feed) = stage(&options);

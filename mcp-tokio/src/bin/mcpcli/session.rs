@@ -6,25 +6,27 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use mcp_tokio::Command;
 use mcp_tokio::child::{Process, SpawnError};
 use mcp_tokio::mcp_proto::driver::Client;
 use mcp_tokio::mcp_proto::{ClientConfig, CloseReason, LogLevel};
+use mcp_tokio::ws::Connector;
+use mcp_tokio::{Command, ConnectError};
 use tokio::time::timeout;
 
-use crate::args::{Options, Spoken};
+use crate::args::{Header, Options, Spoken, Target};
 use crate::asides::Feed;
 use crate::failure::{Failure, IS_IT_MCP, Kind};
-use crate::limits::Limits;
+use crate::limits::{Limits, StartLimit};
 use crate::output::Aside;
 use crate::record::{Recorded, Recorder};
 use crate::stage::Stage;
 use crate::text::one_line;
 
-/// A connection to a server of our own.
+/// A connection to a server.
 pub(crate) struct Session {
     pub(crate) client: Client,
-    process: Process,
+    /// Where it is a server of our own.
+    process: Option<Process>,
 }
 
 /// Lines of the server's stderr that an error repeats.
@@ -37,8 +39,46 @@ const PARTING: Duration = Duration::from_millis(1500);
 const PROBE: Duration = Duration::from_secs(10);
 
 impl Session {
-    /// Starts the server and waits until it is ready.
+    /// Starts the server, or connects to it, and waits until it is ready.
     pub(crate) async fn open(
+        target: &Target,
+        options: &Options,
+        stage: &mut Stage,
+        feed: Feed,
+    ) -> Result<Self, Failure> {
+        match target {
+            Target::Command(command) => Self::start(command, options, stage, feed).await,
+            Target::Url(url, headers) => Self::connect(url, headers, options, stage, feed).await,
+        }
+    }
+
+    async fn connect(
+        url: &str,
+        headers: &[Header],
+        options: &Options,
+        stage: &mut Stage,
+        feed: Feed,
+    ) -> Result<Self, Failure> {
+        let now = stage.now();
+        stage.output.waiting(&format!("connecting to {}", one_line(url)), now);
+        let limit = Limits::new(options.timeouts(), now).of_start();
+        let connector =
+            headers.iter().fold(Connector::new(), |connector, Header { name, value }| {
+                connector.header(name, value)
+            });
+        let connector = connector.timeout(limit.left(now));
+        let opening =
+            connector.open(url, config(options, limit.after), |client| listen(client, feed));
+        match stage.watch(opening).await? {
+            Ok(client) => Self { client, process: None }.ready(limit, stage).await,
+            Err(_) if limit.left(stage.now()).is_zero() => {
+                Err(Failure::of_slow_start(limit, stage.now()))
+            }
+            Err(error) => Err(not_connected(url, &error)),
+        }
+    }
+
+    async fn start(
         command: &[OsString],
         options: &Options,
         stage: &mut Stage,
@@ -65,40 +105,50 @@ impl Session {
             config(options, limit.after),
             |client| listen(client, feed),
         );
-        let session = Self { client, process };
+        Self { client, process: Some(process) }.ready(limit, stage).await
+    }
+
+    /// Waits until the server is ready.
+    async fn ready(self, limit: StartLimit, stage: &mut Stage) -> Result<Self, Failure> {
         let left = limit.left(stage.now());
-        match stage.watch(timeout(left, session.client.ready())).await {
+        match stage.watch(timeout(left, self.client.ready())).await {
             Ok(Ok(Ok(peer))) => match stage.output.ready(&peer) {
-                Ok(()) => Ok(session),
-                Err(_) => Err(session.fail(Failure::unread(), stage, "").await),
+                Ok(()) => Ok(self),
+                Err(_) => Err(self.fail(Failure::unread(), stage, "").await),
             },
             Ok(Err(_) | Ok(Err(CloseReason::HandshakeTimeout))) => {
                 let failure = Failure::of_slow_start(limit, stage.now());
                 // It has not said a word of the protocol, so it does not know what the end of its input means.
-                session.process.terminate();
-                Err(session.fail(failure, stage, "before it was ready").await)
+                if let Some(process) = &self.process {
+                    process.terminate();
+                }
+                Err(self.fail(failure, stage, "before it was ready").await)
             }
             Ok(Ok(Err(reason))) => {
                 let failure = Failure::of_start(reason);
-                Err(session.fail(failure, stage, "before it was ready").await)
+                Err(self.fail(failure, stage, "before it was ready").await)
             }
-            Err(failure) => Err(session.fail(failure, stage, "").await),
+            Err(failure) => Err(self.fail(failure, stage, "").await),
         }
     }
 
     /// Ends the connection and the server after a failure, and adds to it how the server ended. A second
     /// Ctrl-C ends the waiting.
     pub(crate) async fn fail(self, mut failure: Failure, stage: &mut Stage, when: &str) -> Failure {
+        let Some(process) = &self.process else {
+            self.close(stage).await;
+            return failure;
+        };
         let ended = match failure.kind {
             // Whether it has ended by itself is worth a moment of waiting: it is what went wrong.
             Kind::Closed => stage
-                .wind_up(timeout(PARTING, self.process.exited()))
+                .wind_up(timeout(PARTING, process.exited()))
                 .await
                 .and_then(Result::ok)
                 .flatten(),
-            _ => self.process.status(),
+            _ => process.status(),
         };
-        let said = self.process.last_lines();
+        let said = process.last_lines();
         self.close(stage).await;
         if let (Kind::Closed, Some(status)) = (failure.kind, ended) {
             failure.message = format!("the server {} {when}", how(status));
@@ -113,10 +163,13 @@ impl Session {
         failure
     }
 
-    /// Ends the connection and the server. A second Ctrl-C ends the waiting.
+    /// Ends the connection, and the server if it is our own. A second Ctrl-C ends the waiting.
     pub(crate) async fn close(self, stage: &mut Stage) {
         self.client.close();
-        let _ = stage.wind_up(self.process.shutdown()).await;
+        match self.process {
+            Some(process) => drop(stage.wind_up(process.shutdown()).await),
+            None => drop(stage.wind_up(self.client.closed()).await),
+        }
     }
 }
 
@@ -153,6 +206,25 @@ fn listen(client: &Client, feed: Feed) {
     client.on_violation(move |violation| {
         feed.put(counter.reports_received(), Aside::Violation(violation))
     });
+}
+
+fn not_connected(url: &str, error: &ConnectError) -> Failure {
+    let url = one_line(url);
+    let failed = |why: &str| Failure::new(Kind::Connect, format!("cannot connect to {url}: {why}"));
+    match error {
+        ConnectError::Url => Failure::new(Kind::Usage, format!("{url} is no URL of a server"))
+            .hint("ws://HOST:PORT/PATH, or wss:// for one with TLS"),
+        ConnectError::Header(name) => {
+            Failure::new(Kind::Usage, format!("the header {:?} cannot be sent", one_line(name)))
+        }
+        ConnectError::Status(status @ (401 | 403)) => failed(&format!("HTTP status {status}"))
+            .hint("--header \"Authorization: Bearer TOKEN\", if the server asks for one"),
+        ConnectError::Status(status) => failed(&format!("HTTP status {status}")).hint(
+            "check the path of the URL, and that this is an MCP server that speaks WebSocket",
+        ),
+        ConnectError::Io(error) => failed(&one_line(&error.to_string())),
+        error => failed(&one_line(&error.to_string())),
+    }
 }
 
 fn not_started(program: &OsStr, error: SpawnError, has_arguments: bool) -> Failure {
