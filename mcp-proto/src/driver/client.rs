@@ -154,6 +154,18 @@ impl Client {
         let _former = self.handle.lock().listeners.notification.replace(Arc::new(listener));
     }
 
+    /// Listens to streams that were cut and are taken up again, in the driver's task: it must not block.
+    #[cfg(feature = "http")]
+    pub fn on_resumption(&self, listener: impl Fn() + Send + Sync + 'static) {
+        let _former = self.handle.lock().listeners.resumption.replace(Arc::new(listener));
+    }
+
+    /// What the HTTP library said when it failed last, such as that a connection was refused.
+    #[cfg(feature = "http")]
+    pub fn last_trouble(&self) -> Option<String> {
+        self.handle.lock().link.trouble().map(String::from)
+    }
+
     /// Reports of all calls that have come so far. A listener of the connection sees exactly those that came
     /// before what it hears, so log messages and reports can be put in one order.
     pub fn reports_received(&self) -> u64 {

@@ -1,5 +1,8 @@
 //! What stands behind the mutex: a byte pipe with one endpoint, or a machine with many.
 
+#[cfg(feature = "http")]
+use core::task::Waker;
+
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::role::Role;
@@ -8,7 +11,7 @@ use crate::time::Instant;
 
 /// Which endpoint of a link. Ids and serials of requests are unique within one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Scope(u64);
+pub(super) struct Scope(pub(super) u64);
 
 impl Scope {
     /// That of a link with one endpoint.
@@ -19,6 +22,12 @@ impl Scope {
 pub(super) enum Turn {
     /// The driver.
     Driver,
+    /// A task that waits for something to send.
+    #[cfg(feature = "http")]
+    Task(Waker),
+    /// It has been seen to, or will be when its time has come.
+    #[cfg(feature = "http")]
+    Nobody,
 }
 
 /// A machine that moves messages between endpoints and a transport. Who holds one knows its type; the handles do
@@ -44,6 +53,12 @@ pub(super) trait Link<R: Role>: Send {
 
     /// Nothing can be sent or received any more, in any scope.
     fn handle_transport_error(&mut self, now: Instant);
+
+    /// What a library below said last when it failed.
+    #[cfg(feature = "http")]
+    fn trouble(&self) -> Option<&str> {
+        None
+    }
 
     /// A handle has changed something: whose turn it is now.
     fn settle(&mut self) -> Turn;

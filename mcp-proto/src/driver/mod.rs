@@ -9,6 +9,8 @@ mod calls;
 mod carrier;
 mod client;
 mod drive;
+#[cfg(feature = "http")]
+pub mod http;
 mod link;
 mod listen;
 mod queue;

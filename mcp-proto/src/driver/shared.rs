@@ -87,6 +87,8 @@ pub(super) struct Listeners {
     pub(super) log: Option<Arc<dyn Fn(LogMessage) + Send + Sync>>,
     pub(super) violation: Option<Arc<dyn Fn(Violation) + Send + Sync>>,
     pub(super) notification: Option<Arc<OnNotification>>,
+    #[cfg(feature = "http")]
+    pub(super) resumption: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 type OnProgress = dyn Fn(&RequestId, &Progress) + Send + Sync;
@@ -112,6 +114,8 @@ pub(super) enum Job {
     Log(LogMessage),
     Violation(Violation),
     Notification(Text, Option<RawJson>),
+    #[cfg(feature = "http")]
+    Resumed,
 }
 
 impl<R: Role, L: Link<R>> Shared<R, L> {
@@ -166,6 +170,10 @@ impl<R: Role, L: Link<R> + ?Sized> Shared<R, L> {
         let result = change(&mut state, now);
         let waker = match state.link.settle() {
             Turn::Driver => state.driver.take(),
+            #[cfg(feature = "http")]
+            Turn::Task(waker) => Some(waker),
+            #[cfg(feature = "http")]
+            Turn::Nobody => None,
         };
         drop(state);
         if let Some(waker) = waker {
@@ -361,6 +369,14 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
         }
     }
 
+    /// Lets every future look again that waits for output to leave, of any scope.
+    #[cfg(feature = "http")]
+    pub(super) fn wake_outputs(&mut self, afterwards: &mut Afterwards) {
+        for mut watchers in core::mem::take(&mut self.output_watchers).into_values() {
+            afterwards.wakers.extend(watchers.take());
+        }
+    }
+
     fn wake_all(&mut self, afterwards: &mut Afterwards) {
         for change in [Change::Request, Change::Phase] {
             self.wake_watchers(change, afterwards);
@@ -516,6 +532,8 @@ impl Afterwards {
                         .iter()
                         .for_each(|listen| listen(&method, params.as_ref()));
                 }
+                #[cfg(feature = "http")]
+                Job::Resumed => listeners.resumption.iter().for_each(|listen| listen()),
             });
         }
         self.wake();

@@ -84,6 +84,11 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// A timer that is ready at `at`. It may be late, never early for long: the driver looks at the clock.
     fn timer(&self, at: Instant) -> Pin<Box<dyn Timer>>;
+
+    /// Random bytes that nobody can guess, for the id of a session on HTTP. Default none: no session is opened then.
+    fn seed(&self) -> Option<[u8; 24]> {
+        None
+    }
 }
 
 /// A future that is ready when its time has come.

@@ -167,6 +167,24 @@ impl<K: Kind + ?Sized> Router<K> {
         self.inner.config.clone()
     }
 
+    /// Adds what the schemas of the tools say of headers (`x-mcp-header`, 2026-07-28) to the options of a server on
+    /// HTTP.
+    ///
+    /// # Errors
+    ///
+    /// [`BadAnnotation`](crate::http::BadAnnotation): a schema says it wrongly, so that clients must leave its tool
+    /// out.
+    #[cfg(feature = "http")]
+    pub fn mirror(
+        &self,
+        options: crate::http::ServerOptions,
+    ) -> Result<crate::http::ServerOptions, crate::http::BadAnnotation> {
+        self.inner
+            .tools
+            .iter()
+            .try_fold(options, |options, tool| options.mirror(&tool.name, &tool.input_schema))
+    }
+
     /// The names of the tools, in the order of their list.
     pub fn tool_names(&self) -> impl Iterator<Item = &str> {
         self.inner.tools.names()

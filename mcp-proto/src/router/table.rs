@@ -49,6 +49,11 @@ impl<K: ?Sized> Table<K> {
         self.by_name.get(name).and_then(|at| self.entries.get(*at)).map(|entry| &entry.function)
     }
 
+    #[cfg(feature = "http")]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Tool> {
+        self.entries.iter().map(|entry| &entry.tool)
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| &*entry.tool.name)
     }

@@ -234,6 +234,19 @@ impl Client {
         }
     }
 
+    /// As [`poll_event`](Self::poll_event), of what was read already: while reports wait for their listener, nothing
+    /// more is.
+    #[cfg(feature = "driver")]
+    pub(crate) fn poll_decoded(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            let event = self.endpoint.poll_event()?;
+            self.translate(event);
+        }
+    }
+
     /// An exchange to be opened or closed.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         loop {

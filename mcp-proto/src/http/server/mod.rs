@@ -401,6 +401,22 @@ impl Server {
 
     // Shared with the rest of the folder.
 
+    /// Whether [`poll_event`](Self::poll_event) may have one.
+    #[cfg(feature = "driver")]
+    pub(crate) fn has_event(&mut self) -> bool {
+        self.settle();
+        !self.hub.active.is_empty()
+    }
+
+    /// The conversation that an exchange takes part in.
+    #[cfg(feature = "driver")]
+    pub(crate) fn scope_of(&self, exchange: Exchange) -> Option<Scope> {
+        match self.hub.exchanges.get(exchange)?.source {
+            Source::Stream(scope, _) => Some(scope),
+            Source::Whole(_) => None,
+        }
+    }
+
     /// Sorts what endpoints that were lent out have to say.
     pub(crate) fn settle(&mut self) {
         while let Some(scope) = self.touched.pop() {
@@ -413,7 +429,8 @@ impl Server {
         self.purge();
     }
 
-    fn observe(&mut self, now: Instant) {
+    /// What time it is.
+    pub(crate) fn observe(&mut self, now: Instant) {
         self.settle();
         self.hub.clock = self.hub.clock.max(now);
     }

@@ -1,0 +1,96 @@
+//! The body of a request, read within its limits.
+
+use alloc::boxed::Box;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body::Body;
+
+use super::super::transport::{Runtime, Timer};
+use crate::time::Instant;
+
+/// A body on its way in.
+pub(super) struct Intake<B> {
+    body: Pin<Box<B>>,
+    first: Bytes,
+    more: BytesMut,
+    max: usize,
+    until: Instant,
+    timer: Option<Pin<Box<dyn Timer>>>,
+}
+
+/// Why a body is not there.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// It is longer than it may be.
+    TooLong,
+    /// It broke off, or did not come in time.
+    Broken,
+}
+
+impl<B: Body> Intake<B> {
+    pub(super) fn new(body: B, max: usize, until: Instant) -> Self {
+        Self {
+            body: Box::pin(body),
+            first: Bytes::new(),
+            more: BytesMut::new(),
+            max,
+            until,
+            timer: None,
+        }
+    }
+
+    /// The whole body. Mostly that is one frame, which is not copied.
+    pub(super) fn poll(
+        &mut self,
+        runtime: &dyn Runtime,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Bytes, Unread>> {
+        loop {
+            let frame = match self.body.as_mut().poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    let timer = self.timer.get_or_insert_with(|| runtime.timer(self.until));
+                    ready!(timer.as_mut().poll(cx));
+                    return Poll::Ready(Err(Unread::Broken));
+                }
+            };
+            match frame {
+                None if self.more.is_empty() => {
+                    return Poll::Ready(Ok(core::mem::take(&mut self.first)));
+                }
+                None => return Poll::Ready(Ok(core::mem::take(&mut self.more).freeze())),
+                Some(Err(_)) => return Poll::Ready(Err(Unread::Broken)),
+                Some(Ok(frame)) => {
+                    // Trailers say nothing here.
+                    let Ok(data) = frame.into_data() else { continue };
+                    if self.take(data).is_none() {
+                        return Poll::Ready(Err(Unread::TooLong));
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, mut data: B::Data) -> Option<()> {
+        let len = self.first.len().max(self.more.len()).checked_add(data.remaining())?;
+        if len > self.max {
+            return None;
+        }
+        if self.first.is_empty() && self.more.is_empty() {
+            self.first = data.copy_to_bytes(data.remaining());
+            return Some(());
+        }
+        if self.more.is_empty() {
+            self.more.extend_from_slice(&core::mem::take(&mut self.first));
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            let len = chunk.len();
+            self.more.extend_from_slice(chunk);
+            data.advance(len);
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,189 @@
+//! A server as a service of requests and responses.
+
+use core::convert::Infallible;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{Request, Response, request};
+use http_body::Body;
+
+use super::super::link::Link;
+use super::body::{Open, ResponseBody};
+use super::intake::{Intake, Unread};
+use super::serving::Serve;
+use crate::http::{Admission, Caller, Server};
+
+/// A server on HTTP as a [`tower_service::Service`]: give it to hyper, or nest it in an axum router. Clones are the
+/// same server. When the last is dropped nothing new can come: the server ends once what is under way is finished.
+///
+/// Whoever authenticates requests puts a [`Principal`] into their extensions.
+#[derive(Clone)]
+pub struct Service {
+    shared: Serve,
+    _door: Arc<Door>,
+}
+
+/// What requests come through. Once it is gone there will be no more: what is under way is finished.
+struct Door(Serve);
+
+/// Whose request it is, such as the subject of a token: an extension of the request. A legacy session is served only
+/// to who opened it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct Principal(pub String);
+
+/// A response on its way.
+#[must_use = "nothing is read or answered before it is polled"]
+pub struct Responding<B> {
+    shared: Serve,
+    stage: Stage<B>,
+}
+
+#[allow(clippy::large_enum_variant)] // it is moved once
+enum Stage<B> {
+    /// The body is read.
+    Reading {
+        head: request::Parts,
+        admission: Admission,
+        body: Intake<B>,
+    },
+    /// The head of the response is waited for.
+    Waiting(Open),
+    /// It may not come in.
+    Refused(Response<Bytes>),
+    Over,
+}
+
+impl Service {
+    pub(super) fn new(shared: Serve) -> Self {
+        Self { _door: Arc::new(Door(shared.clone())), shared }
+    }
+
+    /// Takes nothing new: requests are refused, and streams that belong to no request end. What is under way is
+    /// finished; [`Server::closed`](crate::driver::Server::closed) tells when.
+    pub fn drain(&self) {
+        self.shared.turn(|state, now| state.link.machine.drain(now));
+    }
+
+    /// Ends everything: requests count as cancelled, and every response ends.
+    pub fn close(&self) {
+        self.shared.turn(|state, now| state.link.close(now));
+    }
+
+    /// Legacy sessions that are open.
+    pub fn sessions(&self) -> usize {
+        self.shared.lock().link.machine.sessions()
+    }
+
+    /// Requests whose response is not complete, streams that stay open included.
+    pub fn exchanges(&self) -> usize {
+        self.shared.lock().link.machine.exchanges()
+    }
+
+    /// Responds to one request.
+    pub fn respond<B: Body>(&self, request: Request<B>) -> Responding<B> {
+        let (head, body) = request.into_parts();
+        let admitted = self.shared.lock().link.machine.handle_head(&head);
+        let stage = match admitted {
+            Err(refusal) => Stage::Refused(refusal),
+            Ok(admission) => {
+                let until = self.shared.now() + admission.body_timeout;
+                let body = Intake::new(body, admission.max_body, until);
+                Stage::Reading { head, admission, body }
+            }
+        };
+        Responding { shared: self.shared.clone(), stage }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.0.turn(|state, now| state.link.machine.drain(now));
+    }
+}
+
+impl<B: Body> tower_service::Service<Request<B>> for Service {
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = Responding<B>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // What is too much is refused, not queued.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Responding<B> {
+        self.respond(request)
+    }
+}
+
+impl<B: Body> Responding<B> {
+    fn open(&self, head: request::Parts, admission: Admission, body: Bytes) -> Open {
+        let mut caller = Caller::default();
+        if let Some(Principal(name)) = head.extensions.get() {
+            caller = caller.principal(name.clone());
+        }
+        if admission.wants_seed
+            && let Some(seed) = self.shared.runtime().seed()
+        {
+            caller = caller.seed(seed);
+        }
+        let request = Request::from_parts(head, body);
+        let exchange = self
+            .shared
+            .turn(|state, now| state.link.machine.handle_request(admission, request, caller, now));
+        Open::new(self.shared.clone(), exchange)
+    }
+}
+
+impl<B: Body> Future for Responding<B> {
+    type Output = Result<Response<ResponseBody>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Stage::Reading { body, .. } = &mut this.stage {
+            let read = ready!(body.poll(this.shared.runtime(), cx));
+            let stage = core::mem::replace(&mut this.stage, Stage::Over);
+            let Stage::Reading { head, admission, .. } = stage else { return Poll::Pending };
+            this.stage = match read {
+                Ok(body) => Stage::Waiting(this.open(head, admission, body)),
+                Err(Unread::TooLong) => Stage::Refused(Server::too_long()),
+                Err(Unread::Broken) => Stage::Refused(Server::unreadable()),
+            };
+        }
+        if let Stage::Waiting(open) = &this.stage {
+            let head = ready!(open.poll(cx, Server::poll_head));
+            let stage = core::mem::replace(&mut this.stage, Stage::Over);
+            let Stage::Waiting(open) = stage else { return Poll::Pending };
+            let is_stream =
+                head.headers().get(CONTENT_TYPE).is_some_and(|of| of == "text/event-stream");
+            let body = ResponseBody::begin(open, is_stream, cx);
+            return Poll::Ready(Ok(head.map(|()| body)));
+        }
+        match core::mem::replace(&mut this.stage, Stage::Over) {
+            Stage::Refused(refusal) => Poll::Ready(Ok(refusal.map(ResponseBody::whole))),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+/// Nothing in it is pinned: the body has a box of its own.
+impl<B> Unpin for Responding<B> {}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("machine", &self.shared.lock().link.machine).finish()
+    }
+}
+
+impl<B> fmt::Debug for Responding<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responding").finish_non_exhaustive()
+    }
+}

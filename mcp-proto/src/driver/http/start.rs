@@ -1,0 +1,42 @@
+//! How HTTP begins: handles for the application, a service or a driver for the runtime.
+
+use super::super::client::Client;
+use super::super::server::Server;
+use super::super::shared::{Handle, Shared};
+use super::super::transport::Runtime;
+use super::calling::Calling;
+use super::client_driver::{ClientDriver, HttpClient};
+use super::server_driver::ServerDriver;
+use super::service::Service;
+use super::serving::Serving;
+use crate::config::{ClientConfig, ServerConfig};
+use crate::http::{self, ClientOptions, ServerOptions};
+use ::http::Uri;
+
+/// A client of the server at `uri`, which must be absolute, over any HTTP library. Nothing moves until the driver is
+/// polled; the handshake's deadline starts now.
+pub fn connect<H: HttpClient>(
+    http: H,
+    uri: Uri,
+    config: ClientConfig,
+    options: ClientOptions,
+    runtime: impl Runtime,
+) -> (Client, ClientDriver<H>) {
+    let machine = http::Client::new(config, uri, options, runtime.now());
+    let shared = Shared::new(Calling { machine, trouble: None }, false, runtime);
+    (Client::new(Handle::new(shared.clone())), ClientDriver::new(shared, http))
+}
+
+/// A server on HTTP: what accepts its requests, what an HTTP library serves, and what moves its time.
+///
+/// Legacy sessions are opened only if the runtime gives [seeds](Runtime::seed) for their ids.
+pub fn serve(
+    config: ServerConfig,
+    options: ServerOptions,
+    runtime: impl Runtime,
+) -> (Server, Service, ServerDriver) {
+    let machine = http::Server::new(config, options);
+    let shared = Shared::new(Serving::new(machine), true, runtime);
+    let server = Server::new(Handle::new(shared.clone()));
+    (server, Service::new(shared.clone()), ServerDriver::new(shared))
+}
