@@ -138,4 +138,10 @@ impl Runtime for Clock {
         // Relative, because a deadline centuries away may be no `Instant` of the system.
         Box::pin(tokio::time::sleep(at - self.now()))
     }
+
+    #[cfg(feature = "http")]
+    fn seed(&self) -> Option<[u8; 24]> {
+        let mut seed = [0; 24];
+        getrandom::fill(&mut seed).ok().map(|()| seed)
+    }
 }

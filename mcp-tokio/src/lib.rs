@@ -39,12 +39,14 @@
 
 pub mod child;
 mod group;
+#[cfg(feature = "http")]
+pub mod http;
 mod io;
 mod listen;
 mod run;
 mod stdio;
 pub mod tcp;
-#[cfg(feature = "ws")]
+#[cfg(any(feature = "http", feature = "ws"))]
 mod tls;
 #[cfg(unix)]
 pub mod unix;
@@ -57,6 +59,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::io::{Clock, Io};
 
 pub use self::child::spawn;
+#[cfg(feature = "http")]
+pub use self::http::{connect as connect_url, serve as serve_http};
 pub use self::listen::Listener;
 pub use self::run::{run, run_local, run_stdio};
 pub use self::stdio::{Stdin, Stdout, stdio};

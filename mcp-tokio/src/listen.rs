@@ -150,7 +150,7 @@ impl Listener {
                     }
                 }
                 Some(_) = connections.join_next(), if is_full => {}
-                stream = accept(&mut *self.source), if !is_full => match &self.opener {
+                stream = accept_from(|cx| self.source.poll_accept(cx)), if !is_full => match &self.opener {
                     Some(open) => {
                         openings.spawn(open(stream, config.clone(), stopped.clone()));
                     }
@@ -171,10 +171,12 @@ impl Listener {
 }
 
 /// The next connection, however often accepting one fails before.
-async fn accept(source: &mut dyn Source) -> Stream {
+pub(crate) async fn accept_from<S>(
+    mut poll_accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<S>>,
+) -> S {
     let mut rest = Duration::ZERO;
     loop {
-        match poll_fn(|cx| source.poll_accept(cx)).await {
+        match poll_fn(&mut poll_accept).await {
             Ok(stream) => return stream,
             // It was taken out of the queue, so the next attempt is another one's.
             Err(error) if concerns_one(&error) => {}

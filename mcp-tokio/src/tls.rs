@@ -3,14 +3,22 @@
 use std::io;
 use std::sync::Arc;
 
+#[cfg(feature = "ws")]
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
+#[cfg(feature = "ws")]
 use tokio::io::{AsyncRead, AsyncWrite};
+#[cfg(feature = "ws")]
 use tokio_rustls::TlsConnector;
+#[cfg(feature = "ws")]
 use tokio_rustls::client::TlsStream;
 
 /// Trusts whom the system trusts. Reads files.
 pub(crate) fn client_config() -> io::Result<Arc<ClientConfig>> {
+    trusting(system_roots()?)
+}
+
+fn system_roots() -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
@@ -18,6 +26,11 @@ pub(crate) fn client_config() -> io::Result<Arc<ClientConfig>> {
         let why = "no certificate of an authority was found on this system";
         return Err(io::Error::new(io::ErrorKind::NotFound, why));
     }
+    Ok(roots)
+}
+
+/// Trusts these.
+pub(crate) fn trusting(roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -28,6 +41,7 @@ pub(crate) fn client_config() -> io::Result<Arc<ClientConfig>> {
 }
 
 /// Speaks TLS with `host`, whose certificate must bear that name or address.
+#[cfg(feature = "ws")]
 pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     config: Arc<ClientConfig>,
     host: &str,

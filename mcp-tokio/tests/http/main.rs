@@ -1,0 +1,8 @@
+//! HTTP over real sockets: both eras, both versions of HTTP, peers that hang up, stand still or are cut off.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod cut;
+mod ending;
+mod progress;
+mod stalled;
+mod world;
