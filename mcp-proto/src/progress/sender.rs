@@ -310,4 +310,53 @@ mod tests {
         }
         assert_eq!(rest(&mut sender), [9.0]);
     }
+
+    #[test]
+    fn the_least_step_is_a_billionth_or_what_a_float_can_hold() {
+        assert_eq!(above(0.0), 1e-9);
+        assert_eq!(above(-2.0), -2.0 + 2e-9);
+        assert_eq!(above(4e9), 4e9 + 4.0);
+        assert_eq!(above(f64::MAX), f64::INFINITY);
+        let tiny = above(1.0) - 1.0;
+        assert!((0.9e-9..1.1e-9).contains(&tiny), "{tiny}");
+    }
+
+    #[test]
+    fn milestones_with_long_texts_merge_and_room_comes_back_as_they_leave() {
+        let mut sender = Sender::new(Pacing::default().burst(1), 100);
+        offer(&mut sender, 0.0, Weight::Ordinary);
+        let report = |sender: &mut Sender, value, weight| {
+            let text = "x".repeat(MAX_TEXT_LEN + 1);
+            let progress = Progress { message: Some(text.into()), ..Progress::new(value) };
+            assert_eq!(sender.offer(progress, weight, true, Instant::ZERO), Ok(None));
+        };
+        // Of five texts of 16 KiB the fifth is too much: it waits, and merges into what comes next.
+        for n in 1..=5 {
+            report(&mut sender, n.into(), Weight::Milestone);
+        }
+        report(&mut sender, 6.0, Weight::Milestone);
+        report(&mut sender, 7.0, Weight::Ordinary);
+        assert_eq!((sender.waiting_len, sender.merged()), (5 * MAX_TEXT_LEN, 2));
+        let first = sender.flush().unwrap();
+        assert_eq!((first.progress, first.message.unwrap().len()), (1.0, MAX_TEXT_LEN));
+        assert_eq!(sender.flush().unwrap().progress, 2.0);
+        // There is room for one more now, in the place of what merged, and a place behind it.
+        report(&mut sender, 8.0, Weight::Milestone);
+        report(&mut sender, 9.0, Weight::Ordinary);
+        assert_eq!(rest(&mut sender), [3.0, 4.0, 8.0, 9.0]);
+        assert_eq!(sender.waiting_len, 0);
+    }
+
+    #[test]
+    fn what_was_said_last_is_known_with_its_total() {
+        let mut sender = sender();
+        assert_eq!(sender.last(), None);
+        for (value, total) in [(1.0, Some(7.0)), (2.5, None)] {
+            let progress = Progress { total, ..Progress::new(value) };
+            sender.offer(progress, Weight::Ordinary, true, Instant::ZERO).unwrap();
+            assert_eq!(sender.last(), Some((value, total)));
+        }
+        offer(&mut sender, 0.0, Weight::Heartbeat);
+        assert_eq!(sender.last(), Some((above(2.5), None)));
+    }
 }

@@ -304,4 +304,39 @@ mod tests {
         assert!(view.rate(at(0)).is_none_or(f64::is_finite));
         let _ = view.eta(at(0));
     }
+
+    #[test]
+    fn the_last_report_and_the_total_in_force_are_known() {
+        let view = view(&[(1.0, Some(4.0)), (2.0, None)]);
+        assert_eq!((view.last(), view.total()), (Some(&Progress::new(2.0)), Some(4.0)));
+        assert_eq!(ProgressView::new(at(0)).total(), None);
+    }
+
+    #[test]
+    fn only_reports_that_are_apart_are_measured_and_only_the_latest() {
+        let mut view = ProgressView::new(at(0));
+        let reports = 2 * MAX_SAMPLES as u64;
+        for n in 0..=reports {
+            view.update(&Progress::new(n as f64), at(n * 500));
+            // Too soon behind it to count as another measurement.
+            view.update(&Progress::new(n as f64 + 0.5), at(n * 500 + 100));
+        }
+        assert_eq!(view.samples.len(), MAX_SAMPLES);
+        let apart = view.samples.iter().zip(view.samples.iter().skip(1));
+        assert!(apart.into_iter().all(|((one, _), (next, _))| *next - *one >= APART));
+        let (oldest, _) = view.samples[0];
+        assert!(oldest >= at((reports - MAX_SAMPLES as u64 - 1) * 500), "{oldest:?}");
+    }
+
+    #[test]
+    fn a_silence_counts_once_it_is_longer_than_the_usual_interval() {
+        // Every four seconds, measured from the first of three.
+        let mut view = ProgressView::new(at(0));
+        for (n, seconds) in [(0.0, 0), (8.0, 4), (16.0, 8)] {
+            view.update(&Progress::new(n), at(seconds * 1000));
+        }
+        assert_eq!(view.rate(at(8_000)), Some(2.0));
+        assert_eq!(view.rate(at(12_000)), Some(2.0), "the usual interval");
+        assert_eq!(view.rate(at(20_000)), Some(1.0), "eight seconds beyond it");
+    }
 }

@@ -2,13 +2,12 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Instant as Stopwatch;
+use std::time::{Duration, Instant as Stopwatch};
 
 use loom::sync::Notify;
 use loom::thread::{self, JoinHandle, ThreadId};
@@ -139,6 +138,7 @@ pub fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 }
 
 /// A clock that stands still.
+#[derive(Clone)]
 pub struct Still;
 
 impl Runtime for Still {
@@ -149,6 +149,52 @@ impl Runtime for Still {
     fn timer(&self, _: Instant) -> Pin<Box<dyn Timer>> {
         let never: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(std::future::pending());
         Box::pin(never)
+    }
+}
+
+/// A clock that another thread moves.
+#[derive(Clone)]
+pub struct Clock(Arc<loom::sync::Mutex<Face>>);
+
+#[derive(Default)]
+struct Face {
+    now: Instant,
+    timers: Vec<(Instant, Waker)>,
+}
+
+impl Clock {
+    pub fn new() -> Self {
+        Self(Arc::new(loom::sync::Mutex::new(Face::default())))
+    }
+
+    /// Lets so much time pass, and wakes whose time has come.
+    pub fn advance(&self, by: Duration) {
+        let mut face = self.0.lock().unwrap();
+        face.now = face.now + by;
+        let now = face.now;
+        let (due, later) = face.timers.drain(..).partition(|(at, _)| *at <= now);
+        let due: Vec<(Instant, Waker)> = due;
+        face.timers = later;
+        drop(face);
+        due.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+}
+
+impl Runtime for Clock {
+    fn now(&self) -> Instant {
+        self.0.lock().unwrap().now
+    }
+
+    fn timer(&self, at: Instant) -> Pin<Box<dyn Timer>> {
+        let clock = self.clone();
+        Box::pin(poll_fn(move |cx| {
+            let mut face = clock.0.lock().unwrap();
+            if face.now >= at {
+                return Poll::Ready(());
+            }
+            face.timers.push((at, cx.waker().clone()));
+            Poll::Pending
+        }))
     }
 }
 
@@ -164,6 +210,55 @@ pub struct Peer {
     answers: VecDeque<String>,
     reader: Option<Waker>,
     wire: Option<Wire>,
+    gate: Option<Gate>,
+}
+
+/// Whether the peer takes what is written, as another thread says.
+#[derive(Clone)]
+pub struct Gate(Arc<loom::sync::Mutex<Output>>);
+
+#[derive(Default)]
+struct Output {
+    state: Writing,
+    writer: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Writing {
+    #[default]
+    Open,
+    Blocked,
+    Broken,
+}
+
+/// Writing has failed.
+#[derive(Debug)]
+pub struct Broken;
+
+impl Gate {
+    pub fn new() -> Self {
+        Self(Arc::new(loom::sync::Mutex::new(Output::default())))
+    }
+
+    pub fn open(&self) {
+        self.change(Writing::Open);
+    }
+
+    pub fn block(&self) {
+        self.change(Writing::Blocked);
+    }
+
+    pub fn fail(&self) {
+        self.change(Writing::Broken);
+    }
+
+    fn change(&self, state: Writing) {
+        let mut output = self.0.lock().unwrap();
+        output.state = state;
+        let writer = output.writer.take();
+        drop(output);
+        writer.into_iter().for_each(Waker::wake);
+    }
 }
 
 /// The lines that the peer has got.
@@ -228,7 +323,13 @@ impl Peer {
             answers: VecDeque::new(),
             reader: None,
             wire: None,
+            gate: None,
         }
+    }
+
+    pub fn gate(mut self, gate: &Gate) -> Self {
+        self.gate = Some(gate.clone());
+        self
     }
 
     pub fn wire(mut self, wire: &Wire) -> Self {
@@ -242,13 +343,13 @@ impl Peer {
 }
 
 impl Transport for Peer {
-    type Error = Infallible;
+    type Error = Broken;
 
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         into: &mut [u8],
-    ) -> Poll<Result<usize, Infallible>> {
+    ) -> Poll<Result<usize, Broken>> {
         let mut chunk = self.answers.pop_front();
         if chunk.is_none()
             && let Some(wire) = &self.wire
@@ -273,10 +374,21 @@ impl Transport for Peer {
 
     fn poll_write(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
         from: &[u8],
-    ) -> Poll<Result<usize, Infallible>> {
+    ) -> Poll<Result<usize, Broken>> {
         let this = &mut *self;
+        if let Some(gate) = &this.gate {
+            let mut output = gate.0.lock().unwrap();
+            match output.state {
+                Writing::Open => {}
+                Writing::Blocked => {
+                    output.writer = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                Writing::Broken => return Poll::Ready(Err(Broken)),
+            }
+        }
         this.partial.extend(from);
         while let Some(end) = this.partial.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = this.partial.drain(..=end).collect();
@@ -294,11 +406,11 @@ impl Transport for Peer {
         Poll::Ready(Ok(from.len()))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         assert!(self.partial.is_empty(), "the output ends within a frame");
         Poll::Ready(Ok(()))
     }
@@ -309,13 +421,22 @@ pub type ServerDriver = Driver<role::Server, Peer>;
 
 /// A client that has not begun to shake hands.
 pub fn new_client(peer: Peer) -> (Client, ClientDriver) {
+    new_client_by(peer, Still)
+}
+
+fn new_client_by(peer: Peer, clock: impl Runtime) -> (Client, ClientDriver) {
     let config = ClientConfig::new("c", "1").revisions(Revision::V2025_11_25);
-    driver::client(peer, config, Still)
+    driver::client(peer, config, clock)
 }
 
 /// A client that has shaken hands.
 pub fn client(peer: Peer) -> (Client, ClientDriver) {
-    let (client, mut driver) = new_client(peer);
+    client_by(peer, Still)
+}
+
+/// The same, whose time is another clock's.
+pub fn client_by(peer: Peer, clock: impl Runtime) -> (Client, ClientDriver) {
+    let (client, mut driver) = new_client_by(peer, clock);
     settle(&mut driver);
     assert!(client.peer().is_some());
     (client, driver)
