@@ -1,4 +1,4 @@
-"""The FastMCP client: fastmcp_client.py legacy|auto|REVISION PLAN -- COMMAND [ARG ...]; see plan.py."""
+"""The FastMCP client: fastmcp_client.py legacy|auto|REVISION PLAN -- (URL | COMMAND [ARG ...]); see plan.py."""
 
 import asyncio
 import json
@@ -6,13 +6,19 @@ import sys
 
 import plan
 from fastmcp import Client
-from fastmcp.client.transports import StdioTransport
+from fastmcp.client.transports import SSETransport, StdioTransport, StreamableHttpTransport
 
 mode, steps, command = sys.argv[1], json.loads(sys.argv[2]), sys.argv[4:]
 
 
+def transport():
+    if not command[0].startswith("http"):
+        return StdioTransport(command[0], command[1:], keep_alive=False)
+    return SSETransport(command[0]) if command[0].endswith("/sse") else StreamableHttpTransport(command[0])
+
+
 async def main() -> None:
-    async with Client(StdioTransport(command[0], command[1:], keep_alive=False), mode=mode) as client:
+    async with Client(transport(), mode=mode) as client:
         tools = await client.list_tools()
         plan.emit(event="connected", tools={tool.name: tool.input_schema for tool in tools})
 

@@ -1,4 +1,4 @@
-//! The rmcp client: client legacy|auto|REVISION PLAN -- COMMAND [ARG ...]; for the plan see `peers/plan.py`.
+//! The rmcp client: client legacy|auto|REVISION PLAN -- (URL | COMMAND [ARG ...]); for the plan see `peers/plan.py`.
 //!
 //! Reports are listened to as rmcp's documentation shows it: `ProgressDispatcher` and a subscription per call.
 
@@ -15,7 +15,7 @@ use rmcp::model::{
     ProtocolVersion, ServerResult,
 };
 use rmcp::service::{NotificationContext, PeerRequestOptions, RunningService};
-use rmcp::transport::TokioChildProcess;
+use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
 use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceError};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -117,8 +117,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let plan: Vec<Vec<Call>> = serde_json::from_str(&arguments.next().ok_or("a plan is missing")?)?;
     let command: Vec<String> = arguments.skip(1).collect();
     let (program, arguments) = command.split_first().ok_or("a command is missing")?;
-    let mut command = tokio::process::Command::new(program);
-    command.args(arguments);
 
     let modern = ProtocolVersion::V_2026_07_28;
     let legacy = match mode.as_str() {
@@ -135,7 +133,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let handler =
         Interop { reports: ProgressDispatcher::new(), legacy, listeners: Mutex::default() };
-    let client = handler.serve_with_lifecycle(TokioChildProcess::new(command)?, lifecycle).await?;
+    let client = if program.starts_with("http") {
+        let transport = StreamableHttpClientTransport::from_uri(program.as_str());
+        handler.serve_with_lifecycle(transport, lifecycle).await?
+    } else {
+        let mut command = tokio::process::Command::new(program);
+        command.args(arguments);
+        handler.serve_with_lifecycle(TokioChildProcess::new(command)?, lifecycle).await?
+    };
     let tools = client.list_all_tools().await?;
     let tools: JsonObject =
         tools.into_iter().map(|tool| (tool.name.into_owned(), json!(tool.input_schema))).collect();

@@ -1,5 +1,6 @@
-//! An rmcp server over stdio with the tools and the options of `peers/fastmcp_server.py`.
+//! An rmcp server with the tools and the options of `peers/fastmcp_server.py`, over stdio or, with --http, over HTTP.
 //!
+//! --http serves at the address that it prints; --json answers with JSON, without a session, where no report comes first.
 //! --junk writes lines that are no messages, before the first message and between the reports.
 //! --sign-off FILE appends a line to FILE for what the server itself saw: a cancelled tool, its own end.
 #![expect(deprecated, reason = "log messages are deprecated in 2026-07-28, and still there")]
@@ -15,6 +16,8 @@ use rmcp::model::{
     ProgressToken, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::RequestContext;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{Peer, RoleServer, ServerHandler, ServiceExt, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -243,16 +246,38 @@ impl ServerHandler for Interop {
     }
 }
 
+async fn serve_http(server: Interop, json: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(!json)
+        .with_json_response(json)
+        .with_sse_retry(Some(Duration::from_millis(200)));
+    let service = StreamableHttpService::new(
+        move || Ok(server.clone()),
+        LocalSessionManager::default().into(),
+        config,
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    println!("listening on http://{}/mcp", listener.local_addr()?);
+    let router = axum::Router::new().nest_service("/mcp", service);
+    Ok(axum::serve(listener, router).await?)
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut server = Interop::default();
+    let (mut http, mut json) = (false, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
+            "--http" => http = true,
+            "--json" => json = true,
             "--junk" => server.junk = true,
             "--sign-off" => server.sign_off = arguments.next().map(PathBuf::from),
             _ => return Err(format!("unknown option {argument}").into()),
         }
+    }
+    if http {
+        return serve_http(server, json).await;
     }
     server.junk("Welcome to the interop server!\n\n{not json}\n");
     server.clone().serve(rmcp::transport::stdio()).await?.waiting().await?;
