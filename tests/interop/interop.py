@@ -25,12 +25,13 @@ def tapped(record: Path, *options_and_command: str) -> list[str]:
 
 @dataclass
 class Message:
-    """One line on the wire: who wrote it, when it was complete, and its object, or None where it is no message."""
+    """One message on the wire: who wrote it, when it was complete, and its object, or None where it is no message."""
 
     sender: str
     time: float
     line: bytes
     body: dict | None
+    exchange: object = None  # over HTTP, the exchange that carried it
 
     def progress(self):
         """The report that this message is, as (progress, total, message), or None."""
@@ -41,24 +42,10 @@ class Message:
 
 
 class Wire:
-    """Both directions of one connection, in the order in which the tap saw the lines complete."""
+    """Both directions of one client's talk with one server, in the order in which the messages were complete."""
 
-    def __init__(self, record: Path):
+    def __init__(self):
         self.messages: list[Message] = []
-        self.bytes = {"in": b"", "out": b""}
-        self.exit = self.pid = None
-        self.reads: list[int] = []
-        rest = {"in": b"", "out": b""}
-        for entry in map(json.loads, record.read_text().splitlines()):
-            self.exit = entry.get("exit", self.exit)
-            self.pid = entry.get("pid", self.pid)
-            if "bytes" not in entry:
-                continue
-            side, chunk = entry["dir"], base64.b64decode(entry["bytes"])
-            self.bytes[side] += chunk
-            *lines, rest[side] = (rest[side] + chunk).split(b"\n")
-            for line in lines:
-                self.messages.append(Message("client" if side == "in" else "server", entry["t"], line, parse(line)))
 
     def sent(self, method: str) -> list[Message]:
         """What either side sent under this method."""
@@ -73,8 +60,29 @@ class Wire:
         return [Call(self, request) for request in self.sent("tools/call")]
 
     def junk(self) -> int:
-        """How many lines of the server are no messages; blank ones count for nothing."""
+        """How much of what the server wrote is no message; blank lines count for nothing."""
         return sum(m.sender == "server" and m.body is None and m.line.strip() != b"" for m in self.messages)
+
+
+class PipeWire(Wire):
+    """What tap.py has recorded of a server's standard input and output."""
+
+    def __init__(self, record: Path):
+        super().__init__()
+        self.bytes = {"in": b"", "out": b""}
+        self.exit = self.pid = None
+        self.reads: list[int] = []
+        rest = {"in": b"", "out": b""}
+        for entry in map(json.loads, record.read_text().splitlines()):
+            self.exit = entry.get("exit", self.exit)
+            self.pid = entry.get("pid", self.pid)
+            if "bytes" not in entry:
+                continue
+            side, chunk = entry["dir"], base64.b64decode(entry["bytes"])
+            self.bytes[side] += chunk
+            *lines, rest[side] = (rest[side] + chunk).split(b"\n")
+            for line in lines:
+                self.messages.append(Message("client" if side == "in" else "server", entry["t"], line, parse(line)))
 
 
 class Call:

@@ -22,7 +22,9 @@ from contextvars import ContextVar
 from pathlib import Path
 from threading import Timer
 
-from interop import HERE, LEGACY, MODERN, PYTHON, Wire, compare, gone, run_all, tapped
+import tool
+from interop import HERE, LEGACY, MODERN, PYTHON, PipeWire, compare, gone, run_all, tapped
+from tool import LIMIT, on_first_report
 
 CLI = sys.argv[1]
 SERVER = str(HERE / "peers" / "fastmcp_server.py")
@@ -32,11 +34,10 @@ RMCP = [sys.argv[2]]
 peer: ContextVar[list[str]] = ContextVar("peer")
 SCRATCH = Path(tempfile.mkdtemp(prefix="mcp-interop-client-"))
 BOTH = [LEGACY[-1], MODERN]
-LIMIT = 60
 
 
-class Run:
-    """One run of the tool: what it printed, how it ended, and what went over the wire meanwhile."""
+class Run(tool.Run):
+    """A run against the server of the case, through the tap."""
 
     count = 0
 
@@ -51,60 +52,15 @@ class Run:
         if revision:
             command += ["--revision", revision]
         command += ["--", *tapped(self.record, *tap, "--", *peer.get(), "--sign-off", str(self.signed), *server)]
-        started = time.monotonic()
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            try:
-                early = while_running(process) if while_running else b""
-                out, err = process.communicate(timeout=LIMIT)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                out, err = process.communicate()
-                raise AssertionError(f"hangs: no end after {LIMIT} s; stdout {out[-300:]!r}; stderr {err[-300:]!r}") from None
-            finally:
-                process.kill()
-        self.seconds = time.monotonic() - started
-        self.code, self.stdout, self.stderr = process.returncode, (early + out).decode(), err.decode()
-        self.events = [json.loads(line) for line in self.stdout.splitlines()] if json_events else []
-        self.wire = Wire(self.record)
+        super().__init__(command, json_events, while_running)
+        self.wire = PipeWire(self.record)
         ended = time.monotonic()
         assert gone(self.wire.pid, within=server_may_linger), "the server outlives the tool"
         self.lingered = time.monotonic() - ended
 
-    def expect(self, code: int, last: str, kind: str | None = None) -> "Run":
-        """Checks the exit status, the last event and, where one is given, the kind of error."""
-        found = self.events[-1] if self.events else {}
-        assert self.code == code, f"exit status {self.code}, not {code}; last event {found}; stderr {self.stderr[-600:]!r}"
-        assert found.get("event") == last and found.get("kind") == kind, f"last event {found}, not {last} {kind or ''}"
-        endings = [e for e in self.events if e["event"] in ("result", "error")]
-        assert len(endings) == 1, f"{len(endings)} endings"
-        return self
 
-    def of(self, event: str) -> list[dict]:
-        return [e for e in self.events if e["event"] == event]
-
-    def complete(self, reports: int) -> "Run":
-        """Checks that every report on the wire was printed, in order, and that the server wrote that many."""
-        call = self.wire.call()
-        assert len(call.reports) == reports, f"the server wrote {len(call.reports)} reports, not {reports}"
-        seen = [(e["progress"], e.get("total"), e.get("message")) for e in self.of("progress")]
-        compare("reports", seen, call.reports)
-        return self
-
-    def revision(self, expected: str) -> "Run":
-        (ready,) = self.of("ready")
-        assert ready["revision"] == expected, ready
-        assert ready["server"]["name"] == "interop", ready
-        spoken = {m.body["params"].get("protocolVersion") for m in self.wire.sent("initialize")}
-        if expected == MODERN:
-            meta = self.wire.call().request.body["params"]["_meta"]
-            assert meta["io.modelcontextprotocol/protocolVersion"] == MODERN, meta
-        else:
-            assert expected in spoken, f"the handshake asked for {spoken}"
-        return self
-
-
-def call(tool: str, *arguments: str, **options) -> Run:
-    return Run(["call", tool, *arguments], **options)
+def call(name: str, *arguments: str, **options) -> Run:
+    return Run(["call", name, *arguments], **options)
 
 
 def counts(n: int, revision: str, expected: str):
@@ -264,16 +220,8 @@ def total_timeout(revision: str):
 
 
 def interrupt(revision: str):
-    def on_first_report(process):
-        head = b""
-        while b'"progress"' not in head:
-            line = process.stdout.readline()
-            assert line, f"ended early: {head!r}"
-            head += line
-        process.send_signal(signal.SIGINT)
-        return head
-
-    run = call("sleeps", "seconds=40", "every=0.1", revision=revision, while_running=on_first_report)
+    stop = on_first_report(lambda process: process.send_signal(signal.SIGINT))
+    run = call("sleeps", "seconds=40", "every=0.1", revision=revision, while_running=stop)
     run.expect(130, "error", "cancelled")
     assert run.seconds < 25, f"{run.seconds:.1f} s"
     assert len(run.wire.call().cancelled) == 1, "the server was not told"
@@ -333,13 +281,7 @@ def ctrl_c():
 
 def killed(revision: str):
     """The tool is killed outright: the server ends with it; one of rmcp waits five seconds for the call first."""
-    def on_first_report(process):
-        while b'"progress"' not in process.stdout.readline():
-            pass
-        process.kill()
-        return b""
-
-    run = call("sleeps", "seconds=40", "every=0.1", revision=revision, while_running=on_first_report,
+    run = call("sleeps", "seconds=40", "every=0.1", revision=revision, while_running=on_first_report(lambda process: process.kill()),
                server_may_linger=15 if peer.get() == RMCP else 3)
     assert run.code == -signal.SIGKILL, run.code
     return f"the server ended {run.lingered:.1f} s later"
@@ -405,7 +347,7 @@ def sample():
     assert events[-1]["event"] == "result" and events[-1]["content"][0]["text"] == "完成", events[-1]
 
 
-def check_record(entries: list[dict], wire: Wire) -> None:
+def check_record(entries: list[dict], wire: PipeWire) -> None:
     """The recorded bytes of each direction are those of the tap, and time does not run back."""
     times = [entry["time"] for entry in entries]
     assert times == sorted(times) and times[0] >= 0, "time runs back"

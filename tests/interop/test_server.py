@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from threading import Timer
 
-from interop import HERE, LEGACY, MODERN, PYTHON, Call, Wire, compare, gone, run_all, tapped
+from interop import HERE, LEGACY, MODERN, PYTHON, Call, PipeWire, compare, gone, run_all, tapped
 
 RMCP, *SERVER = sys.argv[1:]
 SCRATCH = Path(tempfile.mkdtemp(prefix="mcp-interop-server-"))
@@ -52,7 +52,7 @@ class Session:
         said = stem.with_suffix(".stderr").read_text()
         assert process.returncode == 0, f"{client} ended with {process.returncode}: {said[-800:]}"
         self.events = [json.loads(line) for line in out.decode().splitlines()]
-        self.wire = Wire(record)
+        self.wire = PipeWire(record)
         self.calls = self.in_order_of_plan()
         assert gone(self.wire.pid), "our server outlives its client"
         self.check_wire(MODES.get(mode, mode))
