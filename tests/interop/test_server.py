@@ -1,245 +1,41 @@
-"""Our demo server under the clients of others: FastMCP, the Python SDK, the TypeScript SDK and rmcp, in both eras.
+"""Our demo server over stdio under the clients of others: FastMCP, the Python SDK, the TypeScript SDK and rmcp, in both eras.
 
     test_server.py RMCP_CLIENT SERVER [ARG ...]
 
-What the server puts on the wire is judged; what a client makes of it (reports lost, out of order, or after the result)
-is counted and printed as that client's behaviour. Environment: ONLY=TEXT runs the cases whose name holds TEXT.
+Environment: ONLY=TEXT runs the cases whose name holds TEXT.
 """
 
 import json
-import math
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from threading import Timer
 
-from interop import HERE, LEGACY, MODERN, PYTHON, Call, PipeWire, compare, gone, run_all, tapped
+import scenarios
+from interop import LEGACY, MODERN, PipeWire, gone, run_all, tapped
+from scenarios import MODES, call, killed_on_report
 
 RMCP, *SERVER = sys.argv[1:]
 SCRATCH = Path(tempfile.mkdtemp(prefix="mcp-interop-server-"))
-LIMIT = 90
-
-CLIENTS = {
-    "fastmcp": [PYTHON, str(HERE / "peers" / "fastmcp_client.py")],
-    "python": [PYTHON, str(HERE / "peers" / "mcp_client.py")],
-    "typescript": ["node", str(HERE / "ts" / "client.mjs")],
-    "rmcp": [RMCP],
-}
-MODES = {"legacy": LEGACY[-1], "auto": MODERN, MODERN: MODERN}
+CLIENTS = {**scenarios.CLIENTS, "rmcp": [RMCP]}
 
 
-class Session:
-    """One run of a client through a plan (see peers/plan.py), with the wire."""
+class Session(scenarios.Session):
+    """A client that starts our server, through the tap."""
 
     count = 0
 
-    def __init__(self, client: str, mode: str, plan: list, tap: list[str] = ()):
+    def __init__(self, client: str, mode: str, plan: list, one_read: bool = False):
+        super().__init__(client, mode, plan)
         Session.count += 1
         stem = SCRATCH / f"{Session.count}-{client}-{mode}"
-        self.client, self.plan = client, [call for calls in plan for call in calls]
         record = stem.with_suffix(".wire")
+        tap = ["--hold"] if one_read else []
         command = [*CLIENTS[client], mode, json.dumps(plan), "--", *tapped(record, *tap, "--", *SERVER)]
-        with open(stem.with_suffix(".stderr"), "w") as stderr:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, cwd=SCRATCH)
-        try:
-            out, _ = process.communicate(timeout=LIMIT)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"{client} hangs: no end after {LIMIT} s; the wire is {record}") from None
-        finally:
-            process.kill()
-        said = stem.with_suffix(".stderr").read_text()
-        assert process.returncode == 0, f"{client} ended with {process.returncode}: {said[-800:]}"
-        self.events = [json.loads(line) for line in out.decode().splitlines()]
+        self.carry_out(command, stem.with_suffix(".stderr"))
         self.wire = PipeWire(record)
-        self.calls = self.in_order_of_plan()
+        self.judge()
         assert gone(self.wire.pid), "our server outlives its client"
-        self.check_wire(MODES.get(mode, mode))
-
-    def check_wire(self, revision: str) -> None:
-        """What holds in every session: one response per call, reports in order, before it, and never after."""
-        assert self.wire.junk() == 0, "the server wrote lines that are no messages"
-        if revision == MODERN:
-            metas = [c.request.body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] for c in self.wire.calls()]
-            assert set(metas) <= {MODERN}, metas
-        else:
-            (asked,) = self.wire.sent("initialize")
-            answers = [m.body["result"]["protocolVersion"] for m in self.wire.messages if m.sender == "server" and m.body
-                       and m.body.get("id") == asked.body["id"] and "result" in m.body]
-            assert answers == [revision], answers
-        tokens = [c.token for c in self.wire.calls()]
-        for message in self.wire.messages:
-            if message.progress():
-                token = message.body["params"]["progressToken"]
-                assert token in tokens and type(token) in {type(t) for t in tokens}, f"token {token!r} was never given"
-        for call in self.wire.calls():
-            assert call.cancelled or len(call.responses) == 1, f"{call.tool}: {len(call.responses)} responses"
-            assert not call.late, f"{call.tool}: {len(call.late)} reports after the response"
-            assert call.token is not None or not call.reports, f"{call.tool}: reports that nobody asked for"
-            values = [report[0] for report in call.reports]
-            assert all(a < b for a, b in zip(values, values[1:])), f"{call.tool}: values do not increase: {values[:20]}"
-
-    def in_order_of_plan(self) -> list[Call]:
-        """The calls on the wire as the plan numbers them: what rmcp sends at the same time leaves in any order."""
-        rest, ordered = self.wire.calls(), []
-        for planned in self.plan:
-            def fits(call: Call) -> bool:
-                return call.tool == planned["tool"] and call.request.body["params"].get("arguments", {}) == planned["arguments"]
-
-            match = next((call for call in rest if fits(call)), None)
-            assert match, f"{planned} was not sent, or not like this"
-            rest.remove(match)
-            ordered.append(match)
-        assert not rest, f"sent without being planned: {[call.tool for call in rest]}"
-        return ordered
-
-    def call(self, number: int) -> Call:
-        return self.calls[number]
-
-    def results(self) -> dict[int, dict]:
-        return {e["call"]: e for e in self.events if e["event"] in ("result", "error", "cancelled")}
-
-    def behaviour(self) -> str:
-        """What the client made of the reports on the wire, over all calls that had a handler."""
-        wire, seen, lost, changed, reordered, late = 0, 0, 0, 0, 0, 0
-        for number, call in enumerate(self.calls):
-            if not self.plan[number].get("progress", True):
-                continue
-            wire += len(call.reports)
-            reports = [(e["progress"], e.get("total"), e.get("message")) for e in self.events
-                       if e["event"] == "progress" and e["call"] == number]
-            ended = next((i for i, e in enumerate(self.events) if e["event"] != "progress" and e.get("call") == number), len(self.events))
-            late += sum(e["event"] == "progress" and e["call"] == number for e in self.events[ended:])
-            seen += len(reports)
-            reordered += sum(a[0] >= b[0] for a, b in zip(reports, reports[1:]))
-            if not call.cancelled:
-                missing = set(call.reports) - set(reports)
-                close = sum(any(r[2] == m[2] and math.isclose(r[0], m[0]) for r in reports) for m in missing)
-                changed, lost = changed + close, lost + len(missing) - close
-        complaints = sum(e["event"] == "complaint" for e in self.events)
-        return (f"{wire} reports on the wire; {self.client} showed {seen}, lost {lost}, {reordered} out of order, "
-                f"{late} after the result" + (f", {changed} with another value" if changed else "")
-                + (f", {complaints} complaints" if complaints else ""))
-
-
-OPTIONS = ("progress", "slow", "cancel_after")
-
-
-def call(tool: str, **options) -> dict:
-    arguments = {key: value for key, value in options.items() if key not in OPTIONS}
-    return {"tool": tool, "arguments": arguments, **{k: v for k, v in options.items() if k in OPTIONS}}
-
-
-# The demo server's tools, at a pace that suits a test, so few steps that a bucket of 32 holds every report.
-TASK = call("long_running_task", every_ms=5)
-USES = [call("data", steps=6, every_ms=5), call("training", steps=20, every_ms=5), call("upload", steps=30, every_ms=5),
-        call("download", steps=30, every_ms=5), call("workflow", every_ms=5)]
-
-
-def origin(client: str, mode: str, tap: list[str] = (), task: dict = TASK) -> str:
-    """The sample that started it all: 0 to 9 of 10, each with its message, then the result."""
-    session = Session(client, mode, [[task]], tap)
-    task = session.call(0)
-    compare("values", [report[:2] for report in task.reports], [(i, 10) for i in range(10)])
-    # The first revision knows no message.
-    told = sum(report[2] is not None for report in task.reports)
-    assert told == (0 if mode == LEGACY[0] else 10), f"{told} of ten reports have a message"
-    assert task.text == "完成" and session.results()[0]["text"] == "完成", task.result
-    return session.behaviour()
-
-
-def one_read(client: str, mode: str) -> str:
-    """The same, where the reports and the result reach the client in one piece."""
-    return origin(client, mode, ["--hold"])
-
-
-def slow_handler(client: str, mode: str) -> str:
-    """The same, with a handler that waits a little, longest for the first report: on the wire all is well, whatever the client makes of it."""
-    return origin(client, mode, task={**TASK, "slow": True})
-
-
-def uses(client: str, mode: str) -> str:
-    """Each of the demo's uses, one after the other."""
-    session = Session(client, mode, [[use] for use in USES])
-    for number, use in enumerate(USES):
-        done = session.call(number)
-        assert done.tool == use["tool"] and not done.result.get("isError"), done.result
-        expected = 7 if use["tool"] == "workflow" else use["arguments"]["steps"]
-        if use["tool"] == "data":
-            assert {"load", "clean", "transform", "write"} <= {report[2] for report in done.reports}, done.reports
-            assert 24 <= len(done.reports) <= 28, f"{len(done.reports)} reports of four stages with six steps"
-            assert done.reports[-1][0] == done.reports[-1][1], done.reports[-1]
-        else:
-            assert len(done.reports) == expected, f"{done.tool}: {len(done.reports)} reports, not {expected}"
-        assert session.results()[number]["event"] == "result", session.results()[number]
-        if done.tool in ("upload", "download"):
-            value, total, _ = done.reports[-1]
-            assert total > 2**32 and value == total, f"{done.tool} ends at {value} of {total}"
-    return session.behaviour()
-
-
-def together(client: str, mode: str) -> str:
-    """Calls of all kinds at the same time, one of them without a handler."""
-    plan = [[*USES, TASK, TASK, {**TASK, "progress": False}]]
-    session = Session(client, mode, plan)
-    calls = session.calls
-    assert all(not c.result.get("isError") for c in calls)
-    for task in calls[5:7]:
-        compare("values", [report[0] for report in task.reports], list(range(10)))
-    if calls[7].token is None:
-        assert not calls[7].reports
-    assert len({e["call"] for e in session.events if e["event"] == "result"}) == 8
-    return session.behaviour()
-
-
-def flood(client: str, mode: str) -> str:
-    """A tool that reports a million times costs some hundred messages, and its last value arrives."""
-    session = Session(client, mode, [[call("flood")]])
-    flooded = session.call(0)
-    assert 2 <= len(flooded.reports) <= 2000, f"{len(flooded.reports)} messages"
-    assert flooded.reports[-1][0] == 1_000_000, f"the last value is {flooded.reports[-1]}"
-    assert session.results()[0]["event"] == "result", session.results()
-    return session.behaviour()
-
-
-def milestones(client: str, mode: str) -> str:
-    """Named states are never merged, however fast they pass: a hundred states are a hundred messages."""
-    session = Session(client, mode, [[call("workflow", steps=100, every_ms=0)]])
-    compare("states", [report[0] for report in session.call(0).reports], list(range(1, 101)))
-    return session.behaviour()
-
-
-def fails(client: str, mode: str) -> str:
-    """A tool that fails in the middle: its reports, then a result that is an error."""
-    session = Session(client, mode, [[call("fail", every_ms=5)]])
-    compare("values", [report[0] for report in session.call(0).reports], list(range(6)))
-    assert session.call(0).result["isError"] is True and "the disk is full" in session.call(0).text
-    assert session.results()[0].get("error") is True or session.results()[0]["event"] == "error", session.results()
-    return session.behaviour()
-
-
-def cancel(client: str, mode: str) -> str:
-    """The client gives up in the middle: the server falls silent about that call, and the next one is served."""
-    session = Session(client, mode, [[call("long_running_task", every_ms=200, cancel_after=2)], [TASK]])
-    first, second = session.calls
-    assert len(first.cancelled) == 1, f"{client} sent {len(first.cancelled)} cancellations"
-    assert not first.responses, f"a cancelled call was answered: {first.responses}"
-    assert 2 <= len(first.reports) < 10, f"{len(first.reports)} reports: the tool went on"
-    assert second.text == "完成"
-    ends = [session.results()[i]["event"] for i in (0, 1)]
-    assert ends == ["cancelled", "result"], ends
-    return session.behaviour()
-
-
-def errors(client: str, mode: str) -> str:
-    """A tool that is not there and arguments that do not fit: each is an answer, and the next call is served."""
-    session = Session(client, mode, [[call("no_such_tool")], [call("long_running_task", every_ms="soon")], [TASK]])
-    missing, wrong, right = session.calls
-    assert missing.response.get("error", {}).get("code") == -32602, missing.response
-    assert wrong.result["isError"] is True and wrong.text, wrong.response
-    assert right.text == "完成"
-    return ""
 
 
 def orphan(client: str, mode: str) -> str:
@@ -247,17 +43,7 @@ def orphan(client: str, mode: str) -> str:
     pid_file = SCRATCH / f"orphan-{client}-{mode}.pid"
     plan = json.dumps([[call("long_running_task", every_ms=300)]])
     command = [*CLIENTS[client], mode, plan, "--", "sh", "-c", 'echo $$ >"$0"; exec "$@"', str(pid_file), *SERVER]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=SCRATCH) as process:
-        watchdog = Timer(LIMIT, process.kill)
-        watchdog.start()
-        try:
-            while line := process.stdout.readline():
-                if b'"progress"' in line:
-                    break
-        finally:
-            watchdog.cancel()
-            process.kill()
-    assert line, f"{client} showed no report"
+    killed_on_report(command, SCRATCH)
     started = time.monotonic()
     assert gone(int(pid_file.read_text()), within=10), "our server lives on without its client"
     return f"gone after {time.monotonic() - started:.1f} s"
@@ -266,13 +52,14 @@ def orphan(client: str, mode: str) -> str:
 def cases():
     for client in CLIENTS:
         for mode in MODES:
-            yield f"origin, {client}, {mode}", lambda c=client, m=mode: origin(c, m)
+            yield f"origin, {client}, {mode}", lambda c=client, m=mode: scenarios.origin(Session, c, m)
         # The Python clients cannot be held to an old revision; the others can.
         for mode in LEGACY[:-1] if client in ("typescript", "rmcp") else ():
-            yield f"origin, {client}, {mode}", lambda c=client, m=mode: origin(c, m)
-        for case in (one_read, slow_handler, uses, together, flood, milestones, fails, cancel, errors, orphan):
-            for mode in ("legacy", MODERN):
-                yield f"{case.__name__}, {client}, {mode}", lambda f=case, c=client, m=mode: f(c, m)
+            yield f"origin, {client}, {mode}", lambda c=client, m=mode: scenarios.origin(Session, c, m)
+        for mode in ("legacy", MODERN):
+            for case in scenarios.ALL:
+                yield f"{case.__name__}, {client}, {mode}", lambda f=case, c=client, m=mode: f(Session, c, m)
+            yield f"orphan, {client}, {mode}", lambda c=client, m=mode: orphan(c, m)
 
 
 if __name__ == "__main__":
