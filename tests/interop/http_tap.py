@@ -52,6 +52,8 @@ class Tap:
         self.start = time.monotonic()
         self.cuts: list[Cut] = []
         self.refusals = 0
+        # A page to be served at "/" in the server's place, so that both have one origin.
+        self.page: bytes | None = None
         self.delayed, self.piece, self.holding = 0.0, 1 << 20, False
         self.tasks: set[asyncio.Task] = set()
         self.server = on_loop(asyncio.start_server(self.accept, "127.0.0.1", 0))
@@ -118,6 +120,17 @@ class Tap:
             self.wire.note(self.now(), None, "x the tap refused a connection")
             writer.close()
             return
+        begun = b""
+        if self.page is not None:
+            try:
+                begun = await reader.readuntil(b"\r\n\r\n")
+            except (asyncio.IncompleteReadError, OSError):
+                return writer.close()
+            if begun.startswith((b"GET / ", b"GET /?", b"GET /favicon")):
+                head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+                writer.write(head % len(self.page) + self.page)
+                writer.close()
+                return
         try:
             from_server, to_server = await asyncio.open_connection(*self.target)
         except OSError:
@@ -125,7 +138,7 @@ class Tap:
             writer.close()
             return
         connection = Connection(self.wire)
-        asking = asyncio.ensure_future(self.pump("client", reader, to_server, connection))
+        asking = asyncio.ensure_future(self.pump("client", reader, to_server, connection, begun))
         answering = asyncio.ensure_future(self.pump("server", from_server, writer, connection))
         try:
             # Whoever ends it ends it for both, as it is without a tap.
@@ -142,12 +155,12 @@ class Tap:
             for end in (writer, to_server):
                 end.close()
 
-    async def pump(self, side: str, source, sink, connection: Connection) -> str:
-        """Passes on what one side says, until it ends; tells who ended it."""
+    async def pump(self, side: str, source, sink, connection: Connection, begun: bytes = b"") -> str:
+        """Passes on what one side says, until it ends; tells who ended it. What it has said already is `begun`."""
         held = b""
         while True:
             try:
-                chunk = await source.read(1 << 16)
+                chunk, begun = begun or await source.read(1 << 16), b""
             except OSError:
                 chunk = b""
             if not chunk:
