@@ -24,20 +24,21 @@ def python(program: str) -> list[str]:
 
 
 class Server:
-    """A server process and its address, which it prints, or which is given where it cannot print it."""
+    """A server process and its address, which it prints, or which is given where it cannot print it. It runs at least until its standard
+    input ends."""
 
     count = 0
 
-    def __init__(self, command: list[str], url: str | None = None, environment: dict | None = None):
+    def __init__(self, command: list[str], url: str | None = None, environment: dict | None = None, signs: bool = False):
         Server.count += 1
         stem = SCRATCH / f"server-{Server.count}"
         self.signed = stem.with_suffix(".signed")
-        if url is None:
+        if signs:
             command = [*command, "--sign-off", str(self.signed)]
         self.said = stem.with_suffix(".stderr")
         with open(self.said, "wb") as said:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said if url else subprocess.PIPE, stderr=said, env={**os.environ, **(environment or {})}
+                command, stdin=subprocess.PIPE, stdout=said if url else subprocess.PIPE, stderr=said, env={**os.environ, **(environment or {})}
             )
         atexit.register(self.stop)
         self.url = url or self.announced()

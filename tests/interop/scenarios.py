@@ -132,7 +132,7 @@ def killed_on_report(command: list[str], scratch: Path) -> None:
     assert line, "the client showed no report"
 
 
-OPTIONS = ("progress", "slow", "cancel_after")
+OPTIONS = ("progress", "slow", "cancel_after", "timeout")
 
 
 def call(tool: str, **options) -> dict:

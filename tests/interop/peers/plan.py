@@ -2,7 +2,7 @@
 
 A plan is a JSON list of rounds; a round is a list of calls that run at the same time; a call is an object with `tool`,
 `arguments`, `progress` (whether to pass a handler), `slow` (the handler waits before it prints, for the first
-report longest) and `cancel_after` (give up after so many reports). Printed are JSON
+report longest), `cancel_after` (give up after so many reports) and `timeout` (in seconds). Printed are JSON
 lines: one for the connection, and for each call its reports in the order in which the handler ran, and its end.
 """
 
@@ -41,7 +41,7 @@ async def one(call_tool, number: int, call: dict) -> None:
         await asyncio.wait({work, asyncio.ensure_future(enough.wait())}, return_when=asyncio.FIRST_COMPLETED)
         work.cancel()
     try:
-        result = await work
+        result = await asyncio.wait_for(work, call.get("timeout"))
         emit(event="result", call=number, error=bool(result.is_error), text="".join(getattr(block, "text", "") for block in result.content))
     except asyncio.CancelledError:
         emit(event="cancelled", call=number)

@@ -16,7 +16,7 @@ async function one(callTool, number, call) {
         emit({ event: 'progress', call: number, progress, total, message });
         if (seen === call.cancel_after) giveUp.abort('enough');
     };
-    const options = { signal: giveUp.signal, timeout: 60_000, ...(call.progress === false ? {} : { onprogress }) };
+    const options = { signal: giveUp.signal, timeout: (call.timeout ?? 60) * 1000, ...(call.progress === false ? {} : { onprogress }) };
     try {
         const result = await callTool({ name: call.tool, arguments: call.arguments ?? {} }, options);
         const text = result.content.map(block => block.text ?? '').join('');
