@@ -7,24 +7,19 @@ Environment: ONLY=TEXT runs the cases whose name holds TEXT.
 """
 
 import base64
-import fcntl
 import json
 import os
-import pty
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from contextvars import ContextVar
 from pathlib import Path
-from threading import Timer
 
 import tool
 from interop import HERE, LEGACY, MODERN, PYTHON, PipeWire, compare, gone, run_all, tapped
-from tool import LIMIT, on_first_report
+from tool import LIMIT, on_first_report, terminal
 
 CLI = sys.argv[1]
 SERVER = str(HERE / "peers" / "fastmcp_server.py")
@@ -229,43 +224,12 @@ def interrupt(revision: str):
     assert "cancelled" in signed, f"the tool goes on; the server signed off with {signed}"
 
 
-def terminal(*arguments: str, keys=None) -> tuple[int, str, str]:
-    """Runs the tool with a terminal as stdin and stderr; `keys(text so far)` may give bytes to type. Exit status, stdout, screen bytes."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-
-    def own_terminal():
-        os.setsid()
-        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-
-    with subprocess.Popen([CLI, *arguments], stdin=slave, stdout=subprocess.PIPE, stderr=slave, preexec_fn=own_terminal,
-                          env={**os.environ, "TERM": "xterm-256color"}) as process:
-        os.close(slave)
-        watchdog = Timer(LIMIT, process.kill)
-        watchdog.start()
-        screen = b""
-        try:
-            # A terminal whose last process has left reads as an error on Linux.
-            while chunk := os.read(master, 4096):
-                screen += chunk
-                if typed := keys and keys(screen.decode(errors="replace")):
-                    os.write(master, typed)
-                    keys = None
-        except OSError:
-            pass
-        out = process.stdout.read().decode()
-        process.wait()
-        watchdog.cancel()
-        os.close(master)
-    return process.returncode, out, screen.decode(errors="replace")
-
-
 def bar():
     """On a terminal a bar moves in place: it is drawn again and again in one line, and the result is left on stdout."""
-    code, out, screen = terminal("call", "sleeps", "seconds=2", "every=0.1", "--", PYTHON, SERVER)
+    code, out, screen = terminal([CLI, "call", "sleeps", "seconds=2", "every=0.1", "--", PYTHON, SERVER])
     assert code == 0 and out.strip() == "slept", (code, out, screen[-500:])
     assert "still at it" in screen, screen[-500:]
-    code, out, screen = terminal("call", "from_zero", "--", PYTHON, SERVER)
+    code, out, screen = terminal([CLI, "call", "from_zero", "--", PYTHON, SERVER])
     assert code == 0 and out.strip() == "完成", (code, out, screen[-500:])
     assert "正在处理步骤 10/10" in screen, screen[-1000:]
 
@@ -273,7 +237,7 @@ def bar():
 def ctrl_c():
     """Ctrl-C typed at a terminal reaches the tool and not the server, which is told by the protocol."""
     signed = SCRATCH / "ctrl-c.signed"
-    code, _, screen = terminal("call", "sleeps", "seconds=40", "every=0.1", "--", PYTHON, SERVER, "--sign-off", str(signed),
+    code, _, screen = terminal([CLI, "call", "sleeps", "seconds=40", "every=0.1", "--", PYTHON, SERVER, "--sign-off", str(signed)],
                                keys=lambda screen: b"\x03" if "still at it" in screen else None)
     assert code == 130, (code, screen[-500:])
     assert signed.read_text().split() == ["cancelled", "ended"], f"the server signed off with {signed.read_text().split()}"

@@ -16,7 +16,7 @@ import tool
 from http_peers import SCRATCH, Server, Servers, everything, node, python
 from http_tap import Tap, of_call
 from interop import LEGACY, MODERN, PYTHON, compare, run_all
-from tool import LIMIT, on_first_report
+from tool import LIMIT, on_first_report, terminal
 
 CLI, RMCP = sys.argv[1:3]
 NEWEST = LEGACY[-1]
@@ -228,6 +228,27 @@ def resumption_is_said(kind: str):
     assert sum("step " in line for line in run.stderr.splitlines()) == 20, run.stderr
 
 
+def bar():
+    """On a terminal the bar moves in place until the end, also where the connection was cut on the way."""
+    for cut in (False, True):
+        with Tap(SERVERS["fastmcp"].url) as tap:
+            if cut:
+                tap.cut(9)
+            code, out, screen = terminal([CLI, "call", "count", "n=20", "--revision", NEWEST, "--url", tap.url])
+        assert code == 0 and out.strip() == "counted to 20" and "step 20 of 20" in screen, (code, out, screen[-800:])
+        assert ("resumed" in screen) == cut, screen[-800:]
+
+
+def ctrl_c():
+    """Ctrl-C typed at a terminal: the server is told, by the end of the stream in the modern revision."""
+    with Tap(SERVERS["fastmcp"].url) as tap:
+        code, _, screen = terminal([CLI, "call", "sleeps", "seconds=20", "every=0.1", "--url", tap.url],
+                                   keys=lambda screen: b"\x03" if "still at it" in screen else None)
+        tap.settle()
+    assert code == 130, (code, screen[-500:])
+    assert tap.wire.call().request.exchange.breaker == "client", tap.wire.transcript()
+
+
 def polls(kind: str):
     """The server ends the connection on purpose, three times: the client comes back when it was told to."""
     run = call(kind, "polls", "n=12", revision=NEWEST).expect(0, "result").complete(12)
@@ -382,6 +403,8 @@ def cases():
         yield f"resumes_later, {kind}", lambda k=kind: resumes_later(k)
     for kind in ("python", "fastmcp", "typescript 1"):
         yield f"polls, {kind}", lambda k=kind: polls(k)
+    yield "bar", bar
+    yield "ctrl_c", ctrl_c
     yield "resumption_is_said, python", lambda: resumption_is_said("python")
     yield "resumes, everything", everything_resumes
     for kind in MODERN_SERVERS:

@@ -88,8 +88,8 @@ class Session(scenarios.Session):
                     assert event.id not in old, f"{where}: event {event.id} again"
                     if event.id is not None and event.id not in passed:
                         passed.append(event.id)
-        for call in self.calls:
-            self.check_streams(call)
+        for one in self.calls:
+            self.check_streams(one)
 
     def check_streams(self, call: Call) -> None:
         """A call's reports come on the stream of its answer, or where that one goes on; HTTP+SSE has one stream for all."""

@@ -1,8 +1,14 @@
 """What the two client suites share: a run of `mcpcli`, with the events that it prints and the wire that a tap saw."""
 
+import fcntl
 import json
+import os
+import pty
+import struct
 import subprocess
+import termios
 import time
+from threading import Timer
 
 from interop import MODERN, Wire, compare
 
@@ -80,3 +86,34 @@ def on_first_report(then):
         return head
 
     return act
+
+
+def terminal(command: list[str], keys=None) -> tuple[int, str, str]:
+    """Runs the tool with a terminal as stdin and stderr; `keys(text so far)` may give bytes to type. Exit status, stdout, screen bytes."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+
+    def own_terminal():
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+    with subprocess.Popen(command, stdin=slave, stdout=subprocess.PIPE, stderr=slave, preexec_fn=own_terminal,
+                          env={**os.environ, "TERM": "xterm-256color"}) as process:
+        os.close(slave)
+        watchdog = Timer(LIMIT, process.kill)
+        watchdog.start()
+        screen = b""
+        try:
+            # A terminal whose last process has left reads as an error on Linux.
+            while chunk := os.read(master, 4096):
+                screen += chunk
+                if typed := keys and keys(screen.decode(errors="replace")):
+                    os.write(master, typed)
+                    keys = None
+        except OSError:
+            pass
+        out = process.stdout.read().decode()
+        process.wait()
+        watchdog.cancel()
+        os.close(master)
+    return process.returncode, out, screen.decode(errors="replace")
