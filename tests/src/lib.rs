@@ -10,7 +10,7 @@ pub mod web;
 use std::time::Duration;
 
 use mcp_proto::role::{Client, Role, Server};
-use mcp_proto::testing::take_output;
+use mcp_proto::testing::{Pair, take_output};
 use mcp_proto::{
     CallOptions, CallTool, ClientConfig, Connection, Event, Instant, RequestId, Revision,
     ServerConfig, Violation,
@@ -83,6 +83,22 @@ pub fn tool_call(id: &str, token: Option<&str>) -> String {
 /// The call of ours that a test waits for.
 pub fn work() -> CallTool {
     CallTool::new("work")
+}
+
+/// The id at the server of a request that asked for progress. The pair is run until it has arrived.
+pub fn working(pair: &mut Pair) -> RequestId {
+    let options = CallOptions::default().tracked();
+    let _ticket = pair.client.request(&work(), options, pair.now).expect("room");
+    loop {
+        pair.settle();
+        let is_request = |event: &Event| matches!(event, Event::Request { .. });
+        if let Some(at) = pair.server_events.iter().position(is_request)
+            && let Event::Request { id, .. } = pair.server_events.remove(at)
+        {
+            return id;
+        }
+        assert!(pair.jump(), "no request came: {}", pair.net);
+    }
 }
 
 /// The values of the progress events of a call.

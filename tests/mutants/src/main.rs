@@ -159,6 +159,11 @@ fn weave_all(mutants: &[Mutant], tree: &Path) {
     }
 }
 
+/// Seconds of the processor after which a program of tests is taken for one that loops, and a part of the library's.
+/// They need less than 10, and less than half a second; those that draw schedules two.
+const MOST: u64 = 20;
+const LEAST: u64 = 4;
+
 fn run_all(mutants: &[Mutant], tree: &Path, mut outcomes: Outcomes, tests: &[&str]) {
     let state = fs::read_to_string(tree.join("mutants.tsv")).expect("what weave wrote");
     let woven: BTreeSet<usize> = state
@@ -174,8 +179,8 @@ fn run_all(mutants: &[Mutant], tree: &Path, mut outcomes: Outcomes, tests: &[&st
         names.iter().position(|name| *name == program.name).unwrap_or(names.len())
     };
     programs.sort_by_key(rank);
-    // Each in its own time: how long it takes without a mutant, and whether it passes.
-    let mut patience = BTreeMap::new();
+    // How long it takes without a mutant, and whether it passes.
+    let mut took = BTreeMap::new();
     programs.retain(|program| {
         let began = Instant::now();
         let passed = program.run(0, &[], 120) == Verdict::Passed;
@@ -185,10 +190,10 @@ fn run_all(mutants: &[Mutant], tree: &Path, mut outcomes: Outcomes, tests: &[&st
             began.elapsed().as_secs_f64(),
             if passed { "" } else { ", left out" }
         );
-        patience.insert(program.name.clone(), 2 * began.elapsed().as_secs().min(20) + 3);
+        took.insert(program.name.clone(), began.elapsed());
         passed
     });
-    programs.sort_by_key(|program| (rank(program), patience[&program.name]));
+    programs.sort_by_key(|program| (rank(program), took[&program.name]));
     let library = programs
         .first()
         .filter(|program| rank(program) == 0)
@@ -212,7 +217,8 @@ fn run_all(mutants: &[Mutant], tree: &Path, mut outcomes: Outcomes, tests: &[&st
         let stages = quick.chain(whole).chain([(&library, vec!["testing::"])]);
         let mut found = (if is_quick { "survived" } else { "missed" }, String::new());
         for (program, filter) in stages {
-            match program.run(at + 1, &filter, patience[&program.name]) {
+            let patience = if filter.is_empty() { MOST } else { LEAST };
+            match program.run(at + 1, &filter, patience) {
                 Verdict::Passed => continue,
                 Verdict::Failed => found = ("caught", program.name.clone()),
                 Verdict::TimedOut => found = ("timeout", program.name.clone()),
