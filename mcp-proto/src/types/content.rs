@@ -92,11 +92,12 @@ impl ContentBlock {
 
     /// An image: Base64 data and its type, such as `image/png`.
     pub fn image(base64: impl Into<String>, mime_type: impl Into<String>) -> Self {
-        Self::Image(MediaContent {
-            data: base64.into(),
-            mime_type: mime_type.into(),
-            ..MediaContent::default()
-        })
+        Self::Image(MediaContent::new(base64.into(), mime_type.into()))
+    }
+
+    /// A sound: Base64 data and its type, such as `audio/wav`.
+    pub fn audio(base64: impl Into<String>, mime_type: impl Into<String>) -> Self {
+        Self::Audio(MediaContent::new(base64.into(), mime_type.into()))
     }
 
     /// The text, if it is a block of text.
@@ -105,6 +106,12 @@ impl ContentBlock {
             Self::Text(content) => Some(&content.text),
             _ => None,
         }
+    }
+}
+
+impl MediaContent {
+    fn new(data: String, mime_type: String) -> Self {
+        Self { data, mime_type, ..Self::default() }
     }
 }
 

@@ -21,6 +21,13 @@ async fn main() -> ExitCode {
         Ok(at) => println!("listening at http://{at}/mcp"),
         Err(_) => println!("listening at http://127.0.0.1:{port}/mcp"),
     }
-    mcp_tokio::serve_http(listener, mcp_conformance::router()).await;
-    ExitCode::SUCCESS
+    // Until it is killed.
+    let never = std::future::pending();
+    match mcp_tokio::serve_http(listener, mcp_conformance::router(), Default::default(), never).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
