@@ -260,6 +260,8 @@ impl<R: Role> Hand<R> {
 mod prose {
     #[doc = include_str!("../../README.md")]
     struct Readme;
+    #[doc = include_str!("../../docs/http.md")]
+    struct Http;
     #[doc = include_str!("../../docs/progress.md")]
     struct Progress;
     #[doc = include_str!("../../docs/fuzzing.md")]

@@ -23,7 +23,9 @@ async fn main() -> ExitCode {
     }
     // Until it is killed.
     let never = std::future::pending();
-    match mcp_tokio::serve_http(listener, mcp_conformance::router(), Default::default(), never).await {
+    match mcp_tokio::serve_http(listener, mcp_conformance::router(), Default::default(), never)
+        .await
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
