@@ -6,6 +6,7 @@
 mod chunking;
 mod endpoint_ops;
 mod envelope;
+mod http_client;
 mod line;
 mod pair;
 mod round_trip;
@@ -19,6 +20,7 @@ mod wire;
 pub use chunking::chunking;
 pub use endpoint_ops::endpoint_ops;
 pub use envelope::envelope;
+pub use http_client::http_client;
 pub use line::line;
 pub use pair::pair;
 pub use round_trip::round_trip;
@@ -36,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("chunking", chunking),
     ("endpoint_ops", endpoint_ops),
     ("envelope", envelope),
+    ("http_client", http_client),
     ("line", line),
     ("pair", pair),
     ("round_trip", round_trip),

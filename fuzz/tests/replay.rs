@@ -44,6 +44,11 @@ fn envelope() {
 }
 
 #[test]
+fn http_client() {
+    replay("http_client");
+}
+
+#[test]
 fn line() {
     replay("line");
 }

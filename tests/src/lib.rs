@@ -2,6 +2,7 @@
 
 pub mod bad_input;
 pub mod http_hand;
+pub mod http_world;
 pub mod model;
 pub mod promises;
 pub mod simulation;

@@ -8,8 +8,8 @@ use super::requests::{self, Session};
 use super::{Client, Exchange};
 use crate::error::{CallError, HttpError, Violation};
 use crate::id::RequestId;
-use crate::sse::Event;
 use crate::time::Instant;
+use crate::wire::sse::Event;
 
 /// How the two sides are connected.
 #[derive(Clone, Debug)]

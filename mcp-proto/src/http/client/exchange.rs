@@ -12,8 +12,8 @@ use crate::endpoint::Purpose;
 use crate::error::HttpError;
 use crate::id::RequestId;
 use crate::json::bounded;
-use crate::sse::Decoder;
 use crate::time::Instant;
+use crate::wire::sse::Decoder;
 
 /// An exchange in flight, or one that is to be opened when it is due.
 #[derive(Clone, Debug)]

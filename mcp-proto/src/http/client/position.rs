@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::options::ClientOptions;
 use super::requests;
-use crate::sse::{Decoder, Event};
 use crate::time::Instant;
+use crate::wire::sse::{Decoder, Event};
 
 /// What outlives the connections of one stream.
 #[derive(Clone, Debug, Default)]

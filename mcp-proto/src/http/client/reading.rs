@@ -8,8 +8,8 @@ use super::{Client, Exchange, requests};
 use crate::endpoint::{Carries, Purpose};
 use crate::error::{CallError, ErrorObject, HttpError, Violation};
 use crate::id::RequestId;
-use crate::sse::{Decoder, Event};
 use crate::time::Instant;
+use crate::wire::sse::{Decoder, Event};
 use crate::wire::{Message, read_message};
 
 impl Client {
