@@ -93,7 +93,7 @@ enum Message {
     Tools(u8),
     Request(u8),
     Notification,
-    Batch(Vec<Message>),
+    Batch(Vec<Self>),
     Raw(Vec<u8>),
 }
 
@@ -135,7 +135,7 @@ impl World {
         let chosen = chosen.map(|(_, revision)| revision).fold(
             None,
             |set: Option<RevisionSet>, revision| {
-                Some(set.map_or(RevisionSet::only(revision), |set| set.with(revision)))
+                Some(set.map_or_else(|| RevisionSet::only(revision), |set| set.with(revision)))
             },
         );
         let mut config = ClientConfig::new("c", "1").revisions(chosen.unwrap_or(RevisionSet::ALL));
@@ -433,7 +433,7 @@ impl World {
             Message::Notification => r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#.into(),
             Message::Batch(messages) => {
                 let members: Vec<_> = messages.iter().map(|message| self.text(exchange, message)).collect();
-                return [b"[", members.join(&b','), b"]"].map(Vec::from).concat();
+                return [b"[".as_slice(), &members.join(&b','), b"]"].concat();
             }
             Message::Raw(bytes) => return bytes.clone(),
         }

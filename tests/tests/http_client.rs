@@ -1,14 +1,13 @@
-//! The client over HTTP: requests and their headers, answers, statuses, sessions. By requirement, see the names
-//! of the tests; eras and streams are in files of their own.
+//! The client over HTTP: answers, statuses, cancellation, sessions. By requirement, see the names of the tests;
+//! requests, eras and streams are in files of their own.
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method};
+use http::Method;
 use mcp_proto::http::ClientOptions;
 use mcp_proto::json::RawJson;
 use mcp_proto::{
-    CallError, CallOptions, CallTool, CloseReason, Event, HttpError, ListTools, RequestId,
-    Revision, Violation,
+    CallError, CallOptions, CallTool, CloseReason, Event, HttpError, RequestId, Revision, Violation,
 };
 use mcp_tests::http_hand::{
     HttpHand, JSON, config, data, done, error_of, header, id_of, initialize_result, method_of,
@@ -19,178 +18,6 @@ const LEGACY: [Revision; 3] = [Revision::V2025_03_26, Revision::V2025_06_18, Rev
 const MODERN: Revision = Revision::V2026_07_28;
 const ALL: [Revision; 4] =
     [Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25, MODERN];
-
-// Requests. R-HTTP-05, -06, -07, R-H26-04, -05.
-
-#[test]
-fn each_message_is_a_post_of_its_own_that_takes_both_kinds_of_answer() {
-    for revision in ALL {
-        let mut hand = HttpHand::ready(revision);
-        for tool in ["a", "b"] {
-            hand.call(tool);
-        }
-        for request in hand.requests.values().filter(|request| request.method() == Method::POST) {
-            assert_eq!(header(request, "accept"), Some("application/json, text/event-stream"));
-            assert_eq!(header(request, "content-type"), Some(JSON));
-            assert_eq!(header(request, "accept-encoding"), Some("identity"));
-            assert_eq!(request.uri(), "https://a.example/mcp");
-            assert_eq!(
-                RawJson::parse(request.body().clone())
-                    .unwrap()
-                    .get("jsonrpc")
-                    .unwrap()
-                    .as_str()
-                    .unwrap(),
-                "2.0"
-            );
-        }
-    }
-}
-
-#[test]
-fn the_version_and_the_session_are_on_every_later_request() {
-    // R-SESS-03, R-VER; 2025-03-26 has no header for the version.
-    for revision in LEGACY {
-        let mut hand = HttpHand::ready(revision);
-        hand.call("a");
-        for (at, request) in hand.requests.values().enumerate() {
-            let (version, session) =
-                (header(request, "mcp-protocol-version"), header(request, "mcp-session-id"));
-            if at == 0 {
-                assert_eq!((version, session), (None, None));
-            } else {
-                let named = (revision >= Revision::V2025_06_18).then_some(revision.as_str());
-                assert_eq!((version, session), (named, Some("sess-1")), "{request:?}");
-                assert!(request.headers()["mcp-session-id"].is_sensitive(), "R-SESS-09");
-            }
-            for name in ["mcp-method", "mcp-name"] {
-                assert_eq!(header(request, name), None);
-            }
-        }
-    }
-}
-
-#[test]
-fn modern_requests_say_in_headers_what_they_are() {
-    // R-H26-06 to -10.
-    let mut hand = HttpHand::ready(MODERN);
-    let (_, probe) = hand.requests.first_key_value().unwrap();
-    assert_eq!(header(probe, "mcp-method"), Some("server/discover"));
-    for (method, params, name) in [
-        ("tools/call", r#"{"name":"resize"}"#, Some("resize")),
-        ("tools/call", r#"{"name":"größe"}"#, Some("=?base64?Z3LDtsOfZQ==?=")),
-        ("tools/call", r#"{"name":"a\r\nX: y"}"#, Some("=?base64?YQ0KWDogeQ==?=")),
-        ("prompts/get", r#"{"name":" p"}"#, Some("=?base64?IHA=?=")),
-        ("resources/read", r#"{"uri":"file:///a%20b"}"#, Some("file:///a%20b")),
-        ("tasks/get", r#"{"taskId":"t1"}"#, Some("t1")),
-        ("tools/list", "{}", None),
-        ("subscriptions/listen", r#"{"name":"x"}"#, None),
-    ] {
-        let params = RawJson::parse(params).unwrap();
-        hand.client.request_raw(method, Some(&params), CallOptions::default(), hand.now).unwrap();
-        hand.poll();
-        let (_, request) = hand.take();
-        assert_eq!(header(&request, "mcp-protocol-version"), Some("2026-07-28"));
-        assert_eq!(header(&request, "mcp-method"), Some(method));
-        assert_eq!(header(&request, "mcp-name"), name);
-        assert_eq!(header(&request, "mcp-session-id"), None, "R-SESS-11");
-        let version = RawJson::parse(request.body().clone()).unwrap();
-        let version =
-            version.get_in(&["params", "_meta", "io.modelcontextprotocol/protocolVersion"]);
-        assert_eq!(version.unwrap().as_str().unwrap(), "2026-07-28");
-    }
-}
-
-#[test]
-fn the_application_adds_headers_but_none_of_the_protocol() {
-    let options = ClientOptions::default()
-        .header(HeaderName::from_static("authorization"), HeaderValue::from_static("Bearer x"))
-        .header(HeaderName::from_static("mcp-session-id"), HeaderValue::from_static("forged"))
-        .header(HeaderName::from_static("accept"), HeaderValue::from_static("*/*"))
-        .header(HeaderName::from_static("accept-encoding"), HeaderValue::from_static("gzip"));
-    let hand = HttpHand::ready_with(Revision::V2025_11_25, None, options);
-    for request in hand.requests.values() {
-        assert_eq!(header(request, "authorization"), Some("Bearer x"));
-        assert_eq!(header(request, "mcp-session-id"), None);
-        assert_ne!(header(request, "accept"), Some("*/*"));
-        assert_eq!(header(request, "accept-encoding"), Some("identity"));
-    }
-}
-
-// `x-mcp-header`. R-XHDR-01 to -04, -09 to -11.
-
-fn list(hand: &mut HttpHand, tools: &str) -> RawJson {
-    let id = hand
-        .client
-        .request(&ListTools::default(), CallOptions::default(), hand.now)
-        .unwrap()
-        .id()
-        .clone();
-    hand.poll();
-    let (exchange, request) = hand.take();
-    let result = format!(r#"{{"resultType":"complete","tools":{tools},"nextCursor":"n"}}"#);
-    hand.answer_json(exchange, &result_of(&id_of(&request), &result));
-    hand.outcome(&id).unwrap().unwrap()
-}
-
-#[test]
-fn arguments_are_repeated_in_headers_as_the_schema_asks() {
-    let mut hand = HttpHand::ready(MODERN);
-    let tools = r#"[{"name":"t","inputSchema":{"type":"object","properties":{
-        "region":{"type":"string","x-mcp-header":"Region"},
-        "count":{"type":"integer","x-mcp-header":"Count"},
-        "dry":{"type":"boolean","x-mcp-header":"Dry"},
-        "plain":{"type":"number"}}}}]"#;
-    let listed = list(&mut hand, tools);
-    assert_eq!(listed.get("tools").unwrap().items().count(), 1);
-    for (arguments, headers) in [
-        (
-            r#"{"region":"us-west1","count":42,"dry":false,"plain":3.14}"#,
-            [Some("us-west1"), Some("42"), Some("false")],
-        ),
-        (r#"{"region":"","count":-7.0,"dry":true}"#, [Some(""), Some("-7"), Some("true")]),
-        (
-            r#"{"region":"Hello, 世界","dry":null}"#,
-            [Some("=?base64?SGVsbG8sIOS4lueVjA==?="), None, None],
-        ),
-        (r#"{"region":"a\nb"}"#, [Some("=?base64?YQpi?="), None, None]),
-        (r#"{"region":"=?base64?eA==?="}"#, [Some("=?base64?PT9iYXNlNjQ/ZUE9PT89?="), None, None]),
-        ("{}", [None, None, None]),
-    ] {
-        let params = RawJson::parse(format!(r#"{{"name":"t","arguments":{arguments}}}"#)).unwrap();
-        hand.client
-            .request_raw("tools/call", Some(&params), CallOptions::default(), hand.now)
-            .unwrap();
-        hand.poll();
-        let (_, request) = hand.take();
-        let names = ["mcp-param-region", "mcp-param-count", "mcp-param-dry"];
-        assert_eq!(names.map(|name| header(&request, name)), headers, "{arguments}");
-        assert!(!request.headers().keys().any(|name| name.as_str() == "mcp-param-plain"));
-    }
-}
-
-#[test]
-fn tools_whose_annotations_cannot_be_followed_are_left_out_and_the_others_stay() {
-    let mut hand = HttpHand::ready(MODERN);
-    let tools = r#"[{"name":"good","inputSchema":{"type":"object"}},
-        {"name":"bad","inputSchema":{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}},
-        {"name":"also good","inputSchema":{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}}]"#;
-    let listed = list(&mut hand, tools);
-    let names: Vec<_> = listed
-        .get("tools")
-        .unwrap()
-        .items()
-        .map(|tool| tool.get("name").unwrap().as_str().unwrap().into_owned())
-        .collect();
-    assert_eq!(names, ["good", "also good"]);
-    assert_eq!(listed.get("nextCursor").unwrap().as_str().unwrap(), "n");
-    assert!(
-        matches!(&hand.violations()[..], [Violation::BadTool { tool, why }] if tool == "bad" && why.contains("neither"))
-    );
-    // A legacy server's annotations mean nothing.
-    let mut hand = HttpHand::ready(Revision::V2025_11_25);
-    assert_eq!(list(&mut hand, tools).get("tools").unwrap().items().count(), 3);
-}
 
 // Answers. R-HTTP-11, R-H26-19, -24.
 

@@ -34,9 +34,17 @@ pub struct Call {
 
 impl End {
     pub fn new(revision: Revision, now: Instant) -> Self {
+        Self::with(revision, ClientOptions::default(), now)
+    }
+
+    /// Without a stream for what belongs to no call.
+    pub fn deaf(revision: Revision, now: Instant) -> Self {
+        Self::with(revision, ClientOptions::default().deaf(), now)
+    }
+
+    fn with(revision: Revision, mut options: ClientOptions, now: Instant) -> Self {
         let config = ClientConfig::new("c", "1").revisions(revision);
         let uri = Uri::from_static("http://localhost/mcp");
-        let mut options = ClientOptions::default();
         // That it gives up in the end is tried elsewhere: here whatever can come back does.
         options.max_tries = 40;
         let client = Client::new(config, uri, options, now);

@@ -3,9 +3,11 @@
 #![allow(missing_docs)] // the names say it
 
 mod ends;
+mod model;
 mod plan;
 mod world;
 
 pub use ends::{Call, End};
+pub use model::{Choice, Model, Walked};
 pub use plan::Plan;
 pub use world::World;

@@ -86,7 +86,7 @@ impl World {
         let choices: Vec<_> = choices.collect();
         let mut choose = |count: usize| usize::try_from(random.below(count as u64)).unwrap_or(0);
         let ends = (0..plan.clients)
-            .map(|_| End::new(plan.revision.unwrap_or(choices[choose(choices.len())]), now))
+            .map(|_| End::new(plan.revision.unwrap_or_else(|| choices[choose(choices.len())]), now))
             .collect();
         let server = Server::new(ServerConfig::new("s", "1"), ServerOptions::default());
         let mut world = Self {
