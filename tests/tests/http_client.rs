@@ -161,7 +161,7 @@ fn the_answer_to_one_call_is_taken_on_no_other_exchange() {
 #[test]
 fn the_error_in_the_body_of_a_status_is_the_peers() {
     for revision in ALL {
-        for (status, code) in [(400, -32020), (400, -32602), (404, -32601), (500, -32603)] {
+        for (status, code) in [(400, -32021), (400, -32602), (404, -32601), (500, -32603)] {
             let mut hand = HttpHand::ready(revision);
             let (id, exchange) = hand.call("a");
             let body = error_of(&id.to_string(), code);

@@ -3,8 +3,8 @@
 use http::{HeaderName, HeaderValue, Method};
 use mcp_proto::http::ClientOptions;
 use mcp_proto::json::RawJson;
-use mcp_proto::{CallOptions, ListTools, Revision, Violation};
-use mcp_tests::http_hand::{HttpHand, JSON, header, id_of, result_of};
+use mcp_proto::{CallError, CallOptions, ListTools, RequestId, Revision, Violation};
+use mcp_tests::http_hand::{HttpHand, JSON, done, error_of, header, id_of, method_of, result_of};
 
 const LEGACY: [Revision; 3] = [Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
 const MODERN: Revision = Revision::V2026_07_28;
@@ -181,4 +181,64 @@ fn tools_whose_annotations_cannot_be_followed_are_left_out_and_the_others_stay()
     // A legacy server's annotations mean nothing.
     let mut hand = HttpHand::ready(Revision::V2025_11_25);
     assert_eq!(list(&mut hand, tools).get("tools").unwrap().items().count(), 3);
+}
+
+#[test]
+fn a_call_with_wrong_headers_is_said_once_more_when_the_tools_are_known() {
+    // R-XHDR-17: a tool that was called without having been listed.
+    let tool = r#"{"name":"t","inputSchema":{"properties":{"region":{"type":"string","x-mcp-header":"Region"}}}}"#;
+    let params = RawJson::parse(r#"{"name":"t","arguments":{"region":"eu"}}"#).unwrap();
+    let refused = |hand: &mut HttpHand| {
+        let options = CallOptions::default();
+        let id = hand.client.request_raw("tools/call", Some(&params), options, hand.now).unwrap();
+        hand.poll();
+        // Behind it the list may be asked for.
+        let (exchange, request) = hand.opened.pop_back().unwrap();
+        assert_eq!(header(&request, "mcp-param-region"), None);
+        let refusal = error_of(&id.to_string(), -32020);
+        hand.answer(exchange, 400, &[("content-type", JSON)], refusal.as_bytes());
+        assert_eq!(hand.outcome(&id), None);
+        id
+    };
+    let is_refusal = |hand: &HttpHand, id: &RequestId| matches!(hand.error(id), CallError::Peer(error) if error.code == -32020);
+    let mut hand = HttpHand::ready(MODERN);
+    let ids = [refused(&mut hand), refused(&mut hand)];
+    // Page by page, asked for once.
+    for page in [r#"{"tools":[],"nextCursor":"2"}"#.to_owned(), format!(r#"{{"tools":[{tool}]}}"#)]
+    {
+        let (exchange, request) = hand.opened.pop_front().unwrap();
+        assert_eq!(
+            (method_of(&request).as_str(), header(&request, "mcp-method")),
+            ("tools/list", Some("tools/list"))
+        );
+        hand.answer_json(exchange, &result_of(&id_of(&request), &page));
+    }
+    for (id, code) in ids.iter().zip([0, -32020]) {
+        let (exchange, request) = hand.take();
+        assert_eq!(
+            (id_of(&request), header(&request, "mcp-param-region")),
+            (id.to_string(), Some("eu"))
+        );
+        if code == 0 {
+            hand.answer_json(exchange, &done(id));
+            assert!(hand.outcome(id).unwrap().is_ok());
+        } else {
+            // A second refusal is the end.
+            let refusal = error_of(&id.to_string(), code);
+            hand.answer(exchange, 400, &[("content-type", JSON)], refusal.as_bytes());
+            assert!(is_refusal(&hand, id));
+        }
+    }
+    assert!(hand.opened.is_empty() && hand.client.calls_in_flight() == 0);
+
+    // Without a list the refusal stands; a call that is given up meanwhile is not said again.
+    let mut hand = HttpHand::ready(MODERN);
+    let (one, two) = (refused(&mut hand), refused(&mut hand));
+    hand.client.cancel(&two, None, hand.now);
+    hand.poll();
+    let (exchange, _) = hand.take();
+    hand.status(exchange, 500);
+    assert!(is_refusal(&hand, &one));
+    assert_eq!(hand.error(&two), CallError::Cancelled);
+    assert!(hand.opened.is_empty() && hand.client.calls_in_flight() == 0);
 }

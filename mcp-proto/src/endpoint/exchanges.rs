@@ -1,14 +1,25 @@
 //! Calls that travel in exchanges of their own, as over HTTP: which answers an exchange may carry, and what
 //! becomes of a call whose exchange fails.
 
+#[cfg(feature = "http")]
+use alloc::string::String;
+
 use super::calls::Purpose;
+#[cfg(feature = "http")]
+use super::calls::Tracked;
 use super::core::Core;
+#[cfg(feature = "http")]
+use super::outbox::Origin;
 use crate::era::{Lifecycle, Opening};
 use crate::error::{CallError, CloseReason, HttpError};
 use crate::event::Event;
 use crate::id::RequestId;
+#[cfg(feature = "http")]
+use crate::method::Request;
 use crate::revision::Era;
 use crate::time::Instant;
+#[cfg(feature = "http")]
+use crate::types::ListTools;
 
 /// Which answers may come with a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +81,24 @@ impl Core {
         self.holds_progress = false;
         self.open(Opening::Initialize(revision), now);
         self.settle();
+    }
+
+    /// Asks for a page of the list of tools, for the transport. Nothing if that cannot be now.
+    #[cfg(feature = "http")]
+    pub(crate) fn list_tools(&mut self, cursor: Option<String>, now: Instant) -> Option<i64> {
+        let params = ListTools { cursor };
+        let (purpose, timeouts) = (Purpose::Courtesy, self.timeouts);
+        let call = self.call(
+            ListTools::METHOD,
+            &params,
+            purpose,
+            Tracked::No,
+            Origin::NONE,
+            None,
+            timeouts,
+            now,
+        );
+        call.ok()?.as_i64()
     }
 
     /// Whether a call waits for its answer.

@@ -66,8 +66,9 @@ enum Reaction {
         value: String,
     },
     /// What this client does not do: the other reactions of the case are its own.
-    #[serde(alias = "retry_later", alias = "refresh_tools_and_retry")]
+    #[serde(alias = "retry_later")]
     Follow,
+    RefreshToolsAndRetry,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -339,6 +340,7 @@ impl Judge {
                 let target = request.uri().path_and_query().map(ToString::to_string);
                 check(target.as_deref() == Some(value), || format!("it goes to {target:?}"))
             }
+            Reaction::RefreshToolsAndRetry => self.has_sent("tools/list"),
             Reaction::Follow => Err("this client does not do that".to_owned()),
         }
     }

@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) in_session: bool,
     /// Of a stream that may be resumed.
     pub(super) position: Option<Box<Position>>,
+    /// What was said, while it may have to be said again with other headers.
+    pub(super) message: Option<Bytes>,
 }
 
 /// What an exchange is for.
@@ -113,7 +115,15 @@ const SHOWN: usize = 256;
 
 impl Entry {
     pub(super) fn new(aim: Aim, in_session: bool) -> Self {
-        Self { aim, state: State::Asked, due: None, ended: None, in_session, position: None }
+        Self {
+            aim,
+            state: State::Asked,
+            due: None,
+            ended: None,
+            in_session,
+            position: None,
+            message: None,
+        }
     }
 
     /// Bytes that wait for their end or to be read.

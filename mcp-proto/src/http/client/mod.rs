@@ -8,6 +8,7 @@ mod lanes;
 mod options;
 mod position;
 mod reading;
+mod refreshing;
 mod requests;
 mod resuming;
 mod sending;
@@ -25,6 +26,7 @@ use self::channel::Mode;
 use self::exchange::{Aim, End, Entry, State};
 use self::lanes::Lanes;
 pub use self::options::ClientOptions;
+use self::refreshing::Refresh;
 use self::requests::Session;
 use self::tools::Tools;
 use super::Exchange;
@@ -90,6 +92,7 @@ pub struct Client {
     lost: u32,
     is_closing: bool,
     tools: Tools,
+    refresh: Refresh,
     exchanges: BTreeMap<Exchange, Entry>,
     /// Where the answer of each call is expected.
     calls: BTreeMap<i64, Exchange>,
@@ -142,6 +145,7 @@ impl Client {
             lost: 0,
             is_closing: false,
             tools: Tools::default(),
+            refresh: Refresh::default(),
             exchanges: BTreeMap::new(),
             calls: BTreeMap::new(),
             listings: BTreeMap::new(),
@@ -324,6 +328,12 @@ impl Client {
             if let Some(exchange) = self.calls.remove(&number) {
                 self.abort(exchange);
             }
+        }
+        if let Some(number) = self.refresh.call
+            && !self.endpoint.core().has_call(number)
+        {
+            let now = self.clock();
+            self.end_refresh(false, now);
         }
         if self.session.revision.is_none()
             && let Some(peer) = self.endpoint.peer()

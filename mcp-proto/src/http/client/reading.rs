@@ -58,6 +58,7 @@ impl Client {
             if purpose.is_none() {
                 self.lost = 0;
             }
+            self.accept_refusal(exchange);
             if self.has_channel() {
                 // The answer comes there.
                 return self.ignore(exchange);
@@ -242,11 +243,15 @@ impl Client {
             Aim::Channel => (Carries::All, None),
             Aim::Message(_) | Aim::Listen | Aim::Delete => (Carries::Nothing, None),
         };
+        let page = self.page_in(number, &frame);
         self.endpoint.core_mut().handle_message_on(carries, frame, at);
         if let Some(number) = number
             && !self.endpoint.core().has_call(number)
         {
             self.ignore(exchange);
+            if let Some(page) = page {
+                self.turn_page(page, at);
+            }
         }
     }
 
@@ -296,12 +301,14 @@ impl Client {
             aim: Aim::Call(number, opening),
             state: State::Error(failing),
             in_session,
+            message: said,
             ..
         }) = self.exchanges.get_mut(&exchange)
         else {
             return;
         };
         let (number, opening, in_session) = (*number, opening.clone(), *in_session);
+        let said = said.take();
         let (status, error, message) = (failing.status, failing.error(), failing.message());
         // Who may not come in is told the status; and what says nothing of the era must not decide it.
         let is_message = match &opening {
@@ -315,6 +322,11 @@ impl Client {
         let is_unknown_method = matches!(told, Some((_, ErrorObject::METHOD_NOT_FOUND, true)));
         if status == 404 && in_session && !is_unknown_method {
             return self.lose_session(now);
+        }
+        if let (Some((refusal, ErrorObject::HEADER_MISMATCH, _)), Some(said)) = (&told, said) {
+            let refusal = refusal.clone();
+            self.abort(exchange);
+            return self.refresh(number, said, refusal, now);
         }
         let is_initialize =
             opening.as_ref().is_some_and(|opening| opening.purpose == Purpose::Initialize);

@@ -89,13 +89,14 @@ impl Client {
         }
     }
 
-    pub(super) fn post(&mut self, aim: Aim, message: Bytes) {
+    pub(super) fn post(&mut self, aim: Aim, message: Bytes) -> Exchange {
         // Our own messages are within no limits but those of the reader.
         let limits = Limits { max_depth: usize::MAX, max_id_len: usize::MAX, ..Limits::default() };
         let read = read_message(&message, &limits, Tolerance::Lenient).ok();
         if let (Aim::Call(number, _), Some(Message::Request { method, params, .. })) = (&aim, &read)
             && self.is_modern()
             && **method == *b"tools/list"
+            && self.refresh.call != Some(*number)
         {
             let is_first = params.as_ref().is_none_or(|params| params.get("cursor").is_none());
             self.listings.insert(*number, is_first);
@@ -108,11 +109,14 @@ impl Client {
             &self.tools,
             message.clone(),
         );
+        let may_be_repeated = matches!(&read, Some(Message::Request { method, .. }) if **method == *b"tools/call")
+            && self.is_modern();
         let mut entry = Entry::new(aim, self.session.id.is_some());
+        entry.message = may_be_repeated.then_some(message);
         if matches!(entry.aim, Aim::Message(_)) {
             entry.due = Some(self.clock() + self.options.answer_timeout);
         }
-        self.open(entry, request);
+        self.open(entry, request)
     }
 
     pub(super) fn open(&mut self, entry: Entry, request: Request<Bytes>) -> Exchange {
