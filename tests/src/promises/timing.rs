@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcp_proto::testing::ops::Patience;
 use mcp_proto::{CallError, CloseReason, Event, Expired, Instant, Limit};
 
 use super::message::Said;
@@ -13,10 +14,7 @@ pub struct Timing {
     stall: Duration,
     /// For a client: when its handshake may time out at the earliest.
     handshake: Option<Instant>,
-    /// The latest time that was named: clocks may go back.
-    latest: Instant,
-    /// Since when bytes wait of which none was taken.
-    waits_since: Option<Instant>,
+    patience: Patience,
     has_stalled: bool,
     /// A line that has arrived in part.
     half: Vec<u8>,
@@ -42,8 +40,7 @@ impl Timing {
         Self {
             stall,
             handshake: handshake.map(|time| now + time),
-            latest: now,
-            waits_since: None,
+            patience: Patience::new(now),
             has_stalled: false,
             half: Vec::new(),
             opened: None,
@@ -53,13 +50,13 @@ impl Timing {
 
     /// A call was made with these deadlines.
     pub fn made(&mut self, id: i64, idle: Option<Duration>, total: Option<Duration>, now: Instant) {
-        self.latest = self.latest.max(now);
+        self.patience.note_time(now);
         self.calls.push(Deadlines { id, idle, total, made: now, heard: now });
     }
 
     /// So much was read; `what` tells what a message is to this end.
     pub fn heard(&mut self, bytes: &[u8], now: Instant, mut what: impl FnMut(&Said) -> Heard) {
-        self.latest = self.latest.max(now);
+        self.patience.note_time(now);
         self.half.extend_from_slice(bytes);
         let Some(end) = self.half.iter().rposition(|byte| *byte == b'\n') else { return };
         let rest = self.half.split_off(end + 1);
@@ -83,14 +80,12 @@ impl Timing {
 
     /// The peer has taken bytes.
     pub fn wrote(&mut self) {
-        self.waits_since = None;
+        self.patience.note_taken();
     }
 
     /// Whether bytes wait now.
     pub fn waits(&mut self, waits: bool, now: Instant) {
-        self.latest = self.latest.max(now);
-        // A clock that went back counts anew from where it is.
-        self.waits_since = waits.then(|| self.waits_since.map_or(now, |since| since.min(now)));
+        self.patience.note_waiting(waits, now);
     }
 
     /// Whether it was closed because its peer did not read.
@@ -105,11 +100,12 @@ impl Timing {
     /// A broken promise.
     pub fn told(&mut self, event: &Event, now: Instant) -> Kept {
         let named = now;
-        let now = self.latest.max(now);
+        let now = self.patience.latest().max(now);
         match event {
             Event::Closed(CloseReason::Stalled) => {
                 self.has_stalled = true;
-                let waited = self.waits_since.map(|since| named - since);
+                self.patience.note_end(named);
+                let waited = self.patience.waited();
                 holds(waited >= Some(self.stall), "timely_endings", || {
                     format!("closed as stalled, and bytes waited for {waited:?}")
                 })

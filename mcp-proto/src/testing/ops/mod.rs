@@ -36,6 +36,7 @@ pub use message::{Message, Method, Reference};
 pub use operation::{
     CallPlan, Operation, PairSchedule, PairStep, SoloSchedule, SoloStep, Step, TokenPlan,
 };
+pub use patience::Patience;
 pub use watched::Watched;
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use crate::time::Instant;
 
-/// The books of time at one end.
+/// The books of time at one end: a connection may be closed as stalled only if bytes waited all that time.
 #[derive(Clone, Debug)]
-pub(super) struct Patience {
-    /// The latest time that was named.
+pub struct Patience {
+    /// The latest time that was named: clocks may go back.
     latest: Instant,
     /// Since when bytes wait of which none was taken.
     waits_since: Option<Instant>,
@@ -17,45 +17,44 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(now: Instant) -> Self {
+    /// Nothing waits yet.
+    pub fn new(now: Instant) -> Self {
         Self { latest: now, waits_since: None, waited: None, has_ended: false }
     }
 
     /// The latest time that was named.
-    pub(super) fn latest(&self) -> Instant {
+    pub fn latest(&self) -> Instant {
         self.latest
     }
 
+    /// A time was named.
+    pub fn note_time(&mut self, now: Instant) {
+        self.latest = self.latest.max(now);
+    }
+
     /// The peer has taken bytes.
-    pub(super) fn note_taken(&mut self) {
+    pub fn note_taken(&mut self) {
         self.waits_since = None;
     }
 
     /// Something was done, and since then bytes wait or not.
-    pub(super) fn note_waiting(&mut self, waits: bool, now: Instant) {
-        self.latest = self.latest.max(now);
-        self.waits_since = waits.then(|| self.waits_since.unwrap_or(self.latest));
+    pub fn note_waiting(&mut self, waits: bool, now: Instant) {
+        self.note_time(now);
+        // A clock that went back counts anew from where it is.
+        self.waits_since = waits.then(|| self.waits_since.map_or(now, |since| since.min(now)));
     }
 
     /// It has ended. Only the first time counts.
-    pub(super) fn note_end(&mut self, now: Instant) {
-        self.latest = self.latest.max(now);
+    pub fn note_end(&mut self, now: Instant) {
+        self.note_time(now);
         if !self.has_ended {
             self.has_ended = true;
-            self.waited = self.waits_since.map(|since| self.latest - since);
+            self.waited = self.waits_since.map(|since| now - since);
         }
     }
 
-    /// It was closed as stalled after so long: had bytes waited all that time?
-    ///
-    /// # Panics
-    ///
-    /// If not.
-    pub(super) fn check_stall(&self, timeout: Duration) {
-        let waited = self.waited;
-        assert!(
-            waited >= Some(timeout),
-            "closed as stalled, though bytes waited for {waited:?} only"
-        );
+    /// For how long bytes had waited when it ended.
+    pub fn waited(&self) -> Option<Duration> {
+        self.waited
     }
 }

@@ -329,7 +329,11 @@ impl<R: Role> Watched<R> {
 
     fn note_closed(&mut self, reason: &CloseReason) {
         if *reason == CloseReason::Stalled {
-            self.patience.check_stall(self.connection.core().limits().stall_timeout);
+            let waited = self.patience.waited();
+            assert!(
+                waited >= Some(self.connection.core().limits().stall_timeout),
+                "closed as stalled, though bytes waited for {waited:?} only"
+            );
         }
         self.closed = Some(reason.clone());
     }
