@@ -5,6 +5,8 @@
 //!     mcp-mutants run TREE OUT LIST…   runs the quick tests for each and adds what became of it to OUT
 //!     mcp-mutants all TREE OUT LIST…   runs all tests for each that survived the quick ones
 //!
+//! SHARD=1/4 in the environment is the second of four parts, which may run beside each other.
+//!
 //! cargo-mutants chooses the mutants, and tries those that cannot be switched: in constant functions and those that
 //! return a type without name.
 
@@ -162,7 +164,7 @@ fn weave_all(mutants: &[Mutant], tree: &Path) {
 /// Seconds of the processor after which a program of tests is taken for one that loops, and a part of the library's.
 /// They need less than 10, and less than half a second; those that draw schedules two.
 const MOST: u64 = 20;
-const LEAST: u64 = 4;
+const LEAST: u64 = 2;
 
 fn run_all(mutants: &[Mutant], tree: &Path, mut outcomes: Outcomes, tests: &[&str]) {
     let state = fs::read_to_string(tree.join("mutants.tsv")).expect("what weave wrote");
@@ -199,7 +201,9 @@ fn run_all(mutants: &[Mutant], tree: &Path, mut outcomes: Outcomes, tests: &[&st
         .filter(|program| rank(program) == 0)
         .expect("tests of the library")
         .clone();
-    for (at, mutant) in mutants.iter().enumerate().filter(|(at, _)| woven.contains(&(at + 1))) {
+    let (part, parts) = shard();
+    let is_ours = |(at, _): &(usize, &Mutant)| woven.contains(&(at + 1)) && at % parts == part;
+    for (at, mutant) in mutants.iter().enumerate().filter(is_ours) {
         let known = outcomes.known.get(&mutant.name).map(|(outcome, _)| outcome.as_str());
         if if is_quick { known.is_some() } else { known != Some("survived") } {
             continue;
@@ -228,6 +232,15 @@ fn run_all(mutants: &[Mutant], tree: &Path, mut outcomes: Outcomes, tests: &[&st
         println!("{:.1} s {} {}: {}", began.elapsed().as_secs_f64(), found.0, found.1, mutant.name);
         outcomes.add(mutant, found.0, &found.1);
     }
+}
+
+/// Which part of the work is ours, and of how many.
+fn shard() -> (usize, usize) {
+    let text = std::env::var("SHARD").unwrap_or_else(|_| "0/1".to_owned());
+    let numbers = text.split_once('/').and_then(|(part, parts)| {
+        Some((part.parse().ok()?, parts.parse().ok().filter(|parts| *parts > 0)?))
+    });
+    numbers.expect("SHARD is a number below another: 0/4")
 }
 
 /// The path of the tests that stand in a file: `json::scan::`.
