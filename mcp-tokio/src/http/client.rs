@@ -56,8 +56,8 @@ impl Connector {
         Self::default()
     }
 
-    /// Sends a header with every request, such as `Authorization`. Its value is never shown. One that is none fails
-    /// when it connects; those that the protocol defines are not taken from here.
+    /// Sends a header with every request, such as `Authorization`. Its value is never shown. One that is none, or
+    /// that the protocol sets itself, fails when it connects.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -114,6 +114,9 @@ impl Connector {
         for (name, value) in &self.headers {
             let bad = || ConnectError::Header(name.clone());
             let name = name.parse::<HeaderName>().map_err(|_| bad())?;
+            if ClientOptions::is_own(&name) {
+                return Err(bad());
+            }
             let mut value = value.parse::<HeaderValue>().map_err(|_| bad())?;
             value.set_sensitive(true);
             options = options.header(name, value);

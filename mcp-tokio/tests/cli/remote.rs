@@ -3,9 +3,12 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use mcp_tokio::http::HttpServer;
 use mcp_tokio::{CallToolResult, Context, Pacing, Progress, RawJson, Router, Tool, ToolError, ws};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::json_run;
 
@@ -13,17 +16,38 @@ use super::json_run;
 struct Remote {
     url: String,
     stop: Option<oneshot::Sender<()>>,
-    _runtime: Runtime,
+    runtime: Runtime,
+    /// Cuts the connections that go through a cable.
+    cuts: watch::Sender<()>,
 }
 
 impl Remote {
-    fn new() -> Self {
+    /// One of each kind.
+    fn all() -> [Self; 2] {
+        [Self::new(false), Self::new(true)]
+    }
+
+    fn new(is_http: bool) -> Self {
+        let (cuts, _) = watch::channel(());
         let schema = || RawJson::parse(r#"{"type":"object"}"#).unwrap();
         let count = async |ctx: Context, _: Option<RawJson>| {
             for step in 1..=64 {
                 ctx.progress().report(Progress::new(f64::from(step)).of(64.0))?;
             }
             Ok::<_, ToolError>(CallToolResult::text("counted"))
+        };
+        let cutting = cuts.clone();
+        let cut = move |ctx: Context, _: Option<RawJson>| {
+            let mut cut = cutting.subscribe();
+            async move {
+                for step in 1..=64 {
+                    ctx.progress().report(Progress::new(f64::from(step)).of(64.0))?;
+                    if step == 32 {
+                        cut.changed().await.unwrap();
+                    }
+                }
+                Ok::<_, ToolError>(CallToolResult::text("counted"))
+            }
         };
         let waits = async |ctx: Context, _: Option<RawJson>| {
             ctx.progress().report(Progress::new(1.0))?;
@@ -34,19 +58,67 @@ impl Remote {
             .configure(|config| *config = config.clone().drain_timeout(Duration::ZERO))
             .pacing(Pacing::UNLIMITED)
             .raw_tool(Tool::new("count", schema()), count)
+            .raw_tool(Tool::new("cut", schema()), cut)
             .raw_tool(Tool::new("wait", schema()), waits);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let listener = runtime.block_on(ws::listen("127.0.0.1:0")).unwrap();
-        let url = format!("ws://{}/mcp", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
-        runtime.spawn(listener.run(router, async { drop(stopped.await) }));
-        Self { url, stop: Some(stop), _runtime: runtime }
+        let until = async { drop(stopped.await) };
+        let url = if is_http {
+            let listening = tokio::net::TcpListener::bind("127.0.0.1:0");
+            let listener = runtime.block_on(listening).unwrap();
+            let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+            runtime.spawn(HttpServer::new(listener).grace(Duration::ZERO).run(router, until));
+            url
+        } else {
+            let listener = runtime.block_on(ws::listen("127.0.0.1:0")).unwrap();
+            let url = format!("ws://{}/mcp", listener.local_addr().unwrap());
+            runtime.spawn(listener.run(router, until));
+            url
+        };
+        Self { url, stop: Some(stop), runtime, cuts }
+    }
+
+    /// The URL of a cable to this server, which breaks when report 32 has passed; until then the tool `cut` waits.
+    fn through_a_cable(&self) -> String {
+        let to = self.url.trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
+        let listener = self.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+        let cuts = self.cuts.clone();
+        self.runtime.spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let (to, cuts) = (to.clone(), cuts.clone());
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(to).await.unwrap();
+                    let (mut from_near, mut to_near) = near.split();
+                    let (mut from_far, mut to_far) = far.split();
+                    let back = async {
+                        let (mut passed, mut buffer) = (String::new(), [0; 4096]);
+                        while let Ok(length @ 1..) = from_far.read(&mut buffer).await {
+                            to_near.write_all(&buffer[..length]).await.unwrap();
+                            passed.push_str(&String::from_utf8_lossy(&buffer[..length]));
+                            if passed.contains("\"progress\":32,") {
+                                cuts.send_replace(());
+                                break;
+                            }
+                        }
+                    };
+                    tokio::select! {
+                        _ = tokio::io::copy(&mut from_near, &mut to_far) => {}
+                        () = back => {}
+                    }
+                });
+            }
+        });
+        url
     }
 }
 
 #[test]
 fn a_tool_of_a_remote_server_shows_every_report() {
-    let remote = Remote::new();
+    Remote::all().iter().for_each(shows_every_report);
+}
+
+fn shows_every_report(remote: &Remote) {
     let run = json_run(&["call", "count", "--url", &remote.url, "--header", "X-Trace: 1"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert_eq!(run.events[0]["server"]["name"], "remote");
@@ -61,29 +133,52 @@ fn a_tool_of_a_remote_server_shows_every_report() {
 
 #[test]
 fn a_remote_server_that_stops_in_the_middle_is_told_of() {
-    let mut remote = Remote::new();
-    let url = remote.url.clone();
-    let calling = std::thread::spawn(move || json_run(&["call", "wait", "--url", &url]));
-    // Its end is seen by the call that is under way, or refuses the one that comes later.
-    drop(remote.stop.take());
-    let run = calling.join().unwrap();
-    assert_eq!(run.code, 3, "{}", run.stdout);
-    let failure = run.events.last().unwrap();
-    assert_eq!(failure["event"], "error", "{failure}");
+    for mut remote in Remote::all() {
+        let url = remote.url.clone();
+        let calling = std::thread::spawn(move || json_run(&["call", "wait", "--url", &url]));
+        // Its end is seen by the call that is under way, or refuses the one that comes later.
+        drop(remote.stop.take());
+        let run = calling.join().unwrap();
+        assert_eq!(run.code, 3, "{}", run.stdout);
+        let failure = run.events.last().unwrap();
+        assert_eq!(failure["event"], "error", "{failure}");
+    }
+}
+
+#[test]
+fn a_cut_stream_is_resumed_and_the_tool_says_so() {
+    let remote = Remote::new(true);
+    let url = remote.through_a_cable();
+    let run = json_run(&["call", "cut", "--revision", "2025-11-25", "--url", &url]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let values: Vec<_> = run.of("progress").iter().map(|one| one["progress"].clone()).collect();
+    assert_eq!(values, (1..=64).map(serde_json::Value::from).collect::<Vec<_>>());
+    assert_eq!(run.of("resumed").len(), 1, "{}", run.stdout);
+    // In the modern era what is cut is lost.
+    let run = json_run(&["call", "cut", "--revision", "2026-07-28", "--url", &url]);
+    assert_eq!((run.code, run.of("resumed").len()), (3, 0), "{}", run.stdout);
+    assert_eq!(run.events.last().unwrap()["kind"], "closed");
 }
 
 #[test]
 fn what_cannot_be_connected_to_is_named() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("ws://{nobody}/mcp");
-    let run = json_run(&["call", "count", "--url", &url]);
-    assert_eq!((run.code, &run.events[0]["kind"]), (3, &"connect".into()), "{}", run.stdout);
-    assert!(run.stderr.contains(&format!("cannot connect to {url}: ")), "{}", run.stderr);
-    for wrong in ["ftp://localhost/", "localhost:4000", "ws://user:secret@localhost/"] {
+    for scheme in ["ws", "http"] {
+        let url = format!("{scheme}://{nobody}/mcp");
+        let run = json_run(&["call", "count", "--url", &url]);
+        assert_eq!((run.code, &run.events[0]["kind"]), (3, &"connect".into()), "{}", run.stdout);
+        assert!(run.stderr.contains(&format!("cannot connect to {url}: ")), "{}", run.stderr);
+        let header = ["call", "count", "--url", &url, "--header", "Host: evil.example"];
+        assert_eq!(json_run(&header).code, 2);
+    }
+    for wrong in [
+        "ftp://localhost/",
+        "localhost:4000",
+        "ws://user:secret@localhost/",
+        "http://user:secret@localhost/",
+    ] {
         let run = json_run(&["list", "--url", wrong]);
         assert_eq!((run.code, &run.events[0]["kind"]), (2, &"usage".into()), "{}", run.stdout);
         assert!(run.stderr.contains("ws://HOST:PORT/PATH"), "{}", run.stderr);
     }
-    let header = ["call", "count", "--url", &url, "--header", "Host: evil.example"];
-    assert_eq!(json_run(&header).code, 2);
 }

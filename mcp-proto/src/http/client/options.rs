@@ -72,6 +72,11 @@ impl ClientOptions {
         self
     }
 
+    /// Whether the protocol, or the library below, sets this header itself: then it is not taken from here.
+    pub fn is_own(name: &HeaderName) -> bool {
+        super::requests::is_own(name)
+    }
+
     /// Opens no stream for what belongs to no call.
     #[must_use]
     pub fn deaf(mut self) -> Self {

@@ -33,17 +33,19 @@ pub(super) struct Session {
 
 /// The headers of the application, without those that are the protocol's own.
 pub(super) fn permitted(mut headers: HeaderMap) -> HeaderMap {
-    let own = |name: &HeaderName| {
-        name.as_str().starts_with("mcp-")
-            || [ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, CONTENT_LENGTH, HOST, TRANSFER_ENCODING]
-                .contains(name)
-            || *name == LAST_EVENT_ID
-    };
-    let removed: alloc::vec::Vec<_> = headers.keys().filter(|name| own(name)).cloned().collect();
+    let removed: alloc::vec::Vec<_> = headers.keys().filter(|name| is_own(name)).cloned().collect();
     for name in removed {
         headers.remove(name);
     }
     headers
+}
+
+/// Whether the protocol, or the library below, sets this header itself.
+pub(super) fn is_own(name: &HeaderName) -> bool {
+    name.as_str().starts_with("mcp-")
+        || [ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, CONTENT_LENGTH, HOST, TRANSFER_ENCODING]
+            .contains(name)
+        || *name == LAST_EVENT_ID
 }
 
 /// The session that the head of the answer to `initialize` opens. `Err`: its id cannot be used.

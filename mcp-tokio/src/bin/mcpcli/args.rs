@@ -87,10 +87,10 @@ pub(crate) struct List {
 /// Which server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Server {
-    /// Connects to the server at URL: `ws://` or `wss://`.
+    /// Connects to the server at URL: `http://`, `https://`, `ws://` or `wss://`.
     #[arg(long, value_name = "URL", conflicts_with_all = ["command", "record"])]
     url: Option<String>,
-    /// Sends a header with the connection, such as `Authorization: Bearer …`; may be given several times.
+    /// Sends a header with the connection, or with each request over HTTP, such as `Authorization: Bearer …`; may be given several times.
     #[arg(long, value_name = "NAME: VALUE", conflicts_with = "command", value_parser = Header::parse)]
     header: Vec<Header>,
     /// Starts the server, which speaks on its stdin and stdout.

@@ -34,6 +34,7 @@ enum Event<'a> {
     Violation {
         message: String,
     },
+    Resumed,
     Result {
         #[serde(rename = "isError")]
         is_error: bool,
@@ -82,6 +83,7 @@ impl Output for Events {
             Aside::Violation(violation) => {
                 print(&Event::Violation { message: violation.to_string() })
             }
+            Aside::Resumed => print(&Event::Resumed),
             Aside::Stderr(line) => {
                 // Where it would have gone without us.
                 tell(line);

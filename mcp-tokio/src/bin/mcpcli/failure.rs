@@ -177,6 +177,8 @@ impl Failure {
                 Self { error: Some(error.into()), ..Self::new(Kind::Peer, message) }
             }
             CallError::TimedOut(expired) => Self::of_timeout(expired, what, last),
+            CallError::Http(error) => Self::new(Kind::Closed, format!("{what}: {error}"))
+                .hint("the call once more, if it does no harm that it may be done twice"),
             CallError::Send(error) => {
                 Self::new(Kind::Closed, format!("{what} could not be sent: {error}"))
             }
@@ -258,10 +260,11 @@ mod tests {
             Kind::Closed,
             Kind::Protocol,
             Kind::Spawn,
+            Kind::Connect,
             Kind::Timeout,
             Kind::Cancelled,
         ];
-        assert_eq!(all.map(Kind::exit_code), [1, 2, 3, 3, 3, 4, 130]);
+        assert_eq!(all.map(Kind::exit_code), [1, 2, 3, 3, 3, 3, 4, 130]);
     }
 
     #[test]

@@ -65,6 +65,7 @@ impl Output for Human {
                 format!("protocol: {}", one_line(&violation.to_string()))
             }
             Aside::Stderr(line) => format!("server: {}", lines(line)),
+            Aside::Resumed => "the connection was cut; its stream is resumed".into(),
             Aside::Warning(text) => format!("warning: {text}"),
         });
         Ok(())

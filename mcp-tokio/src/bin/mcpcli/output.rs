@@ -21,6 +21,8 @@ pub(crate) enum Aside {
     Violation(Violation),
     /// The server wrote a line to its stderr.
     Stderr(String),
+    /// A stream that was cut is taken up again.
+    Resumed,
     /// Something of our own went wrong that does not end the run.
     Warning(String),
 }

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use mcp_tokio::child::{Process, SpawnError};
 use mcp_tokio::mcp_proto::driver::Client;
-use mcp_tokio::mcp_proto::{ClientConfig, CloseReason, LogLevel};
-use mcp_tokio::ws::Connector;
-use mcp_tokio::{Command, ConnectError};
+use mcp_tokio::mcp_proto::{ClientConfig, CloseReason, HttpError, LogLevel};
+use mcp_tokio::{Command, ConnectError, http, ws};
 use tokio::time::timeout;
 
 use crate::args::{Header, Options, Spoken, Target};
@@ -62,15 +61,22 @@ impl Session {
         let now = stage.now();
         stage.output.waiting(&format!("connecting to {}", one_line(url)), now);
         let limit = Limits::new(options.timeouts(), now).of_start();
-        let connector =
-            headers.iter().fold(Connector::new(), |connector, Header { name, value }| {
-                connector.header(name, value)
-            });
-        let connector = connector.timeout(limit.left(now));
-        let opening =
-            connector.open(url, config(options, limit.after), |client| listen(client, feed));
-        match stage.watch(opening).await? {
-            Ok(client) => Self { client, process: None }.ready(limit, stage).await,
+        let config = config(options, limit.after);
+        let listen = |client: &Client| listen(client, feed);
+        let headers = headers.iter().map(|Header { name, value }| (name, value));
+        let opened = if is_http(url) {
+            let connector = http::Connector::new();
+            headers
+                .fold(connector, |connector, (name, value)| connector.header(name, value))
+                .open(url, config, listen)
+        } else {
+            let connector = ws::Connector::new().timeout(limit.left(now));
+            let connector =
+                headers.fold(connector, |connector, (name, value)| connector.header(name, value));
+            stage.watch(connector.open(url, config, listen)).await?
+        };
+        match opened {
+            Ok(client) => Self { client, process: None }.ready(limit, stage, Some(url)).await,
             Err(_) if limit.left(stage.now()).is_zero() => {
                 Err(Failure::of_slow_start(limit, stage.now()))
             }
@@ -105,11 +111,16 @@ impl Session {
             config(options, limit.after),
             |client| listen(client, feed),
         );
-        Self { client, process: Some(process) }.ready(limit, stage).await
+        Self { client, process: Some(process) }.ready(limit, stage, None).await
     }
 
     /// Waits until the server is ready.
-    async fn ready(self, limit: StartLimit, stage: &mut Stage) -> Result<Self, Failure> {
+    async fn ready(
+        self,
+        limit: StartLimit,
+        stage: &mut Stage,
+        url: Option<&str>,
+    ) -> Result<Self, Failure> {
         let left = limit.left(stage.now());
         match stage.watch(timeout(left, self.client.ready())).await {
             Ok(Ok(Ok(peer))) => match stage.output.ready(&peer) {
@@ -125,7 +136,12 @@ impl Session {
                 Err(self.fail(failure, stage, "before it was ready").await)
             }
             Ok(Ok(Err(reason))) => {
-                let failure = Failure::of_start(reason);
+                let failure = match (url, reason) {
+                    (Some(url), CloseReason::Http(error)) => {
+                        not_reached(url, &error, self.client.last_trouble())
+                    }
+                    (_, reason) => Failure::of_start(reason),
+                };
                 Err(self.fail(failure, stage, "before it was ready").await)
             }
             Err(failure) => Err(self.fail(failure, stage, "").await),
@@ -202,6 +218,8 @@ fn listen(client: &Client, feed: Feed) {
     // The connection is closed by name, so a listener may hold the client.
     let (counter, log_feed) = (client.clone(), feed.clone());
     client.on_log(move |message| log_feed.put(counter.reports_received(), Aside::Log(message)));
+    let (counter, resumptions) = (client.clone(), feed.clone());
+    client.on_resumption(move || resumptions.put(counter.reports_received(), Aside::Resumed));
     let counter = client.clone();
     client.on_violation(move |violation| {
         feed.put(counter.reports_received(), Aside::Violation(violation))
@@ -213,7 +231,9 @@ fn not_connected(url: &str, error: &ConnectError) -> Failure {
     let failed = |why: &str| Failure::new(Kind::Connect, format!("cannot connect to {url}: {why}"));
     match error {
         ConnectError::Url => Failure::new(Kind::Usage, format!("{url} is no URL of a server"))
-            .hint("ws://HOST:PORT/PATH, or wss:// for one with TLS"),
+            .hint(
+                "http://HOST:PORT/PATH or ws://HOST:PORT/PATH; https:// or wss:// for one with TLS",
+            ),
         ConnectError::Header(name) => {
             Failure::new(Kind::Usage, format!("the header {:?} cannot be sent", one_line(name)))
         }
@@ -224,6 +244,29 @@ fn not_connected(url: &str, error: &ConnectError) -> Failure {
         ),
         ConnectError::Io(error) => failed(&one_line(&error.to_string())),
         error => failed(&one_line(&error.to_string())),
+    }
+}
+
+/// Whether this is spoken to over HTTP. What is neither this nor a WebSocket is refused there.
+fn is_http(url: &str) -> bool {
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
+/// HTTP failed before the server was ready.
+fn not_reached(url: &str, error: &HttpError, trouble: Option<String>) -> Failure {
+    let why =
+        trouble.filter(|_| *error == HttpError::Unreachable).unwrap_or_else(|| error.to_string());
+    let message = format!("cannot connect to {}: {}", one_line(url), one_line(&why));
+    let failure = Failure::new(Kind::Connect, message);
+    match error {
+        HttpError::Status { status: 401 | 403, .. } => {
+            failure.hint("--header \"Authorization: Bearer TOKEN\", if the server asks for one")
+        }
+        HttpError::Status { .. } | HttpError::ContentType => {
+            failure.hint("check the path of the URL, and that this is an MCP server")
+        }
+        _ => failure,
     }
 }
 
