@@ -5,6 +5,7 @@ use core::task::Waker;
 
 use crate::endpoint::Endpoint;
 use crate::event::Event;
+use crate::id::RequestId;
 use crate::role::Role;
 use crate::stdio::Connection;
 use crate::time::Instant;
@@ -53,6 +54,11 @@ pub(super) trait Link<R: Role>: Send {
 
     /// Nothing can be sent or received any more, in any scope.
     fn handle_transport_error(&mut self, now: Instant);
+
+    /// Ends the response of a request that goes on, if its client can come back for the rest.
+    fn close_stream(&mut self, _: Scope, _: &RequestId, _: Instant) -> bool {
+        false
+    }
 
     /// What a library below said last when it failed.
     #[cfg(feature = "http")]

@@ -160,6 +160,12 @@ impl Incoming {
         self.log(&LogMessage::text(LogLevel::Info, text))
     }
 
+    /// Closes the connection on which the client waits for this request, which goes on: the client comes back after a
+    /// while and gets what it missed. Whether that can be: over HTTP in 2025-11-25, on a stream that can be resumed.
+    pub fn close_stream(&self) -> bool {
+        self.core.close_stream()
+    }
+
     /// Whether the client no longer wants the answer.
     pub fn is_cancelled(&self) -> bool {
         self.core.is_cancelled()
@@ -221,6 +227,10 @@ impl Watch {
 
     pub(crate) fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()
+    }
+
+    pub(crate) fn close_stream(&self) -> bool {
+        self.0.close_stream()
     }
 
     pub(crate) async fn cancelled(&self) {
@@ -291,6 +301,13 @@ impl Ongoing {
                 false => SendError::UnknownRequest,
             };
             state.serving_mut(self.key, &self.id).ok_or(gone)?.log(Some(&self.id), message)
+        })
+    }
+
+    fn close_stream(&self) -> bool {
+        self.handle.change(|state, now| {
+            let is_serving = state.serving(self.key, &self.id).is_some();
+            is_serving && state.link.close_stream(self.key.0, &self.id, now)
         })
     }
 

@@ -77,6 +77,12 @@ impl Context {
         self.watch.log(message)
     }
 
+    /// Closes the connection on which the client waits, while the work goes on: it comes back after a while and gets
+    /// what it missed. Whether that can be: over HTTP in 2025-11-25, on a stream that can be resumed.
+    pub fn close_stream(&self) -> bool {
+        self.watch.close_stream()
+    }
+
     /// Whether the client no longer wants the answer. A handler may go on all the same: what it returns is
     /// dropped.
     pub fn is_cancelled(&self) -> bool {

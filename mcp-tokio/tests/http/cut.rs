@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use mcp_tokio::http::ServerOptions;
 use mcp_tokio::{CallError, Revision};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -85,5 +87,21 @@ async fn a_cut_exchange_of_the_modern_era_is_lost_and_says_so() {
     soon(world.gate.cancelled.one_more()).await;
     // The next call finds a new connection.
     soon(client.call(call("steps"))).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_tool_may_send_its_client_away_and_nothing_is_missing_when_it_comes_back() {
+    let mut options = ServerOptions::default();
+    options.retry = Duration::from_millis(100);
+    let world = World::with(|server| server.options(options)).await;
+    for (revision, how) in [(Revision::V2025_11_25, "parted"), (Revision::V2026_07_28, "stayed")] {
+        let client = connect(&world.url(), revision).await;
+        let mut seen = Vec::new();
+        let calling = client.call(call("part")).on_progress(|report| seen.push(report.progress));
+        let result = soon(calling).await.unwrap();
+        assert_eq!(result.content[0].as_text(), Some(how));
+        assert_eq!(seen, (1..=STEPS).map(f64::from).collect::<Vec<_>>());
+    }
     world.end().await;
 }

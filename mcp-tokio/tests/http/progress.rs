@@ -70,7 +70,7 @@ async fn the_tools_are_listed() {
     for revision in REVISIONS {
         let client = connect(&world.url(), revision).await;
         let tools = soon(client.list_tools()).await.unwrap();
-        assert_eq!(tools.len(), 4);
+        assert_eq!(tools.len(), 5);
     }
     world.end().await;
 }

@@ -46,7 +46,8 @@ impl Counter {
 pub(crate) const STEPS: u32 = 64;
 
 /// `steps` reports each step; `wait` is there until the gate opens or nobody wants it; `slow` reports one half, waits
-/// for the gate, and reports the other; `pour` sends much, for one who reads nothing.
+/// for the gate, and reports the other; `part` sends its client away in the middle; `pour` sends much, for one who reads
+/// nothing.
 fn router(gate: &Gate) -> Router {
     let schema = || RawJson::parse(r#"{"type":"object"}"#).unwrap();
     let steps = async |ctx: Context, _: Option<RawJson>| {
@@ -84,6 +85,14 @@ fn router(gate: &Gate) -> Router {
             Ok::<_, ToolError>(CallToolResult::text("done"))
         }
     };
+    let part = async |ctx: Context, _: Option<RawJson>| {
+        let mut has_parted = false;
+        for step in 1..=STEPS {
+            ctx.progress().report(report(step))?;
+            has_parted |= step == STEPS / 2 && ctx.close_stream();
+        }
+        Ok::<_, ToolError>(CallToolResult::text(if has_parted { "parted" } else { "stayed" }))
+    };
     let inside = gate.clone();
     let pour = move |ctx: Context, _: Option<RawJson>| {
         let inside = inside.clone();
@@ -102,6 +111,7 @@ fn router(gate: &Gate) -> Router {
         .raw_tool(Tool::new("steps", schema()), steps)
         .raw_tool(Tool::new("wait", schema()), wait)
         .raw_tool(Tool::new("slow", schema()), slow)
+        .raw_tool(Tool::new("part", schema()), part)
         .raw_tool(Tool::new("pour", schema()), pour)
 }
 

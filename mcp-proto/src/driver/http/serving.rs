@@ -11,6 +11,7 @@ use super::super::watchers::Change;
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::http::{self, Exchange};
+use crate::id::RequestId;
 use crate::role;
 use crate::time::Instant;
 
@@ -103,6 +104,10 @@ impl Link<role::Server> for Serving {
 
     fn handle_transport_error(&mut self, now: Instant) {
         self.close(now);
+    }
+
+    fn close_stream(&mut self, scope: Scope, request: &RequestId, now: Instant) -> bool {
+        self.machine.close_stream(scope.into(), request, now)
     }
 
     fn settle(&mut self) -> Turn {
