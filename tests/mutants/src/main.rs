@@ -3,7 +3,8 @@
 //!     mcp-mutants weave TREE LIST…     writes the mutants of the lists (cargo mutants --list --json) into the tree, which
 //!                                      must be a fresh copy, and says in TREE/mutants.tsv which of them are there
 //!     mcp-mutants run TREE OUT LIST…   runs the quick tests for each and adds what became of it to OUT
-//!     mcp-mutants all TREE OUT LIST…   runs all tests for each that survived the quick ones
+//!     mcp-mutants all TREE OUT LIST…   runs all tests, or those that TESTS names as cargo does, for each
+//!                                      that survived the quick ones
 //!
 //! SHARD=1/4 in the environment is the second of four parts, which may run beside each other.
 //!
@@ -42,7 +43,7 @@ const TEST: &[&str] = &[
 ];
 /// What is quick to build and to run, and catches most.
 const QUICK: &[&str] = &["--lib", "--test", "transcripts", "--test", "replay"];
-const ALL: &[&str] = &["--lib", "--tests"];
+const ALL: &str = "--lib --tests";
 
 fn main() {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -54,7 +55,9 @@ fn main() {
             run_all(&list::read(lists), tree, Outcomes::open(out), QUICK);
         }
         [step, tree, out, lists @ ..] if step == Path::new("all") => {
-            run_all(&list::read(lists), tree, Outcomes::open(out), ALL);
+            let tests = std::env::var("TESTS").unwrap_or_else(|_| ALL.to_owned());
+            let tests: Vec<_> = tests.split_whitespace().collect();
+            run_all(&list::read(lists), tree, Outcomes::open(out), &tests);
         }
         _ => panic!("mcp-mutants weave TREE LIST… | run TREE OUT LIST… | all TREE OUT LIST…"),
     }
