@@ -6,7 +6,9 @@
 mod chunking;
 mod endpoint_ops;
 mod envelope;
+mod headers;
 mod http_client;
+mod http_server;
 mod line;
 mod pair;
 mod round_trip;
@@ -20,7 +22,9 @@ mod wire;
 pub use chunking::chunking;
 pub use endpoint_ops::endpoint_ops;
 pub use envelope::envelope;
+pub use headers::headers;
 pub use http_client::http_client;
+pub use http_server::http_server;
 pub use line::line;
 pub use pair::pair;
 pub use round_trip::round_trip;
@@ -38,7 +42,9 @@ pub const TARGETS: &[Target] = &[
     ("chunking", chunking),
     ("endpoint_ops", endpoint_ops),
     ("envelope", envelope),
+    ("headers", headers),
     ("http_client", http_client),
+    ("http_server", http_server),
     ("line", line),
     ("pair", pair),
     ("round_trip", round_trip),

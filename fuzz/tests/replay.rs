@@ -44,8 +44,18 @@ fn envelope() {
 }
 
 #[test]
+fn headers() {
+    replay("headers");
+}
+
+#[test]
 fn http_client() {
     replay("http_client");
+}
+
+#[test]
+fn http_server() {
+    replay("http_server");
 }
 
 #[test]

@@ -40,6 +40,7 @@ use crate::types::{LogMessage, Progress};
 pub(crate) use calls::Purpose;
 #[cfg(feature = "http")]
 pub(crate) use exchanges::Carries;
+#[cfg(feature = "http")]
 pub(crate) use outbox::Origin;
 pub use outbox::{Route, Transmit};
 #[cfg(feature = "http")]

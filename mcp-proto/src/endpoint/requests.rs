@@ -39,6 +39,7 @@ pub(crate) struct Inbound {
 
 /// Whether what belongs to a request can leave, as its transport sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "http"), allow(dead_code))]
 pub(crate) enum Outlet {
     /// It leaves.
     #[default]

@@ -1,0 +1,275 @@
+//! Arbitrary requests and disconnects at a server on HTTP: what goes out is judged as each client sees it.
+
+mod client;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Unstructured};
+use bytes::Bytes;
+use http::Request;
+use mcp_proto::http::{Body, Caller, Exchange, Scope, Server, ServerOptions};
+use mcp_proto::progress::{Pacing, Weight};
+use mcp_proto::{CallOptions, ErrorObject, Event, Instant, Progress, RequestId, ServerConfig};
+use serde_json::json;
+
+use self::client::{Books, Reader};
+use self::steps::{Step, request};
+
+/// So low that short inputs reach them.
+const MAX_SESSIONS: usize = 3;
+const MAX_EXCHANGES: usize = 12;
+const MAX_STREAMS: usize = 2;
+
+/// A server, the application behind it, and every client.
+struct World {
+    server: Server,
+    now: Instant,
+    /// Requests that reached the application and wait.
+    running: Vec<Running>,
+    readers: BTreeMap<Exchange, Reader>,
+    books: Books,
+    sessions: Vec<String>,
+    seeds: u8,
+    tokens: u64,
+}
+
+struct Running {
+    scope: Scope,
+    id: RequestId,
+    reported: f64,
+}
+
+/// Any bytes are steps, as `arbitrary` reads them.
+pub fn http_server(input: &[u8]) {
+    let mut source = Unstructured::new(input);
+    let mut world = World::new();
+    while !source.is_empty() {
+        let Ok(step) = Step::arbitrary(&mut source) else { break };
+        world.step(step);
+        world.check();
+    }
+    world.finish();
+}
+
+impl World {
+    fn new() -> Self {
+        let mut options =
+            ServerOptions::default().max_exchanges(MAX_EXCHANGES).max_sessions(MAX_SESSIONS);
+        (options.max_streams, options.max_stream_len, options.http_sse) = (MAX_STREAMS, 400, true);
+        options.max_complete_streams = 3;
+        let config = ServerConfig::new("s", "1").pacing(Pacing::default().burst(4));
+        Self {
+            server: Server::new(config, options),
+            now: Instant::from_nanos(1),
+            running: Vec::new(),
+            readers: BTreeMap::new(),
+            books: Books::default(),
+            sessions: Vec::new(),
+            seeds: 0,
+            tokens: 0,
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Send(sent) => {
+                self.tokens += 1;
+                let sent = request(&sent, &self.sessions, &self.books.last_ids, self.tokens);
+                self.send(sent);
+            }
+            Step::Take(at, pieces) => {
+                if let Some(exchange) = self.reader(at) {
+                    self.take(exchange, pieces.into());
+                }
+            }
+            Step::HangUp(at) => {
+                if let Some(exchange) = self.reader(at) {
+                    self.readers.remove(&exchange);
+                    self.server.handle_disconnect(exchange, self.now);
+                }
+            }
+            Step::Report(at, length) => self.with(at, |running, endpoint, now| {
+                running.reported += 1.0;
+                let progress = Progress::new(running.reported).message("x".repeat(length.into()));
+                // It may have been cancelled.
+                let _ = endpoint.report(&running.id, progress, Weight::Ordinary, now);
+            }),
+            Step::Call(at) => self.with(at, |running, endpoint, now| {
+                let options = CallOptions::default().related(running.id.clone());
+                let _ = endpoint.request_raw("elicitation/create", None, options, now);
+                let _ = endpoint.request_raw("roots/list", None, CallOptions::default(), now);
+            }),
+            Step::Respond(at) => self.end(at, |running, server, now| {
+                let endpoint = server.endpoint_mut(running.scope);
+                endpoint.map(|endpoint| endpoint.respond(&running.id, &json!({}), now));
+            }),
+            Step::Fail(at, code) => self.end(at, |running, server, now| {
+                let error = ErrorObject::new(code.into(), "no");
+                let endpoint = server.endpoint_mut(running.scope);
+                endpoint.map(|endpoint| endpoint.fail(&running.id, &error, now));
+            }),
+            Step::CloseStream(at) => {
+                if let Some(running) = pick(&self.running, at) {
+                    let (scope, id) = (running.scope, running.id.clone());
+                    self.server.close_stream(scope, &id, self.now);
+                }
+            }
+            Step::Pass(millis) => self.pass(Duration::from_millis(millis.into())),
+            Step::Fork => self.server = self.server.clone(),
+        }
+        self.listen();
+        while let Some(ready) = self.server.poll_ready() {
+            assert!(self.server.exchanges() > 0, "{ready:?} is ready, but there is none");
+        }
+    }
+
+    fn send(&mut self, request: Request<Bytes>) {
+        let (head, body) = request.into_parts();
+        let Ok(admission) = self.server.handle_head(&head) else { return };
+        if body.len() > admission.max_body {
+            return;
+        }
+        let mut caller = Caller::default();
+        if admission.wants_seed {
+            self.seeds = self.seeds.wrapping_add(1);
+            caller = caller.seed([self.seeds; 24]);
+        }
+        let method = head.method.clone();
+        let request = Request::from_parts(head, body.clone());
+        let before = self.server.exchanges();
+        let exchange = self.server.handle_request(admission, request, caller, self.now);
+        assert_eq!(self.server.exchanges(), before + 1, "each request has one exchange");
+        let reader = Reader::new(&method, &body);
+        assert!(self.readers.insert(exchange, reader).is_none(), "a name is used twice");
+        self.take(exchange, 0);
+    }
+
+    /// Takes the head if there is one, and so many pieces of the body.
+    fn take(&mut self, exchange: Exchange, pieces: usize) {
+        let Some(reader) = self.readers.get_mut(&exchange) else { return };
+        if let Some(head) = self.server.poll_head(exchange) {
+            reader.head(&head);
+            if let Some(id) = head.headers().get("mcp-session-id") {
+                self.sessions.push(id.to_str().expect("visible").to_owned());
+            }
+        }
+        for _ in 0..pieces {
+            match self.server.poll_body(exchange) {
+                None => break,
+                Some(Body::Chunk(chunk)) => reader.chunk(&chunk, &mut self.books),
+                Some(end) => {
+                    reader.end(end == Body::Broken, &mut self.books);
+                    assert_eq!(self.server.poll_body(exchange), None, "nothing follows the end");
+                    assert!(self.server.poll_head(exchange).is_none());
+                    self.readers.remove(&exchange);
+                    break;
+                }
+            }
+        }
+    }
+
+    fn listen(&mut self) {
+        while let Some((scope, event)) = self.server.poll_event() {
+            match event {
+                Event::Request { id, .. } => {
+                    self.running.push(Running { scope, id, reported: 0.0 });
+                }
+                Event::Cancelled { id, .. } => {
+                    let at = self.running.iter().position(|it| it.scope == scope && it.id == id);
+                    let at = at.expect("what is cancelled was running");
+                    self.running.swap_remove(at);
+                    if let Some(endpoint) = self.server.endpoint_mut(scope) {
+                        endpoint.abandon(&id, self.now);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn with(
+        &mut self,
+        at: u8,
+        act: impl FnOnce(&mut Running, &mut mcp_proto::Endpoint<mcp_proto::role::Server>, Instant),
+    ) {
+        let count = self.running.len();
+        if count > 0
+            && let Some(running) = self.running.get_mut(usize::from(at) % count)
+        {
+            let endpoint =
+                self.server.endpoint_mut(running.scope).expect("it waits for its answer");
+            act(running, endpoint, self.now);
+        }
+    }
+
+    fn end(&mut self, at: u8, act: impl FnOnce(&Running, &mut Server, Instant)) {
+        if !self.running.is_empty() {
+            let running = self.running.swap_remove(usize::from(at) % self.running.len());
+            act(&running, &mut self.server, self.now);
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        let mut wakes = 0;
+        while let Some(due) = self.server.poll_timeout().filter(|due| *due <= until) {
+            wakes = if due <= self.now { wakes + 1 } else { 0 };
+            assert!(wakes < 100, "it wants to be woken at once, for ever");
+            self.now = self.now.max(due);
+            self.server.handle_timeout(self.now);
+            self.listen();
+        }
+        self.now = until;
+    }
+
+    fn reader(&self, at: u8) -> Option<Exchange> {
+        let count = self.readers.len();
+        self.readers.keys().nth(usize::from(at).checked_rem(count)?).copied()
+    }
+
+    /// What holds at every moment.
+    fn check(&self) {
+        assert!(self.server.sessions() <= MAX_SESSIONS, "the limit of sessions");
+        // What is refused is under way for a moment, too, as long as nobody takes it.
+        assert!(self.server.exchanges() <= MAX_EXCHANGES, "the limit of exchanges");
+        assert_eq!(self.server.exchanges(), self.readers.len());
+        assert_eq!(self.server.requests_in_flight(), self.running.len());
+    }
+
+    /// Everything is answered and taken: then nothing is left.
+    fn finish(&mut self) {
+        while let Some(running) = self.running.pop() {
+            if let Some(endpoint) = self.server.endpoint_mut(running.scope) {
+                let _ = endpoint.respond(&running.id, &json!({}), self.now);
+            }
+        }
+        self.listen();
+        let exchanges: Vec<_> = self.readers.keys().copied().collect();
+        for exchange in exchanges {
+            self.take(exchange, usize::MAX);
+            if let Some(reader) = self.readers.get(&exchange) {
+                assert!(
+                    reader.may_stay_open(),
+                    "a request is answered, and its response is not complete"
+                );
+            }
+        }
+        self.server.close(self.now);
+        self.listen();
+        let exchanges: Vec<_> = self.readers.keys().copied().collect();
+        for exchange in exchanges {
+            self.take(exchange, usize::MAX);
+        }
+        self.listen();
+        assert!(self.readers.is_empty(), "a response has no end");
+        assert_eq!((self.server.exchanges(), self.server.sessions()), (0, 0));
+        assert_eq!((self.server.poll_timeout(), self.server.requests_in_flight()), (None, 0));
+        assert!(self.server.is_closed());
+    }
+}
+
+fn pick<T>(from: &[T], at: u8) -> Option<&T> {
+    from.get(usize::from(at).checked_rem(from.len())?)
+}
