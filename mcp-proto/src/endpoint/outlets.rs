@@ -41,6 +41,11 @@ impl Core {
         matches!(&self.life, Lifecycle::Server(serving) if serving.is_initialized())
     }
 
+    /// Sets how many bytes may wait for the peer, where others share the room for them.
+    pub(crate) fn set_max_output_len(&mut self, len: usize) {
+        self.limits.max_output_len = len;
+    }
+
     /// The origin of a request that wants no answer any more, because it has it or was cancelled.
     pub(crate) fn poll_settled(&mut self) -> Option<Origin> {
         self.settled.pop()

@@ -1,5 +1,4 @@
 //! The rules of Streamable HTTP and of HTTP+SSE, without sockets.
-#![allow(dead_code)] // until both roles are here
 
 mod access;
 mod client;

@@ -248,8 +248,13 @@ impl Subject {
             }
         };
         self.names.set("session", &own);
+        // What its conversation is called shows with the first thing that it tells.
+        let hello = json!({"jsonrpc": "2.0", "method": "notifications/hello"});
+        let hello = in_session(&hello, &own, revision);
+        let who = principal.and_then(Value::as_str);
+        let exchange = self.web.send_as(who, hello).expect("it comes in");
+        self.web.take(exchange);
         self.session = Some(own);
-        self.web.listen();
         self.scope = self.web.events.last().map(|(scope, _)| *scope);
         self.web.events.clear();
     }
@@ -258,7 +263,8 @@ impl Subject {
         match (&self.session, self.revision.era()) {
             (Some(session), Era::Legacy) => {
                 let params = json!({"name": tool, "arguments": {}});
-                let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+                let call =
+                    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
                 in_session(&call, session, self.revision)
             }
             _ => modern_call(id, tool),
@@ -413,7 +419,10 @@ impl Subject {
                     }
                 }
                 if id.as_deref() == Some("echo") && answer.json()["id"] != sent_id(case) {
-                    return Err(format!("id {} is not the one of the request", answer.json()["id"]));
+                    return Err(format!(
+                        "id {} is not the one of the request",
+                        answer.json()["id"]
+                    ));
                 }
                 if body.as_deref() == Some("empty") && !answer.body.is_empty() {
                     return Err("it has a body".to_owned());
@@ -461,7 +470,9 @@ impl Subject {
                 answer.is_some_and(|answer| answer.header("access-control-allow-origin").is_some())
             }
             "header_injected" => answer.is_some_and(|answer| answer.header("x-injected").is_some()),
-            "foreign_replay" => answer.is_some_and(|answer| !messages(answer).is_empty()),
+            "foreign_replay" => {
+                answer.is_some_and(|answer| answer.status() == 200 && !messages(answer).is_empty())
+            }
             "memory_over_limit" | "unbounded_inflate" => memory > MOST,
             "crosswired" => {
                 let foreign = |message: &Value| message["id"] != sent_id(case);
@@ -501,7 +512,9 @@ impl Subject {
     fn probe(&mut self, case: &Case) -> Option<String> {
         let ping = json!({"jsonrpc": "2.0", "id": "the probe", "method": "ping"});
         let answer = match (&self.session, self.revision.era()) {
-            (Some(session), Era::Legacy) if case.http.as_ref().is_none_or(|http| http["method"] != "DELETE") => {
+            (Some(session), Era::Legacy)
+                if case.http.as_ref().is_none_or(|http| http["method"] != "DELETE") =>
+            {
                 let principal = case.setup.other.get("principal").and_then(Value::as_str);
                 let request = in_session(&ping, &session.clone(), self.revision);
                 match self.web.send_as(principal, request) {
@@ -513,9 +526,11 @@ impl Subject {
                 let session = self.web.open(self.revision);
                 self.web.ask(in_session(&ping, &session, self.revision))
             }
-            (_, Era::Modern) => {
-                self.web.ask(modern(json!("the probe"), "server/discover", json!({ "_meta": meta() })))
-            }
+            (_, Era::Modern) => self.web.ask(modern(
+                json!("the probe"),
+                "server/discover",
+                json!({ "_meta": meta() }),
+            )),
         };
         self.web.pass(secs(1));
         let is_right = answer.status() == 200 && answer.json()["id"] == "the probe";

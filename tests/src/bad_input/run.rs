@@ -7,12 +7,12 @@ use mcp_proto::role::Role;
 
 use super::case::{Case, Feed, Side};
 use super::forbidden;
-use super::http_client;
 use super::judge::Judge;
 use super::names::Names;
 use super::probe;
 use super::start::{Started, client_config, server_config};
 use super::subject::Subject;
+use super::{http_client, http_server};
 
 /// Runs something, and says how many bytes of memory were in use at most, beyond those before.
 pub type Measure = fn(&mut dyn FnMut()) -> usize;
@@ -41,6 +41,9 @@ const SLACK: usize = 1 << 20;
 pub fn run(case: &Case, revision: Revision, measure: Measure) -> Outcome {
     if http_client::LAYERS.contains(&&*case.layer) {
         return http_client::run(case, revision, measure);
+    }
+    if http_server::LAYERS.contains(&&*case.layer) {
+        return http_server::run(case, revision, measure);
     }
     let first = once(case, revision, measure, Way { feed: case.setup.feed, split: None });
     if !first.failures.is_empty() {

@@ -100,6 +100,49 @@ fn whoever_does_not_read_is_asked_to_come_back() {
 }
 
 #[test]
+fn an_idle_session_and_a_running_exchange_are_small() {
+    let options = ServerOptions::default().max_sessions(1000).max_exchanges(1000);
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    web.open(Revision::V2025_11_25);
+    let sessions = allocation_counter::measure(|| {
+        (0..100).for_each(|_| drop(web.open(Revision::V2025_11_25)));
+    });
+    let each = sessions.bytes_current / 100;
+    println!("{each} bytes for an idle session");
+    assert!((1..4 << 10).contains(&each), "{each} bytes for an idle session");
+    let running = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            web.send(modern_call(json!(1), "x")).unwrap();
+            web.events.clear();
+        }
+    });
+    let each = running.bytes_current / 100;
+    println!("{each} bytes for a running exchange");
+    assert!((1..4 << 10).contains(&each), "{each} bytes for a running exchange");
+}
+
+#[test]
+fn long_answers_that_nobody_reads_are_replaced_and_short_ones_are_not() {
+    let mut options = ServerOptions::default();
+    (options.max_waiting_len, options.max_stream_len) = (100_000, 1_000);
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    let exchanges: Vec<_> =
+        (0..10).map(|_| web.send(modern_call(json!(1), "x")).unwrap()).collect();
+    let requests = web.requests();
+    let now = web.now;
+    for (at, (scope, id)) in requests.iter().enumerate() {
+        let length = if at == 9 { 100 } else { 40_000 };
+        let endpoint = web.server.endpoint_mut(*scope).unwrap();
+        let answered = endpoint.respond(id, &CallToolResult::text("y".repeat(length)), now);
+        assert_eq!(answered.is_ok(), at < 2 || at == 9, "{at}");
+    }
+    for (at, exchange) in exchanges.into_iter().enumerate() {
+        let code = web.take(exchange).code();
+        assert_eq!(code, if at < 2 || at == 9 { None } else { Some(-32603) }, "{at}");
+    }
+}
+
+#[test]
 fn draining_takes_nothing_new_and_finishes_what_is_under_way() {
     let mut web = Web::new();
     let revision = Revision::V2025_11_25;

@@ -127,3 +127,20 @@ fn is_too_large(headers: &HeaderMap, max_fields: usize, max_len: usize) -> bool 
     let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
     fields.sum::<usize>() > max_len
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    #[test]
+    fn fields_are_counted_and_so_are_their_bytes() {
+        let mut headers = HeaderMap::new();
+        for at in 0..10 {
+            let name = HeaderName::try_from(alloc::format!("x-{at}")).unwrap();
+            headers.append(name, HeaderValue::from_static("1234567"));
+        }
+        assert!(!is_too_large(&headers, 10, 100));
+        assert!(is_too_large(&headers, 9, 100) && is_too_large(&headers, 10, 99));
+    }
+}

@@ -174,3 +174,50 @@ impl Timers {
         self.0.pop_first().map(|(_, timer)| timer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_is_ready_once_and_again_after_it_had_nothing() {
+        let (mut exchanges, mut timers) = (Exchanges::default(), Timers::default());
+        let source = Source::Stream(Scope(1), StreamName(1));
+        let exchange = exchanges.open(source, Instant::ZERO);
+        assert_eq!(exchanges.poll_ready(), None);
+        for _ in 0..3 {
+            exchanges.signal(exchange, Instant::ZERO);
+        }
+        assert_eq!((exchanges.poll_ready(), exchanges.poll_ready()), (Some(exchange), None));
+        exchanges.signal(exchange, Instant::ZERO);
+        assert_eq!(exchanges.poll_ready(), None, "nobody asked in between");
+        for _ in 0..100 {
+            exchanges.starve(exchange);
+            exchanges.signal(exchange, Instant::ZERO);
+        }
+        assert_eq!(exchanges.ready.len(), 1, "it is listed once, though nobody looked");
+        exchanges.close(exchange, &mut timers);
+        assert_eq!((exchanges.poll_ready(), exchanges.len()), (None, 0));
+    }
+
+    #[test]
+    fn what_has_ended_does_not_stay_listed() {
+        let (mut exchanges, mut timers) = (Exchanges::default(), Timers::default());
+        for _ in 0..1000 {
+            let exchange = exchanges.open(Source::Whole(Response::new(None)), Instant::ZERO);
+            exchanges.close(exchange, &mut timers);
+        }
+        assert!(exchanges.ready.len() <= 18, "{}", exchanges.ready.len());
+    }
+
+    #[test]
+    fn a_timer_is_set_once() {
+        let (one, two) = (Instant::from_nanos(1), Instant::from_nanos(2));
+        let mut timers = Timers::default();
+        let timer = Timer::Scope(Scope(1));
+        timers.set(timer, None, Some(two));
+        timers.set(timer, Some(two), Some(one));
+        assert_eq!((timers.next(), timers.pop(Instant::ZERO)), (Some(one), None));
+        assert_eq!((timers.pop(one), timers.next()), (Some(timer), None));
+    }
+}

@@ -153,3 +153,35 @@ impl Mirror<'_> {
 fn mismatch(why: &str) -> ErrorObject {
     ErrorObject::new(ErrorObject::HEADER_MISMATCH, bounded(why, 256))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_one_value_without_the_space_around_it() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(single(&headers, &NAME), Ok(None));
+        headers.append(NAME, HeaderValue::from_static("  a b\t"));
+        assert_eq!(single(&headers, &NAME), Ok(Some(&b"a b"[..])));
+        headers.append(NAME, HeaderValue::from_static("a b"));
+        assert_eq!(single(&headers, &NAME), Err(Twice));
+    }
+
+    #[test]
+    fn a_version_is_known_absent_or_neither() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(version(&headers), Ok(None));
+        for (value, known) in [
+            ("2025-11-25", Ok(Revision::V2025_11_25)),
+            (" 2026-07-28", Ok(Revision::V2026_07_28)),
+            ("2026-07-29", Err(())),
+            ("", Err(())),
+        ] {
+            headers.insert(VERSION, HeaderValue::from_static(value));
+            assert_eq!(version(&headers), Ok(Some(known)), "{value}");
+        }
+        headers.append(VERSION, HeaderValue::from_static("2025-11-25"));
+        assert_eq!(version(&headers), Err(Twice));
+    }
+}

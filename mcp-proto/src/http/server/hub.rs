@@ -62,6 +62,12 @@ impl Hub {
         StreamName(self.last_stream)
     }
 
+    /// Bytes that one conversation may say now. A little always fits: who reads nothing delays nobody else.
+    pub(super) fn room(&self) -> usize {
+        let left = self.options.max_waiting_len.saturating_sub(self.waiting_len);
+        left.max(self.options.max_stream_len).min(self.served.config.limits.max_output_len)
+    }
+
     /// There is something for the reader of an exchange.
     pub(super) fn signal(&mut self, exchange: Exchange) {
         self.exchanges.signal(exchange, self.clock);

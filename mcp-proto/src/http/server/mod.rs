@@ -247,7 +247,13 @@ impl Server {
     /// The endpoint of a conversation: answer, report, call. What it says is sorted into its exchanges by the next
     /// poll. `None` once the conversation is over.
     pub fn endpoint_mut(&mut self, scope: Scope) -> Option<&mut Endpoint<role::Server>> {
+        if self.touched.iter().any(|touched| *touched != scope) {
+            // What others have said counts before it says more.
+            self.settle();
+        }
+        let room = self.hub.room();
         let conversation = find(&mut self.conversations, scope)?;
+        conversation.endpoint.core_mut().set_max_output_len(room);
         if !mem::replace(&mut conversation.is_touched, true) {
             self.touched.push(scope);
         }
@@ -303,12 +309,14 @@ impl Server {
                 Some(head)
             }
             Source::Stream(scope, name) => {
-                let stream = find(&mut self.conversations, *scope)?.find(*name)?;
-                match stream.form {
-                    Form::Undecided => None,
-                    Form::Nothing => Some(empty(StatusCode::ACCEPTED).map(drop)),
-                    Form::Json(status) => Some(status::json_head(status)),
-                    Form::Events => Some(stream_head()),
+                let conversation = find(&mut self.conversations, *scope);
+                match conversation.and_then(|it| it.find(*name)).map(|stream| stream.form) {
+                    Some(Form::Undecided) => None,
+                    Some(Form::Nothing) => Some(empty(StatusCode::ACCEPTED).map(drop)),
+                    Some(Form::Json(status)) => Some(status::json_head(status)),
+                    Some(Form::Events) => Some(stream_head()),
+                    // Another exchange took its stream over, and that is over by now.
+                    None => Some(empty(StatusCode::NOT_FOUND).map(drop)),
                 }
             }
         };

@@ -26,8 +26,9 @@ pub struct ServerOptions {
     /// HTTP requests that wait for the rest of their response, and modern requests whose handlers still run.
     /// Default 1,024; more are 503. Stops floods of requests, with or without hanging up (rapid reset).
     pub max_exchanges: usize,
-    /// Bytes that wait for all clients together to read. Default 64 MiB; above it new requests are 503. Stops
-    /// clients that ask for much and read nothing.
+    /// Bytes that wait for all clients together to read. Default 64 MiB; above it new requests are 503, and an
+    /// answer longer than `max_stream_len` is replaced by an internal error. Stops clients that ask for much and
+    /// read nothing.
     pub max_waiting_len: usize,
     /// Bytes that wait on one stream before the reports of its request are held back, where they merge. Default
     /// 64 KiB. Stops one slow reader from filling memory, without delaying the others.

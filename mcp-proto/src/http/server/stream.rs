@@ -340,3 +340,89 @@ pub(super) fn read_id(id: &[u8]) -> Option<(StreamName, u64)> {
     };
     Some((StreamName(number(stream)?), number(position)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::replay::Ring;
+    use super::*;
+    use alloc::string::String;
+
+    const BOTH: Accepts = Accepts { json: true, stream: true };
+
+    fn stream(accepts: Accepts) -> Stream {
+        let mut stream =
+            Stream::new(StreamName(7), Kind::Answers(Era::Legacy), Exchange(1), accepts);
+        stream.has_ids = true;
+        stream
+    }
+
+    fn taken(stream: &mut Stream) -> String {
+        match stream.take() {
+            Taken::Some(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+            other => alloc::format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_said_first_decides_how() {
+        let mut ring = Ring::default();
+        for (accepts, is_over, messages, form) in [
+            (BOTH, false, 0, Form::Undecided),
+            (BOTH, true, 0, Form::Nothing),
+            (BOTH, true, 1, Form::Json(StatusCode::OK)),
+            (BOTH, false, 1, Form::Events),
+            (BOTH, true, 2, Form::Events),
+            (Accepts { json: false, stream: true }, true, 1, Form::Events),
+            (Accepts { json: true, stream: false }, false, 1, Form::Undecided),
+            (Accepts { json: true, stream: false }, true, 2, Form::Json(StatusCode::OK)),
+        ] {
+            let mut stream = stream(accepts);
+            (0..messages).for_each(|_| stream.push(Bytes::from_static(b"[{}]"), &mut ring));
+            stream.is_over = is_over;
+            stream.decide(&mut ring);
+            assert_eq!(stream.form, form, "{accepts:?} {is_over} {messages}");
+        }
+    }
+
+    #[test]
+    fn parts_of_a_batch_become_one_text_where_only_one_is_taken() {
+        let mut ring = Ring::default();
+        let mut stream = stream(Accepts { json: true, stream: false });
+        for part in ["[1,2]", "[3]"] {
+            stream.push(part.into(), &mut ring);
+        }
+        stream.is_over = true;
+        stream.decide(&mut ring);
+        assert_eq!((stream.len(), taken(&mut stream)), (7, "[1,2,3]".into()));
+        assert_eq!((stream.len(), taken(&mut stream)), (0, "End".into()));
+    }
+
+    #[test]
+    fn each_event_bears_its_stream_and_its_position() {
+        let mut ring = Ring::default();
+        let mut stream = stream(BOTH);
+        stream.push("a".into(), &mut ring);
+        stream.push("b".into(), &mut ring);
+        stream.decide(&mut ring);
+        assert_eq!(taken(&mut stream), "id: 7-1\ndata: a\n\nid: 7-2\ndata: b\n\n");
+        assert_eq!((taken(&mut stream), stream.is_drained()), ("Wait".into(), true));
+        stream.push("c".into(), &mut ring);
+        assert!(!stream.resume(4, Exchange(2), &ring), "it was never said");
+        assert!(stream.resume(1, Exchange(2), &ring));
+        assert_eq!(taken(&mut stream), "id: 7-2\ndata: b\n\nid: 7-3\ndata: c\n\n");
+        ring.forget(StreamName(7));
+        assert!(!stream.resume(1, Exchange(3), &ring), "it is no longer kept");
+        assert!(stream.resume(3, Exchange(3), &ring), "nothing is missing");
+    }
+
+    #[test]
+    fn an_id_is_read_as_it_is_written_and_in_no_other_way() {
+        assert_eq!(read_id(b"7-2"), Some((StreamName(7), 2)));
+        for id in
+            ["", "-", "7", "7-", "-2", "+7-2", "7-+2", "7-2-1", " 7-2", "7-18446744073709551616"]
+        {
+            assert_eq!(read_id(id.as_bytes()), None, "{id}");
+        }
+        assert_eq!(read_id(b"\xFF-1"), None);
+    }
+}
