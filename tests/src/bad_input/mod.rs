@@ -4,7 +4,7 @@
 //! its input on simulated time ([`subject`]), and what was seen of it ([`observed`]) is judged ([`judge`],
 //! `forbidden`); then the connection must still work, or have ended (`probe`).
 //!
-//! A new layer takes its name in [`LAYERS`], its starting states in [`start`], and, if it has reactions that
+//! A new layer takes its name in [`LAYERS`] (or has a module of its own, as those of HTTP), its starting states in [`start`], and, if it has reactions that
 //! no layer before had, these in [`reaction`] and [`judge`].
 
 pub mod case;

@@ -128,10 +128,6 @@ impl Exchanges {
             }
         }
     }
-
-    pub(super) fn all(&self) -> impl Iterator<Item = Exchange> + '_ {
-        self.entries.iter().map(|(number, _)| Exchange(number.unsigned_abs()))
-    }
 }
 
 fn number(exchange: Exchange) -> Option<i64> {
