@@ -63,6 +63,17 @@ fn requests_beyond_the_limit_are_refused_also_if_they_hang_up() {
 }
 
 #[test]
+fn responses_that_nobody_takes_are_limited_whatever_they_answer() {
+    let mut web =
+        Web::with(ServerConfig::new("s", "1"), ServerOptions::default().max_exchanges(10));
+    let delete = || bare(Method::DELETE, Bytes::new(), &[("mcp-session-id", "x")]);
+    let untaken: Vec<_> = (0..10).map(|_| web.send(delete()).unwrap()).collect();
+    assert_eq!(web.ask(delete()).status(), 503);
+    assert_eq!(web.take(untaken[0]).status(), 404);
+    assert_eq!(web.ask(delete()).status(), 404, "there is room again");
+}
+
+#[test]
 fn a_flood_of_sessions_costs_what_the_limit_allows() {
     let options = ServerOptions::default().max_sessions(100);
     let mut web = Web::with(ServerConfig::new("s", "1"), options);

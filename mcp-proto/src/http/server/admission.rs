@@ -53,7 +53,7 @@ impl Server {
             _ if has_sessions => return Err(not_allowed(SESSION_METHODS)),
             _ => return Err(not_allowed("POST")),
         }
-        if self.is_full() && head.method != Method::DELETE {
+        if self.is_full() {
             return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"));
         }
         let accepts = Accepts::read(headers);
