@@ -33,6 +33,9 @@ struct Sent {
     body: String,
 }
 
+/// Method, path, headers and body of a request as it is on the wire.
+type Wire = (String, String, Vec<(String, Vec<u8>)>, Vec<u8>);
+
 /// What may be seen. An unknown reaction, or an unknown member of one, is refused.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
@@ -281,7 +284,7 @@ impl Subject {
                 let headers = headers.map(|(name, value)| (name, fill(&value))).collect();
                 (sent.method, sent.path, headers, fill(&sent.body))
             }
-            None => self.read(&case.input(&self.names)),
+            None => Self::read(&case.input(&self.names)),
         };
         let mut request = Request::new(Bytes::from(body));
         *request.method_mut() = method.parse().expect("a method");
@@ -303,7 +306,7 @@ impl Subject {
     }
 
     /// A request as it is on the wire.
-    fn read(&self, bytes: &[u8]) -> (String, String, Vec<(String, Vec<u8>)>, Vec<u8>) {
+    fn read(bytes: &[u8]) -> Wire {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
         let head = std::str::from_utf8(&bytes[..end]).expect("a head in ASCII");
         let mut lines = head.split("\r\n");
