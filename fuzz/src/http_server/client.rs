@@ -107,7 +107,8 @@ impl Reader {
             assert!(!books.over.contains(&token), "progress behind the result");
             let stream =
                 event.and_then(|id| id.split_once('-')).map(|(stream, _)| stream.to_owned());
-            let (last, on) = books.progress.entry(token).or_insert((f64::MIN, stream.clone()));
+            let (last, on) =
+                books.progress.entry(token).or_insert_with(|| (f64::MIN, stream.clone()));
             assert!(value > *last, "progress increases");
             assert_eq!(*on, stream, "progress is on the stream of its request");
             *last = value;
