@@ -2,6 +2,7 @@
 
 use super::channel::Mode;
 use super::exchange::{Aim, Entry};
+use super::refreshing::Refresh;
 use super::requests::{self, Session};
 use super::{Client, Exchange};
 use crate::error::HttpError;
@@ -17,6 +18,7 @@ impl Client {
             return;
         }
         self.abort_all(|aim| !matches!(aim, Aim::Message(_)));
+        self.refresh = Refresh::default();
         if matches!(self.mode, Mode::Connecting(_)) {
             self.endpoint.core_mut().discard_output();
         }
@@ -48,6 +50,7 @@ impl Client {
             return;
         }
         self.abort_all(|_| true);
+        self.refresh = Refresh::default();
         self.lanes.clear();
         self.session = Session::default();
         (self.is_initialized, self.has_listened) = (false, false);

@@ -12,6 +12,9 @@ use crate::endpoint::{Purpose, Route};
 use crate::http::Exchange;
 use crate::wire::{Message, read_message};
 
+/// Bytes of a call that is kept until its answer begins, in case it has to be said again.
+const MAX_REPEATED: usize = 64 << 10;
+
 impl Client {
     /// Whether the next message of the endpoint may become an exchange.
     pub(super) fn may_send(&self) -> bool {
@@ -109,8 +112,9 @@ impl Client {
             &self.tools,
             message.clone(),
         );
-        let may_be_repeated = matches!(&read, Some(Message::Request { method, .. }) if **method == *b"tools/call")
-            && self.is_modern();
+        let may_be_repeated = self.is_modern()
+            && message.len() <= MAX_REPEATED
+            && matches!(&read, Some(Message::Request { method, .. }) if **method == *b"tools/call");
         let mut entry = Entry::new(aim, self.session.id.is_some());
         entry.message = may_be_repeated.then_some(message);
         if matches!(entry.aim, Aim::Message(_)) {
