@@ -10,7 +10,7 @@ use mcp_tests::http_hand::{HttpHand, JSON, data, done, error_of, event, id_of, r
 use mcp_tests::secs;
 
 /// Of each outcome: as many as an unoptimised build has time for in some seconds.
-const CALLS: usize = 5_000;
+const CALLS: usize = 2_000;
 
 /// Calls after which the tables have the size that they keep.
 const WARM_UP: usize = 300;
