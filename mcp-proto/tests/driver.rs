@@ -384,6 +384,33 @@ fn log_messages_and_violations_reach_their_listeners_and_a_panic_in_one_stops_no
 }
 
 #[test]
+fn a_heartbeat_repeats_the_last_value_and_its_total_and_starts_at_zero() {
+    let mut world = World::new();
+    let (client, mut server) = world.pair(1 << 20, Revision::LATEST);
+    world.spawn(async move {
+        let request = server.accept().await.unwrap();
+        let reporter = request.reporter();
+        reporter.heartbeat("begun").unwrap();
+        reporter.delivered().await;
+        reporter.report(Progress::new(3.0).of(7.0)).unwrap();
+        reporter.delivered().await;
+        reporter.heartbeat("still there").unwrap();
+        reporter.delivered().await;
+        request.respond(&CallToolResult::text("ok")).unwrap();
+        server.accept().await;
+    });
+    let seen = world.run(async move {
+        let mut seen = Vec::new();
+        let call = client.call(CallTool::new("x"));
+        call.on_progress(|report| seen.push((report.progress, report.total))).await.unwrap();
+        seen
+    });
+    let [first, second, third] = seen[..] else { panic!("{seen:?}") };
+    assert_eq!((first, second), ((0.0, None), (3.0, Some(7.0))));
+    assert!(third.0 > 3.0 && third.0 < 3.000_001 && third.1 == Some(7.0), "{third:?}");
+}
+
+#[test]
 fn stages_steps_and_heartbeats_only_ever_increase() {
     let mut world = World::new();
     let (client, mut server) = world.pair(1 << 20, Revision::LATEST);

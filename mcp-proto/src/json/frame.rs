@@ -268,6 +268,24 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_an_escape_is_found_though_it_is_the_only_one() {
+        let params = scan(br#"{"params":{"\u0061":1}}"#, 8).0.params.unwrap();
+        assert_eq!(params.get("a").unwrap().as_bytes(), b"1");
+    }
+
+    #[test]
+    fn an_item_of_a_batch_may_be_as_deep_as_a_message() {
+        let deep = |text: &[u8], max_depth| scan(text, max_depth).1;
+        let item = br#"{"a":[1]}"#;
+        assert_eq!(deep(item, 2), None);
+        assert_eq!(deep(br#"[{"a":[1]}]"#, 2), None);
+        assert_eq!(deep(br#"[{"a":[[1]]}]"#, 2), Some(ScanErrorKind::Depth));
+        // Nothing is nested at all where nothing may be.
+        assert_eq!(deep(b"{}", 0), Some(ScanErrorKind::Depth));
+        assert_eq!(deep(b"1", 0), None);
+    }
+
+    #[test]
     fn a_member_twice_is_seen_however_it_is_escaped() {
         let frame = scan(br#"{"id":1,"\u0069d":2}"#, 8).0;
         assert!(frame.duplicate);

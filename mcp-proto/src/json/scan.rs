@@ -437,6 +437,23 @@ mod tests {
     }
 
     #[test]
+    fn each_container_is_closed_by_its_own_bracket() {
+        for bad in [r#"{"a":1]"#, "[1}", r#"[{"a":1]]"#, r#"{"a":[1}}"#, r#"[{"a":{"b":1]}]"#] {
+            assert_eq!(fault(bad), Some(ScanErrorKind::Syntax), "{bad}");
+        }
+        assert_eq!(fault(r#"[{"a":{"b":[1]}}]"#), None);
+    }
+
+    #[test]
+    fn an_error_names_the_byte_that_does_not_belong_there() {
+        for (text, offset) in [("[12, 1.x]", 7), ("[-]", 2), ("[1e+]", 4), ("[1, 01]", 5)] {
+            let error = scan_value(text.as_bytes(), 8).unwrap_err();
+            assert_eq!((error.kind, error.offset), (ScanErrorKind::Syntax, offset), "{text}");
+            assert_eq!(alloc::format!("{error}"), alloc::format!("not JSON at byte {offset}"));
+        }
+    }
+
+    #[test]
     fn half_a_surrogate_pair_is_refused_a_whole_one_is_not() {
         assert_eq!(fault(r#""\udc00\ud800""#), Some(ScanErrorKind::Surrogate));
         assert_eq!(fault(r#""\ud83d\ude00""#), None);
