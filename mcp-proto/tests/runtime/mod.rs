@@ -76,7 +76,15 @@ impl Runtime for Clock {
             Poll::Pending
         }))
     }
+
+    fn seed(&self) -> Option<[u8; 24]> {
+        // Different each time is all that a test needs.
+        let n = SEEDS.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        Some(core::array::from_fn(|at| n[at % n.len()]))
+    }
 }
+
+static SEEDS: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
     /// Timers that wait, and whom they wake. One that was dropped, or polled twice, stays until it is due.

@@ -20,11 +20,11 @@ use crate::time::Instant;
 pub struct ServerDriver {
     shared: Serve,
     timer: Option<(Instant, Pin<Box<dyn Timer>>)>,
-    /// When handlers that go on after the end are waited for no longer.
+    /// When responses that nobody reads to their ends are waited for no longer.
     give_up_at: Option<Instant>,
 }
 
-/// How long handlers may go on after the end. Stops one that ignores its cancellation from keeping the server.
+/// How long the ends of responses may take to be read. Stops a client that reads nothing from keeping the server.
 const LINGER: Duration = Duration::from_secs(5);
 
 impl ServerDriver {

@@ -54,7 +54,11 @@ impl Server {
             _ => return Err(not_allowed("POST")),
         }
         if self.is_full() {
-            return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"));
+            let why = match self.hub.is_draining {
+                true => "the server is about to stop",
+                false => "too many requests at once",
+            };
+            return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, why));
         }
         let accepts = Accepts::read(headers);
         let is_opening = has_sessions && !headers.contains_key(&SESSION);

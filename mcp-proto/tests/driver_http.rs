@@ -1,0 +1,321 @@
+//! HTTP without a socket: the client's driver over a library that is the server's service, on a hand-made runtime.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod runtime;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use mcp_proto::driver::http::{self as http_driver, HttpClient, ResponseBody, Service};
+use mcp_proto::driver::{Client, Delivery, Server};
+use mcp_proto::http::{ClientOptions, ServerOptions};
+use mcp_proto::progress::Pacing;
+use mcp_proto::{
+    CallError, CallTool, CallToolResult, ClientConfig, CloseReason, Progress, Revision,
+    ServerConfig,
+};
+use runtime::*;
+
+/// A body that is there, or of which nothing more ever comes.
+struct Text {
+    text: Option<Bytes>,
+    has_end: bool,
+}
+
+impl Text {
+    fn whole(text: impl Into<Bytes>) -> Self {
+        Self { text: Some(text.into()), has_end: true }
+    }
+
+    fn unfinished(text: impl Into<Bytes>) -> Self {
+        Self { text: Some(text.into()), has_end: false }
+    }
+}
+
+impl Body for Text {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.text.take() {
+            Some(text) => Poll::Ready(Some(Ok(Frame::data(text)))),
+            None if self.has_end => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// A library that hands requests to the service, and cuts bodies when it is told to.
+#[derive(Clone)]
+struct Library {
+    service: Service,
+    sent: Arc<Mutex<Vec<String>>>,
+    /// Frames until every body is cut.
+    frames_left: Arc<AtomicUsize>,
+}
+
+struct Cut {
+    body: ResponseBody,
+    frames_left: Arc<AtomicUsize>,
+}
+
+impl Body for Cut {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        if self.frames_left.load(Ordering::Relaxed) == 0 {
+            self.frames_left.store(usize::MAX, Ordering::Relaxed);
+            return Poll::Ready(Some(Err("cut")));
+        }
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(_))) = &polled {
+            self.frames_left.fetch_sub(1, Ordering::Relaxed);
+        }
+        polled.map_err(|_| "broken")
+    }
+}
+
+impl HttpClient for Library {
+    type Body = Cut;
+    type Error = Infallible;
+    type Sending = Pin<Box<dyn Future<Output = Result<Response<Cut>, Infallible>>>>;
+
+    fn send(&mut self, request: Request<Bytes>) -> Self::Sending {
+        self.sent.lock().unwrap().push(request.method().to_string());
+        let (service, frames_left) = (self.service.clone(), self.frames_left.clone());
+        Box::pin(async move {
+            let response = service.respond(request.map(Text::whole)).await?;
+            Ok(response.map(|body| Cut { body, frames_left }))
+        })
+    }
+}
+
+fn service(world: &mut World) -> (Server, Service) {
+    let config = ServerConfig::new("test", "1").pacing(Pacing::UNLIMITED);
+    let (server, service, driver) =
+        http_driver::serve(config, ServerOptions::default(), world.clock.clone());
+    world.spawn(async move { drop(driver.await) });
+    (server, service)
+}
+
+fn library(service: Service) -> Library {
+    let frames_left = Arc::new(AtomicUsize::new(usize::MAX));
+    Library { service, sent: Arc::default(), frames_left }
+}
+
+/// A client that opens no stream but those of its calls.
+fn client(world: &mut World, library: &Library, revision: Revision) -> Client {
+    let config = ClientConfig::new("test", "1").revisions(revision);
+    let uri = "http://localhost/mcp".parse().unwrap();
+    let options = ClientOptions::default().deaf();
+    let (client, driver) =
+        http_driver::connect(library.clone(), uri, config, options, world.clock.clone());
+    world.spawn(async move { drop(driver.await) });
+    client
+}
+
+/// Answers each call after so many reports, each of which has left before the next.
+fn counting(world: &mut World, mut server: Server, reports: u32) {
+    world.spawn(async move {
+        while let Some(request) = server.accept().await {
+            let reporter = request.reporter();
+            for step in 1..=reports {
+                reporter.report(Progress::new(step.into()).message("a step")).unwrap();
+                reporter.delivered().await;
+                yield_now().await;
+            }
+            let _ = request.respond(&CallToolResult::text("done"));
+        }
+    });
+}
+
+fn post(tool: &str, body: Text) -> Request<Text> {
+    Request::post("/mcp")
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", tool)
+        .body(body)
+        .unwrap()
+}
+
+const ALL: [Revision; 3] = [Revision::V2025_03_26, Revision::V2025_11_25, Revision::V2026_07_28];
+
+#[test]
+fn every_report_reaches_a_slow_listener_before_the_result() {
+    for revision in ALL {
+        let mut world = World::new();
+        let (server, service) = service(&mut world);
+        counting(&mut world, server, 600);
+        let client = client(&mut world, &library(service), revision);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let heard = seen.clone();
+        let call = client.call(CallTool::new("count")).delivery(Delivery::Every);
+        let call = call.on_progress_async(move |report: Progress| {
+            heard.lock().unwrap().push(report.progress);
+            async { (0..3).for_each(drop) }
+        });
+        let result = world.run(call).unwrap();
+        assert_eq!(result.content[0].as_text(), Some("done"));
+        assert_eq!(*seen.lock().unwrap(), (1..=600).map(f64::from).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_cut_stream_is_resumed_after_a_while_and_said_to_be() {
+    let mut world = World::new();
+    let (server, service) = service(&mut world);
+    counting(&mut world, server, 50);
+    let library = library(service);
+    let client = client(&mut world, &library, Revision::V2025_11_25);
+    let ready = client.clone();
+    world.run(async move { ready.ready().await }).unwrap();
+    let resumed = Arc::new(AtomicUsize::new(0));
+    let counter = resumed.clone();
+    client.on_resumption(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    let (seen, began) = (Arc::new(Mutex::new(Vec::new())), world.clock.0.load(Ordering::Relaxed));
+    let (heard, cut) = (seen.clone(), library.frames_left.clone());
+    let call = client.call(CallTool::new("count")).on_progress(move |report| {
+        heard.lock().unwrap().push(report.progress);
+        if report.progress == 10.0 {
+            cut.store(0, Ordering::Relaxed);
+        }
+    });
+    world.run(call).unwrap();
+    assert_eq!(*seen.lock().unwrap(), (1..=50).map(f64::from).collect::<Vec<_>>());
+    assert_eq!(resumed.load(Ordering::Relaxed), 1);
+    let waited = Duration::from_nanos(world.clock.0.load(Ordering::Relaxed) - began);
+    assert!(waited >= Duration::from_secs(1), "{waited:?}");
+    assert_eq!(library.sent.lock().unwrap().iter().filter(|sent| *sent == "GET").count(), 1);
+}
+
+#[test]
+fn a_cut_stream_of_the_modern_era_ends_the_call_and_cancels_the_request() {
+    let mut world = World::new();
+    let (mut server, service) = service(&mut world);
+    let library = library(service);
+    let client = client(&mut world, &library, Revision::V2026_07_28);
+    let cut = library.frames_left.clone();
+    let cancelled = Arc::new(AtomicUsize::new(0));
+    let counter = cancelled.clone();
+    world.spawn(async move {
+        while let Some(request) = server.accept().await {
+            request.progress(Progress::new(1.0)).unwrap();
+            request.cancelled().await;
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let call =
+        client.call(CallTool::new("t")).on_progress(move |_| cut.store(0, Ordering::Relaxed));
+    let error = world.run(call).unwrap_err();
+    assert!(matches!(error, CallError::Http(_)), "{error:?}");
+    world.settle();
+    assert_eq!(cancelled.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_body_that_does_not_come_or_never_ends_is_refused_in_time() {
+    let mut world = World::new();
+    let (_server, service) = service(&mut world);
+    let mut slow = service.respond(post("t", Text::unfinished("{")));
+    assert!(world.poll(&mut slow).is_pending());
+    world.advance(Duration::from_secs(29));
+    assert!(world.poll(&mut slow).is_pending());
+    world.advance(Duration::from_secs(1));
+    let Poll::Ready(Ok(response)) = world.poll(&mut slow) else { panic!("it waits for ever") };
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+
+    let mut long = service.respond(post("t", Text::unfinished(vec![b' '; 5 << 20])));
+    let Poll::Ready(Ok(response)) = world.poll(&mut long) else { panic!("it reads on") };
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(service.exchanges(), 0);
+}
+
+#[test]
+fn a_server_on_its_way_out_finishes_what_is_under_way_and_takes_nothing_new() {
+    let mut world = World::new();
+    let (mut server, service) = service(&mut world);
+    let library = library(service.clone());
+    let client = client(&mut world, &library, Revision::V2026_07_28);
+    let calling = client.clone();
+    let (sender, received) = std::sync::mpsc::channel();
+    world.spawn(async move {
+        sender.send(calling.call(CallTool::new("t")).await).unwrap();
+    });
+    world.settle();
+    let Poll::Ready(Some(request)) = world.poll(&mut Box::pin(server.accept())) else { panic!() };
+    service.drain();
+    let calling = client.clone();
+    let refused = world.run(async move { calling.call(CallTool::new("late")).await });
+    let Err(CallError::Peer(error)) = refused else { panic!("{refused:?}") };
+    assert_eq!(error.message, "the server is about to stop");
+    request.respond(&CallToolResult::text("done")).unwrap();
+    let reason = world.run(async move { server.closed().await });
+    assert_eq!(reason, CloseReason::Local);
+    world.settle();
+    assert_eq!(received.try_recv().unwrap().unwrap().content[0].as_text(), Some("done"));
+}
+
+#[test]
+fn a_server_whose_service_is_gone_ends() {
+    let mut world = World::new();
+    let (mut server, service) = service(&mut world);
+    drop(service);
+    world.run(async move {
+        assert!(server.accept().await.is_none());
+        assert_eq!(server.closed().await, CloseReason::Local);
+    });
+}
+
+#[test]
+fn a_response_that_nobody_reads_is_waited_for_a_while_and_no_longer() {
+    let mut world = World::new();
+    let (mut server, service) = service(&mut world);
+    let line = modern_call(1, 1).replace("count", "t");
+    let mut unread = service.respond(post("t", Text::whole(line)));
+    assert!(world.poll(&mut unread).is_pending());
+    world.settle();
+    let Poll::Ready(Some(request)) = world.poll(&mut Box::pin(server.accept())) else { panic!() };
+    let began = world.clock.0.load(Ordering::Relaxed);
+    server.close();
+    assert!(request.is_cancelled());
+    world.run(async move { server.closed().await });
+    let waited = Duration::from_nanos(world.clock.0.load(Ordering::Relaxed) - began);
+    assert_eq!(waited, Duration::from_secs(5));
+}
+
+#[test]
+fn a_client_that_closes_ends_its_session() {
+    let mut world = World::new();
+    let (server, service) = service(&mut world);
+    counting(&mut world, server, 1);
+    let library = library(service.clone());
+    let client = client(&mut world, &library, Revision::V2025_11_25);
+    let calling = client.clone();
+    world.run(async move { calling.call(CallTool::new("count")).await }).unwrap();
+    assert_eq!(service.sessions(), 1);
+    client.close();
+    let reason = world.run(async move { client.closed().await });
+    assert_eq!(reason, CloseReason::Local);
+    assert_eq!(library.sent.lock().unwrap().last().unwrap(), "DELETE");
+    assert_eq!((service.sessions(), service.exchanges()), (0, 0));
+}
