@@ -2,9 +2,15 @@
 
     python3 -m venv venv && venv/bin/pip install fastmcp==4.1.6
     cargo mcp call long_running_task -- venv/bin/python mcp-tokio/examples/fastmcp_server.py
+
+With a port it serves HTTP there:
+
+    venv/bin/python mcp-tokio/examples/fastmcp_server.py 8000 &
+    cargo mcp call long_running_task --url http://127.0.0.1:8000/mcp
 """
 
 import asyncio
+import sys
 
 from fastmcp import Context, FastMCP
 
@@ -21,4 +27,7 @@ async def long_running_task(ctx: Context, steps: int = 10, seconds: float = 0.5)
 
 
 if __name__ == "__main__":
-    mcp.run(show_banner=False)
+    if len(sys.argv) > 1:
+        mcp.run(transport="http", port=int(sys.argv[1]), show_banner=False)
+    else:
+        mcp.run(show_banner=False)

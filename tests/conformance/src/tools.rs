@@ -89,7 +89,7 @@ async fn logging(ctx: Context) -> Result<&'static str, ToolError> {
 
 /// The client has to come back for the answer, with the id of the last event that it saw.
 async fn reconnection(ctx: Context) -> &'static str {
-    let _ = ctx; // ctx.close_stream();
+    ctx.close_stream();
     tokio::time::sleep(2 * STEP).await;
     "Reconnection test completed successfully. If you received this, the client properly reconnected."
 }
