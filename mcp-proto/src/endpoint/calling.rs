@@ -30,7 +30,7 @@ impl Core {
         now: Instant,
     ) -> Result<RequestId, SendError> {
         self.observe(now);
-        let timeouts = options.timeouts.unwrap_or(self.timeouts);
+        let timeouts = options.timeouts.unwrap_or_else(|| self.life.timeouts());
         let tracking = match options.tracking {
             Tracking::IfTimed if timeouts.wants_progress() => Tracked::Own,
             Tracking::IfTimed | Tracking::Never => Tracked::No,

@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::answers::{Answers, Reports};
 use super::batches::Batches;
@@ -15,14 +14,13 @@ use super::opening::Held;
 use super::outbox::{Origin, Outbox, Place, Transmit};
 use super::requests::{Inbound, Outlet, Requests};
 use crate::bound::{queue, sum, times};
-use crate::config::{ClientConfig, Limits, Timeouts, Tolerance};
+use crate::config::{ClientConfig, Limits, Tolerance};
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
 use crate::era::{Lifecycle, MAX_REFUSAL_LEN, Negotiation, Served, Serving};
 use crate::error::{CallError, CloseReason, SendError};
 use crate::event::{Event, PeerInfo};
 use crate::id::RequestId;
-use crate::progress::Pacing;
 use crate::revision::Revision;
 use crate::time::Instant;
 use crate::wire::ProgressLayout;
@@ -33,9 +31,6 @@ pub(crate) struct Core {
     pub(super) life: Lifecycle,
     pub(super) limits: Limits,
     pub(super) tolerance: Tolerance,
-    pub(super) timeouts: Timeouts,
-    pub(super) pacing: Pacing,
-    pub(super) drain_timeout: Duration,
     pub(super) calls: Calls,
     pub(super) requests: Requests,
     pub(super) batches: Batches,
@@ -94,12 +89,11 @@ const MAX_VIOLATION_LEN: usize = 640;
 
 impl Core {
     pub(crate) fn client(config: ClientConfig, now: Instant) -> Self {
-        let (limits, tolerance, timeouts) = (config.limits, config.tolerance, config.timeouts);
+        let (limits, tolerance) = (config.limits, config.tolerance);
         let negotiation = Negotiation::new(config);
         let opening = negotiation.opening();
         let life = Lifecycle::Client(negotiation);
-        let mut core =
-            Self::new(life, limits, tolerance, timeouts, Pacing::default(), Duration::ZERO);
+        let mut core = Self::new(life, limits, tolerance);
         core.clock = now;
         match opening {
             Some(opening) => core.open(opening, now),
@@ -110,16 +104,8 @@ impl Core {
 
     pub(crate) fn server(served: Arc<Served>) -> Self {
         let config = &served.config;
-        let (limits, tolerance, timeouts) = (config.limits, config.tolerance, config.timeouts);
-        let (pacing, drain) = (config.pacing, config.drain_timeout);
-        Self::new(
-            Lifecycle::Server(Serving::new(served)),
-            limits,
-            tolerance,
-            timeouts,
-            pacing,
-            drain,
-        )
+        let (limits, tolerance) = (config.limits, config.tolerance);
+        Self::new(Lifecycle::Server(Serving::new(served)), limits, tolerance)
     }
 
     /// Bytes that its tables take at most.
@@ -150,21 +136,11 @@ impl Core {
         ])
     }
 
-    fn new(
-        life: Lifecycle,
-        limits: Limits,
-        tolerance: Tolerance,
-        timeouts: Timeouts,
-        pacing: Pacing,
-        drain_timeout: Duration,
-    ) -> Self {
+    fn new(life: Lifecycle, limits: Limits, tolerance: Tolerance) -> Self {
         Self {
             life,
             limits,
             tolerance,
-            timeouts,
-            pacing,
-            drain_timeout,
             calls: Calls::default(),
             requests: Requests::default(),
             batches: Batches::new(&limits),
@@ -245,7 +221,7 @@ impl Core {
         match &self.life {
             Lifecycle::Server(_) if self.phase == Phase::Open => {
                 // Whoever closes our input may still read our output: a client that pipes its requests in.
-                self.phase = Phase::Draining { until: now + self.drain_timeout, unread };
+                self.phase = Phase::Draining { until: now + self.life.drain_timeout(), unread };
                 self.end_calls(&reason);
                 self.finish_drain(now);
             }
@@ -534,9 +510,6 @@ impl Core {
             life,
             limits: _,
             tolerance: _,
-            timeouts: _,
-            pacing: _,
-            drain_timeout: _,
             calls,
             requests,
             batches,

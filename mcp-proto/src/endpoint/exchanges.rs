@@ -87,7 +87,7 @@ impl Core {
     #[cfg(feature = "http")]
     pub(crate) fn list_tools(&mut self, cursor: Option<String>, now: Instant) -> Option<i64> {
         let params = ListTools { cursor };
-        let (purpose, timeouts) = (Purpose::Courtesy, self.timeouts);
+        let (purpose, timeouts) = (Purpose::Courtesy, self.life.timeouts());
         let call = self.call(
             ListTools::METHOD,
             &params,

@@ -223,7 +223,7 @@ impl Core {
         match ProgressToken::read(token, self.limits.max_id_len) {
             Ok(token) => Some(Reporter {
                 token,
-                sender: Sender::new(self.pacing, self.limits.max_milestones),
+                sender: Sender::new(self.life.pacing(), self.limits.max_milestones),
             }),
             Err(_) => {
                 self.violation(Violation::BadToken);

@@ -126,7 +126,7 @@ impl Core {
         let queued = self.outbox.push(Route::Call(id.clone()), Origin::NONE, |out| {
             write_request(out, &id, SetLevel::METHOD, &params, None, None, None)
         });
-        let timeouts = self.timeouts;
+        let timeouts = self.life.timeouts();
         let (purpose, tracking) = (Purpose::Courtesy, Tracked::No);
         self.enter(number, queued.ok(), purpose, tracking, Origin::NONE, timeouts, now);
     }

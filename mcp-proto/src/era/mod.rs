@@ -8,8 +8,12 @@ pub(crate) use client::{MAX_REFUSAL_LEN, Negotiation, Next, Opening};
 pub(crate) use server::{Answer, Served, Serving, Verdict};
 pub(crate) use stamp::{ClientStamp, ServerStamp};
 
+use core::time::Duration;
+
+use crate::config::Timeouts;
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
+use crate::progress::Pacing;
 use crate::revision::Revision;
 use crate::types::LogLevel;
 
@@ -34,6 +38,30 @@ impl Lifecycle {
         match self {
             Self::Client(negotiation) => negotiation.revision(),
             Self::Server(serving) => serving.session(),
+        }
+    }
+
+    /// How long calls may take that say nothing of it.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        match self {
+            Self::Client(negotiation) => negotiation.config.timeouts,
+            Self::Server(serving) => serving.config().timeouts,
+        }
+    }
+
+    /// How often progress leaves.
+    pub(crate) fn pacing(&self) -> Pacing {
+        match self {
+            Self::Client(_) => Pacing::default(),
+            Self::Server(serving) => serving.config().pacing,
+        }
+    }
+
+    /// How long what was accepted may take once the peer sends nothing more.
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        match self {
+            Self::Client(_) => Duration::ZERO,
+            Self::Server(serving) => serving.config().drain_timeout,
         }
     }
 

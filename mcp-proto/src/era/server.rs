@@ -80,6 +80,10 @@ impl Serving {
         Self { served, session: None, initialized: false, log_level: None }
     }
 
+    pub(crate) fn config(&self) -> &ServerConfig {
+        &self.served.config
+    }
+
     /// The revision of the legacy session.
     pub(crate) fn session(&self) -> Option<Revision> {
         self.session
