@@ -83,3 +83,33 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Prompt<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_says_nothing_or_little_is_closed_in_time() {
+        for said in ["", "P", "PRI * HTTP/2.0\r\n"] {
+            let (mut near, far) = duplex(64);
+            let mut prompt = Prompt::new(far);
+            near.write_all(said.as_bytes()).await.unwrap();
+            let began = Instant::now();
+            let error = prompt.read_to_end(&mut Vec::new()).await.unwrap_err();
+            assert_eq!((error.kind(), began.elapsed()), (io::ErrorKind::TimedOut, GREETING));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_begun_to_speak_may_be_silent() {
+        let (mut near, far) = duplex(64);
+        let mut prompt = Prompt::new(far);
+        near.write_all(b"POST /mcp HTTP/1.1\r\nhost: a").await.unwrap();
+        let mut buffer = [0; 64];
+        prompt.read(&mut buffer).await.unwrap();
+        let more = tokio::time::timeout(GREETING * 3, prompt.read(&mut buffer)).await;
+        assert!(more.is_err(), "{more:?}");
+    }
+}

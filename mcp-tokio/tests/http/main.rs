@@ -4,5 +4,6 @@
 mod cut;
 mod ending;
 mod progress;
+mod redirect;
 mod stalled;
 mod world;
