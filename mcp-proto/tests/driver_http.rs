@@ -250,6 +250,73 @@ fn a_body_that_does_not_come_or_never_ends_is_refused_in_time() {
     assert_eq!(service.exchanges(), 0);
 }
 
+/// A call with a token, as a client of the modern era sends it.
+fn tracked() -> Text {
+    let line = modern_call(1, 1).replace("count", "t");
+    Text::whole(line.replace("\"_meta\":{", "\"_meta\":{\"progressToken\":1,"))
+}
+
+#[test]
+fn a_handler_that_waits_for_delivery_goes_at_the_pace_of_its_client() {
+    let mut world = World::new();
+    let (mut server, service) = service(&mut world);
+    let mut responding = service.respond(post("t", tracked()));
+    assert!(world.poll(&mut responding).is_pending());
+    let Poll::Ready(Some(request)) = world.poll(&mut Box::pin(server.accept())) else { panic!() };
+    let reporter = request.reporter();
+    let message = "x".repeat(10_000);
+    let mut sent = 0_u32;
+    let mut delivered = loop {
+        sent += 1;
+        reporter.report(Progress::new(sent.into()).message(message.clone())).unwrap();
+        let waiting = reporter.clone();
+        let mut delivered = Box::pin(async move { waiting.delivered().await });
+        if world.poll(&mut delivered).is_pending() {
+            break delivered;
+        }
+        assert!(sent < 20, "nobody reads, and it goes on");
+    };
+    assert!(sent > 5, "{sent}: some may be on its way");
+    let Poll::Ready(Ok(response)) = world.poll(&mut responding) else { panic!() };
+    let mut body = Box::pin(response.into_body());
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    let mut read = 0;
+    while let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(&mut cx) {
+        read += frame.into_data().unwrap().len();
+    }
+    assert!(read > 10_000 * sent as usize, "{read} bytes of {sent} reports");
+    assert!(world.poll(&mut delivered).is_ready());
+    // Whoever drops the response has hung up.
+    assert!(!request.is_cancelled());
+    drop(body);
+    assert!(request.is_cancelled());
+}
+
+#[test]
+fn a_session_is_served_to_nobody_but_who_opened_it() {
+    let mut world = World::new();
+    let (server, service) = service(&mut world);
+    counting(&mut world, server, 0);
+    let mut send = |body: &'static str, session: Option<&http::HeaderValue>, name: &str| {
+        let mut request = post("t", Text::whole(body));
+        let headers = request.headers_mut();
+        headers.insert("mcp-protocol-version", "2025-11-25".parse().unwrap());
+        session.map(|id| headers.insert("mcp-session-id", id.clone()));
+        request.extensions_mut().insert(http_driver::Principal(name.into()));
+        let service = service.clone();
+        world.run(async move { service.respond(request).await.unwrap() })
+    };
+    let opened = send(
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#,
+        None,
+        "anna",
+    );
+    let session = opened.headers()["mcp-session-id"].clone();
+    let ping = r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#;
+    assert_eq!(send(ping, Some(&session), "bert").status(), StatusCode::NOT_FOUND);
+    assert_eq!(send(ping, Some(&session), "anna").status(), StatusCode::OK);
+}
+
 #[test]
 fn a_server_on_its_way_out_finishes_what_is_under_way_and_takes_nothing_new() {
     let mut world = World::new();

@@ -1,5 +1,6 @@
 //! The body of a response, asked for as the client has room.
 
+use alloc::collections::VecDeque;
 use alloc::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -21,7 +22,7 @@ pub(super) struct Open {
 /// before its end tells the machine that the client hung up.
 pub struct ResponseBody {
     /// What was there when the head was: it leaves with it, in one write.
-    ready: Option<Bytes>,
+    ready: VecDeque<Bytes>,
     rest: Option<Open>,
 }
 
@@ -66,20 +67,22 @@ impl Drop for Open {
 impl ResponseBody {
     /// A body that is there.
     pub(super) fn whole(body: Bytes) -> Self {
-        Self { ready: Some(body).filter(|body| !body.is_empty()), rest: None }
+        Self { ready: Some(body).into_iter().filter(|body| !body.is_empty()).collect(), rest: None }
     }
 
     /// The body of an exchange whose head was taken. With what is there already; whether that is all is asked for
     /// only where it is not a stream.
     pub(super) fn begin(mut open: Open, is_stream: bool, cx: &mut Context<'_>) -> Self {
-        let ready = match open.poll_body(cx) {
-            Poll::Ready(Body::Chunk(chunk)) => Some(chunk),
-            Poll::Ready(Body::End) => return Self { ready: None, rest: None },
-            Poll::Ready(Body::Broken) | Poll::Pending => None,
-        };
-        let is_all =
-            ready.is_some() && !is_stream && matches!(open.poll_body(cx), Poll::Ready(Body::End));
-        Self { ready, rest: (!is_all).then_some(open) }
+        let mut ready = VecDeque::new();
+        // One piece of a stream, for it may have no end; of anything else two, the second of which is its end.
+        for _ in 0..if is_stream { 1 } else { 2 } {
+            match open.poll_body(cx) {
+                Poll::Ready(Body::Chunk(chunk)) => ready.push_back(chunk),
+                Poll::Ready(Body::End) => return Self { ready, rest: None },
+                Poll::Ready(Body::Broken) | Poll::Pending => break,
+            }
+        }
+        Self { ready, rest: Some(open) }
     }
 }
 
@@ -91,7 +94,7 @@ impl http_body::Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        if let Some(ready) = self.ready.take() {
+        if let Some(ready) = self.ready.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(ready))));
         }
         let Some(open) = &mut self.rest else { return Poll::Ready(None) };
@@ -113,11 +116,11 @@ impl http_body::Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ready.is_none() && self.rest.is_none()
+        self.ready.is_empty() && self.rest.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let len = self.ready.as_ref().map_or(0, |ready| ready.len() as u64);
+        let len = self.ready.iter().map(|ready| ready.len() as u64).sum();
         match self.rest {
             None => SizeHint::with_exact(len),
             Some(_) => {
