@@ -249,13 +249,11 @@ impl ServerHandler for Interop {
 async fn serve_http(server: Interop, json: bool) -> Result<(), Box<dyn std::error::Error>> {
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(!json)
-        .with_json_response(json)
-        .with_sse_retry(Some(Duration::from_millis(200)));
-    let service = StreamableHttpService::new(
-        move || Ok(server.clone()),
-        LocalSessionManager::default().into(),
-        config,
-    );
+        .with_json_response(json);
+    let mut sessions = LocalSessionManager::default();
+    sessions.session_config.sse_retry = Some(Duration::from_millis(200));
+    let service =
+        StreamableHttpService::new(move || Ok(server.clone()), sessions.into(), config);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("listening on http://{}/mcp", listener.local_addr()?);
     let router = axum::Router::new().nest_service("/mcp", service);
