@@ -10,8 +10,12 @@ use super::calls::Tracked;
 use super::core::Core;
 #[cfg(feature = "http")]
 use super::outbox::Origin;
-use crate::era::{Lifecycle, Opening};
-use crate::error::{CallError, CloseReason, HttpError};
+use crate::era::Lifecycle;
+#[cfg(feature = "http")]
+use crate::era::Opening;
+use crate::error::CallError;
+#[cfg(feature = "http")]
+use crate::error::{CloseReason, HttpError};
 use crate::event::Event;
 use crate::id::RequestId;
 #[cfg(feature = "http")]
@@ -22,6 +26,7 @@ use crate::time::Instant;
 use crate::types::ListTools;
 
 /// Which answers may come with a message.
+#[cfg_attr(not(feature = "http"), allow(dead_code))] // a pipe carries all of them
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Carries {
     /// Those to all calls: everything shares one channel.

@@ -37,6 +37,7 @@ use crate::role::{Client, Role, Server};
 use crate::time::Instant;
 use crate::types::{LogMessage, Progress};
 
+#[cfg(feature = "http")]
 pub(crate) use calls::Purpose;
 #[cfg(feature = "http")]
 pub(crate) use exchanges::Carries;

@@ -79,6 +79,7 @@ impl Exchanges {
         Exchange(self.entries.next_free(self.last + 1).unsigned_abs())
     }
 
+    #[cfg(feature = "driver")]
     pub(super) fn get(&self, exchange: Exchange) -> Option<&Entry> {
         self.entries.get(number(exchange)?)
     }
