@@ -1,7 +1,9 @@
 //! Peers that break the rules of WebSockets, or keep to them and mean harm.
 
 use mcp_tokio::mcp_proto::Limits;
-use mcp_tokio::{CloseReason, ServerConfig};
+use mcp_tokio::ws::Connector;
+use mcp_tokio::{CallTool, ClientConfig, CloseReason, ConnectError, ServerConfig};
+use tokio::io::AsyncWriteExt;
 
 use super::{modern, raw::*, served, soon};
 
@@ -33,7 +35,6 @@ async fn harm<S>(raw: &mut Raw<S>, harm: &Harm)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    use tokio::io::AsyncWriteExt;
     match harm {
         Harm::Binary => raw.send(FIN | BINARY, b"{}").await,
         Harm::NoUtf8 => raw.send(FIN | TEXT, b"{\"\xC3\x28\":1}").await,
@@ -157,10 +158,52 @@ async fn a_thousand_pings_are_answered_and_do_no_harm() {
 #[tokio::test]
 async fn a_connection_that_is_cut_is_an_end_like_others() {
     for bytes in [&b""[..], b"\x81", b"\x81\xff\x00\x00", b"\x01\x81\0\0\0\0{"] {
-        use tokio::io::AsyncWriteExt;
         let (server, mut raw) = served(1 << 20, config()).await;
         raw.0.write_all(bytes).await.unwrap();
         drop(raw);
         assert_eq!(soon(server.closed()).await, CloseReason::Transport, "{bytes:?}");
+    }
+}
+
+const TAKEN: &str = "Sec-WebSocket-Protocol: mcp\r\n";
+
+#[tokio::test]
+async fn a_server_that_takes_another_subprotocol_or_none_is_none_of_ours() {
+    for headers in ["", "Sec-WebSocket-Protocol: chat\r\n"] {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let answering = tokio::spawn(Raw::answer(far, headers));
+        let config = ClientConfig::new("c", "1");
+        let opened = Connector::new().open_over(near, "ws://localhost/", config, |_| ()).await;
+        assert!(matches!(opened, Err(ConnectError::NoWebSocket(_))), "{opened:?}");
+        answering.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_the_rules_ends_the_call_and_is_told_why() {
+    // The last one's length is all that ever comes of it.
+    let huge = [&[FIN | TEXT, 127][..], &(1_u64 << 40).to_be_bytes()].concat();
+    for (frame, code) in [
+        (&b"\x82\x02{}"[..], 1003),
+        (b"\x81\x01\xff", 1007),
+        (b"\x81\x82\0\0\0\0{}", 1002),
+        (&huge, 1009),
+    ] {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let answering = tokio::spawn(Raw::answer(far, TAKEN));
+        let mut limits = Limits::default();
+        limits.max_message_len = LIMIT;
+        let config = ClientConfig::new("c", "1").limits(limits);
+        let connector = Connector::new();
+        let client = connector.open_over(near, "ws://localhost/", config, |_| ()).await.unwrap();
+        let mut raw = answering.await.unwrap();
+        let calling = client.call(CallTool::new("t"));
+        let calling = tokio::spawn(calling);
+        assert!(soon(raw.next()).await.unwrap().text().contains("server/discover"));
+        raw.0.write_all(frame).await.unwrap();
+        assert_eq!(soon(raw.ended()).await, code, "{frame:?}");
+        drop(raw);
+        assert!(soon(calling).await.unwrap().is_err());
+        assert_eq!(soon(client.closed()).await, CloseReason::Transport);
     }
 }

@@ -1,6 +1,7 @@
 //! A WebSocket peer whose every byte is chosen by the test.
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const BINARY: u8 = 2;
@@ -54,6 +55,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         String::from_utf8(answer).unwrap()
     }
 
+    /// Answers the handshake of a client with these headers beside those that it must have.
+    pub(crate) async fn answer(stream: S, headers: &str) -> Self {
+        let mut raw = Self(stream);
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(raw.0.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap();
+        let key = |line: &str| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("sec-websocket-key").then(|| value.to_owned())
+        };
+        let key = head.lines().find_map(key).unwrap();
+        let accept = derive_accept_key(key.as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n{headers}\r\n"
+        );
+        raw.0.write_all(answer.as_bytes()).await.unwrap();
+        raw
+    }
+
     /// One that is open.
     pub(crate) async fn open(stream: S) -> Self {
         let mut raw = Self(stream);
@@ -95,15 +118,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         let first = self.0.read_u8().await.ok()?;
         assert_eq!(first & 0x70, 0, "reserved bits");
-        let length = match self.0.read_u8().await.unwrap() {
+        let second = self.0.read_u8().await.unwrap();
+        let length = match second & 0x7F {
             126 => u64::from(self.0.read_u16().await.unwrap()),
             127 => self.0.read_u64().await.unwrap(),
-            masked if masked >= 0x80 => panic!("a server masks nothing"),
             length => u64::from(length),
         };
         assert_eq!(first & FIN, FIN, "we do not fragment");
+        let mut mask = [0; 4];
+        if second >= 0x80 {
+            self.0.read_exact(&mut mask).await.unwrap();
+            assert_ne!(mask, [0; 4], "a mask is random");
+        }
         let mut payload = vec![0; length as usize];
         self.0.read_exact(&mut payload).await.unwrap();
+        payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
         Some(Frame { opcode: first & 0x0F, payload })
     }
 
