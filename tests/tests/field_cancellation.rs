@@ -3,7 +3,7 @@
 use mcp_proto::role::Server;
 use mcp_proto::{
     CallError, CallOptions, CallToolResult, ClientConfig, CloseReason, ErrorObject, Event, Limits,
-    Revision, SendError, Timeouts,
+    LogLevel, LogMessage, Revision, SendError, ServerConfig, Timeouts,
 };
 use mcp_tests::{Hand, endings, result, secs, tool_call, violations, work};
 
@@ -277,4 +277,30 @@ fn cancelling_does_not_wait_for_the_transport() {
     assert_eq!(endings(&client.told()), [(written.clone(), false)]);
     let said = client.said();
     assert!(said.last().unwrap().contains("\"requestId\":2"), "and told as soon as the peer reads");
+}
+
+/// R-CANC-06. What is logged about a request that was cancelled is refused, and nothing of it leaves; nor does what is
+/// longer than the output may be.
+#[test]
+fn nothing_is_logged_about_a_cancelled_request_nor_beyond_the_output() {
+    let mut limits = Limits::default();
+    limits.max_output_len = 2_000;
+    let config = ServerConfig::new("s", "1").limits(limits);
+    let capabilities = config.capabilities.clone().logging();
+    let mut server = Hand::server_with(config.capabilities(capabilities));
+    let id = server.accept(&tool_call("5", None));
+    let log = |text: &str| LogMessage::text(LogLevel::Error, text);
+    // What waits takes room as well: the second does not fit beside the first.
+    let long = "x".repeat(1_200);
+    assert_eq!(server.conn().log(Some(&id), &log(&long)), Ok(true));
+    assert_eq!(server.conn().log(Some(&id), &log(&long)), Err(SendError::OutboxFull));
+    assert_eq!(server.said().len(), 1);
+    assert_eq!(server.conn().log(Some(&id), &log(&long)), Ok(true));
+    assert_eq!(server.said().len(), 1);
+    server.feed(cancelled("5"));
+    assert!(matches!(server.told()[..], [Event::Cancelled { .. }]));
+    assert_eq!(server.conn().log(Some(&id), &log("late")), Err(SendError::Cancelled));
+    assert_eq!(server.said(), [""; 0]);
+    assert_eq!(server.conn().log(None, &log("about nothing")), Ok(true));
+    assert_eq!(server.said().len(), 1);
 }
