@@ -297,6 +297,11 @@ fn nothing_is_logged_about_a_cancelled_request_nor_beyond_the_output() {
     assert_eq!(server.said().len(), 1);
     assert_eq!(server.conn().log(Some(&id), &log(&long)), Ok(true));
     assert_eq!(server.said().len(), 1);
+    // Two that fit beside each other.
+    for _ in 0..2 {
+        assert_eq!(server.conn().log(Some(&id), &log(&"x".repeat(800))), Ok(true));
+    }
+    assert_eq!(server.said().len(), 2);
     server.feed(cancelled("5"));
     assert!(matches!(server.told()[..], [Event::Cancelled { .. }]));
     assert_eq!(server.conn().log(Some(&id), &log("late")), Err(SendError::Cancelled));

@@ -7,7 +7,7 @@ use mcp_proto::{
     Revision, SendError, Timeouts, Tolerance, Violation,
 };
 use mcp_tests::{
-    Hand, endings, millis, progress, result, secs, tool_call, values, violations, welcome,
+    Hand, endings, millis, progress, result, secs, tool_call, values, violations, welcome, work,
 };
 use proptest::prelude::*;
 
@@ -420,4 +420,24 @@ fn listener_and_deadline_do_not_fight_for_one_slot() {
         let told = client.told();
         assert_eq!((values(&told).len(), endings(&told)), (5, vec![]), "{line}");
     }
+}
+
+/// R-PROG-01. Two calls in flight never go by one token, whoever chose it; once a call has ended, its token is free.
+#[test]
+fn a_token_that_is_in_use_is_refused_and_the_call_with_it() {
+    let mut client = Hand::client();
+    let now = client.now();
+    let with = |token: ProgressToken| CallOptions::default().progress_token(token);
+    let id = client.call(with("mine".into()));
+    let own = client.call(CallOptions::default().tracked());
+    client.said();
+    let taken = [ProgressToken::from("mine"), own.as_i64().unwrap().into(), 1_000_000.into()];
+    for token in taken {
+        let refused = client.conn().request(&work(), with(token.clone()), now).map(|_| ());
+        assert_eq!(refused, Err(SendError::TokenInUse), "{token}");
+    }
+    assert_eq!((client.said(), client.conn().calls_in_flight()), (vec![], 2));
+    client.feed(result(&id));
+    assert_eq!(endings(&client.told()), [(id, true)]);
+    client.call(with("mine".into()));
 }
