@@ -38,6 +38,8 @@ async function sse(request, response) {
     if (request.method === 'GET' && url.pathname === '/sse') {
         const transport = new SSEServerTransport('/messages', response);
         sessions.set(transport.sessionId, transport);
+        // A message may come after its stream has ended; the transport throws then.
+        response.on('close', () => sessions.delete(transport.sessionId));
         await build().connect(transport);
         return;
     }
