@@ -28,7 +28,6 @@ use crate::types::ListTools;
 /// Which answers may come with a message.
 #[cfg_attr(not(feature = "http"), allow(dead_code))] // a pipe carries all of them
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "http"), allow(dead_code))] // elsewhere one channel carries all
 pub(crate) enum Carries {
     /// Those to all calls: everything shares one channel.
     #[default]
