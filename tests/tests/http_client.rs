@@ -484,3 +484,31 @@ fn subscriptions_are_exchanges_that_stay_open() {
     assert!(hand.outcome(&one).unwrap().is_ok());
     assert_eq!(hand.error(&two), CallError::Http(HttpError::Cut));
 }
+
+#[test]
+fn calls_that_are_given_up_make_room_for_others() {
+    // A server that answers nothing must not take every exchange for ever.
+    for revision in [Revision::V2025_11_25, MODERN] {
+        let mut options = ClientOptions::default();
+        options.max_exchanges = 3;
+        let mut hand = HttpHand::ready_with(revision, Some("sess-1"), options);
+        let silent: Vec<_> = (0..3).map(|_| hand.call("silent")).collect();
+        let last = hand.begin("good", CallOptions::default());
+        assert!(hand.opened.is_empty(), "it waits for room");
+        for (id, _) in &silent {
+            hand.client.cancel(id, None, hand.now);
+        }
+        hand.poll();
+        for (_, exchange) in &silent {
+            assert!(hand.aborted.contains(exchange), "{revision}");
+        }
+        let mut is_sent = false;
+        while let Some((exchange, request)) = hand.opened.pop_front() {
+            is_sent |= id_of(&request) == last.to_string();
+            if method_of(&request) == "notifications/cancelled" {
+                hand.accept(exchange);
+            }
+        }
+        assert!(is_sent, "{revision}");
+    }
+}

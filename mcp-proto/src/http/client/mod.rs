@@ -259,6 +259,9 @@ impl Client {
                 return Some(transmit);
             }
             if !self.may_send() {
+                if self.make_room() {
+                    continue;
+                }
                 return None;
             }
             match self.endpoint.poll_transmit() {

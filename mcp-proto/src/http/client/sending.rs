@@ -1,5 +1,7 @@
 //! Outgoing: each message is a POST of its own.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use http::{Request, Uri};
 
@@ -24,6 +26,23 @@ impl Client {
             && self.lanes.len() <= limits.max_outbox_len
             // The server MUST hear this first; basic/lifecycle
             && !self.lanes.has(&Lane::Initialized)
+    }
+
+    /// Closes the exchanges of calls that were given up, where there is no room even to say so. Whether there were any.
+    pub(super) fn make_room(&mut self) -> bool {
+        if self.exchanges.len() < self.options.max_exchanges || !self.endpoint.core().has_chunk() {
+            return false;
+        }
+        let core = self.endpoint.core();
+        let given_up: Vec<_> = self
+            .calls
+            .iter()
+            .filter_map(|(number, exchange)| (!core.has_call(*number)).then_some(*exchange))
+            .collect();
+        for exchange in &given_up {
+            self.abort(*exchange);
+        }
+        !given_up.is_empty()
     }
 
     pub(super) fn send(&mut self, route: Route, message: Bytes) {
