@@ -269,3 +269,13 @@ fn one_user_does_not_take_every_session() {
     assert!((0..16).all(|_| open("alice") == 200));
     assert_eq!((open("alice"), open("bob")), (503, 200));
 }
+
+#[test]
+fn a_session_is_opened_whatever_version_the_header_names() {
+    // R-ERA-12: `initialize` without a modern `_meta` is of the legacy era, and of no session yet.
+    for named in ["2025-11-25", "2026-07-28"] {
+        let mut web = Web::new();
+        let opening = post(&initialize(Revision::V2025_11_25), &[("mcp-protocol-version", named)]);
+        assert_eq!(web.ask(opening).status(), 200, "{named}");
+    }
+}

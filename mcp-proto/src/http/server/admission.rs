@@ -9,10 +9,12 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::super::access::Denied;
 use super::super::media::{Accepts, JSON, is_of, is_plain};
-use super::headers::{SESSION, version};
+use super::headers::{METHOD, SESSION, version};
 use super::status::{not_allowed, refusal};
 use super::{SESSION_METHODS, Server};
+use crate::method::Request as _;
 use crate::revision::Era;
+use crate::types::Initialize;
 
 /// A request may come in: how long its body may be, and how long it may take.
 #[derive(Clone, Debug)]
@@ -73,7 +75,10 @@ impl Server {
                 admission.max_body = self.hub.served.config.limits.max_message_len;
                 let is_modern =
                     matches!(version(headers), Ok(Some(Ok(known))) if known.era() == Era::Modern);
-                admission.wants_seed = is_opening && !is_modern;
+                // `initialize` is legacy, whatever version a header names; everything else says its method there.
+                let is_other =
+                    headers.get(METHOD).is_some_and(|method| *method != *Initialize::METHOD);
+                admission.wants_seed = is_opening && !(is_modern && is_other);
                 check_body(headers, admission.max_body)?;
                 if !accepts.json && !accepts.stream {
                     let why = "the answer is application/json or text/event-stream";
