@@ -173,3 +173,36 @@ fn draining_takes_nothing_new_and_finishes_what_is_under_way() {
     web.listen();
     assert_eq!((web.server.sessions(), web.server.poll_timeout()), (0, None));
 }
+
+#[test]
+fn requests_whose_server_or_session_ends_are_not_accepted_in_silence() {
+    // R-HTTP-10: 202 is no answer to a request, and a client would wait for one.
+    let revision = Revision::V2025_06_18;
+    for by_client in [true, false] {
+        let mut web = Web::new();
+        let session = web.open(revision);
+        let exchange = web.send(in_session(&call(json!(1), "x"), &session, revision)).unwrap();
+        let modern = web.send(modern_call(json!(1), "x")).unwrap();
+        let requests = web.requests();
+        if by_client {
+            let headers = [("mcp-session-id", &*session)];
+            assert_eq!(web.ask(bare(Method::DELETE, Bytes::new(), &headers)).status(), 204);
+        } else {
+            let now = web.now;
+            web.server.close(now);
+            assert_eq!(web.take(modern).status(), 503);
+        }
+        let answer = web.take(exchange);
+        assert_eq!(answer.status(), if by_client { 404 } else { 503 });
+        assert!(answer.code().is_some(), "{answer:?}");
+        assert_eq!(answer.end, Some(Body::End));
+        let now = web.now;
+        for (scope, id) in requests {
+            if let Some(endpoint) = web.server.endpoint_mut(scope) {
+                endpoint.abandon(&id, now);
+            }
+        }
+        web.listen();
+        assert_eq!(web.server.sessions(), 0);
+    }
+}

@@ -233,3 +233,27 @@ fn while_a_client_is_away_its_reports_merge_above_the_bound() {
     assert!(seen.is_sorted() && seen.len() < 1000);
     assert_eq!(seen.last(), Some(&5000), "and the newest is there");
 }
+
+#[test]
+fn what_was_lost_is_still_there_after_many_short_reports() {
+    // The ring keeps 256 events: those that wait must leave room for those that were taken and did not arrive.
+    let mut running = Running::new(Revision::V2025_11_25);
+    running.report();
+    let arrived = running.take().pop().unwrap().id;
+    for _ in 0..20 {
+        running.report();
+    }
+    running.take();
+    let exchange = running.exchange;
+    running.web.hang_up(exchange);
+    for _ in 0..300 {
+        running.report();
+    }
+    assert_eq!(running.resume(&arrived), 200);
+    let mut seen = values(&running.take());
+    running.respond();
+    seen.extend(values(&running.take()));
+    assert_eq!(seen.pop(), Some(0));
+    assert!(seen.is_sorted() && seen[..20] == (2..=21).collect::<Vec<_>>()[..]);
+    assert_eq!(seen.last(), Some(&321), "and the newest is there");
+}

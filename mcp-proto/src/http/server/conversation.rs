@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use bytes::Bytes;
+use http::StatusCode;
 
 use super::super::Exchange;
 use super::Scope;
@@ -13,6 +14,7 @@ use super::exchange::Timer;
 use super::hub::Hub;
 use super::replay::StreamName;
 use super::session::Session;
+use super::status::refusal;
 use super::stream::{Form, Kind, Stream, Taken};
 use crate::endpoint::{Endpoint, Origin, Outlet, Route, Transmit};
 use crate::id::RequestId;
@@ -109,7 +111,7 @@ impl Conversation {
         stream.is_dirty = false;
         stream.decide(&mut *hub.replay);
         let max_len = hub.options.max_stream_len;
-        if stream.kind != Kind::Standalone && !stream.is_held && stream.len() > max_len {
+        if stream.kind != Kind::Standalone && !stream.is_held && stream.is_long(max_len) {
             stream.is_held = true;
             let origin = Origin(stream.name.0);
             self.endpoint.core_mut().set_outlet(origin, Outlet::Held, now);
@@ -290,7 +292,7 @@ impl Conversation {
         let now = hub.clock;
         let Some(stream) = self.find(name) else { return Taken::End };
         let taken = stream.take();
-        if stream.is_held && stream.len() <= hub.options.max_stream_len / 2 {
+        if stream.is_held && stream.is_short(hub.options.max_stream_len) {
             stream.is_held = false;
             self.endpoint.core_mut().set_outlet(Origin(name.0), Outlet::Open, now);
             self.is_touched = true;
@@ -419,6 +421,11 @@ impl Conversation {
             session.backlog_len = 0;
         }
         for stream in &mut self.streams {
+            let refusal = match hub.is_draining {
+                true => refusal(StatusCode::SERVICE_UNAVAILABLE, "the server has stopped"),
+                false => refusal(StatusCode::NOT_FOUND, "the session has ended"),
+            };
+            stream.refuse(refusal, &mut *hub.replay);
             stream.is_dirty |= !stream.is_over;
             stream.is_over = true;
         }

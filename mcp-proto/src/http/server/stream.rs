@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Response, StatusCode};
 
 use super::super::Exchange;
 use super::super::media::Accepts;
@@ -84,6 +84,10 @@ pub(super) enum Taken {
     End,
 }
 
+/// Events that wait, however short, before the reports of their request are held back, where events can be said again.
+/// What keeps those has room for a few hundred, and the ones that were taken and did not arrive need some of it.
+const MAX_QUEUED: usize = 128;
+
 /// Bytes that are given out at once, about.
 const CHUNK: usize = 64 << 10;
 
@@ -125,6 +129,16 @@ impl Stream {
         self.len
     }
 
+    /// Whether so much waits that the reports of its request must wait elsewhere.
+    pub(super) fn is_long(&self, max_len: usize) -> bool {
+        self.len > max_len || self.has_ids && self.queue.len() > MAX_QUEUED
+    }
+
+    /// Whether so little waits that they may come again.
+    pub(super) fn is_short(&self, max_len: usize) -> bool {
+        self.len <= max_len / 2 && (!self.has_ids || self.queue.len() <= MAX_QUEUED / 2)
+    }
+
     /// Whether something but the answer can be said on it.
     pub(super) fn takes_events(&self) -> bool {
         self.accepts.stream && !self.is_over
@@ -164,6 +178,15 @@ impl Stream {
                 self.form = Form::Json(StatusCode::OK);
             }
             (Some(_), false) => {}
+        }
+    }
+
+    /// The conversation is over, and its requests will not be answered: what is said instead, if nothing was yet.
+    pub(super) fn refuse(&mut self, refusal: Response<Bytes>, replay: &mut dyn Replay) {
+        let is_request = matches!(self.kind, Kind::Answers(_)) && self.form == Form::Undecided;
+        if is_request && self.queue.is_empty() {
+            self.form = Form::Json(refusal.status());
+            self.push(refusal.into_body(), replay);
         }
     }
 
