@@ -127,9 +127,14 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a tool's schema says `x-mcp-header` where it must not.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a tool's schema says `x-mcp-header` where it must not, or if
+    /// others reach the socket and the server knows no name to be reached by, see [`Access::host`](super::Access::host).
     pub async fn run(self, router: Router, until: impl Future<Output = ()>) -> io::Result<()> {
         let Self { listener, options, max_connections, grace } = self;
+        if !options.access.fits(listener.local_addr()?.ip()) {
+            let why = "this server knows no name to be reached by; see `Access::host`";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let bad = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
         let options = router.mirror(options).map_err(bad)?;
         let (server, service, driver) = http::serve(router.config(), options, Clock::new());
