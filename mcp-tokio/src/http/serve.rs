@@ -137,23 +137,31 @@ impl HttpServer {
         }
         let bad = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
         let options = router.mirror(options).map_err(bad)?;
+        let stall_timeout = options.stall_timeout;
         let (server, service, driver) = http::serve(router.config(), options, Clock::new());
         let mut inner = JoinSet::new();
         inner.spawn(async { drop(driver.await) });
         inner.spawn(async { drop(run_handlers(router, server).await) });
-        connections(listener, &service, max_connections, grace, until).await;
+        let limits = Limits { max_connections, stall_timeout, grace };
+        connections(listener, &service, limits, until).await;
         service.close();
         while inner.join_next().await.is_some() {}
         Ok(())
     }
 }
 
+/// What connections may take.
+struct Limits {
+    max_connections: usize,
+    stall_timeout: Duration,
+    grace: Duration,
+}
+
 /// Accepts connections until `until` is ready, and sees them end.
 async fn connections(
     listener: TcpListener,
     service: &Service,
-    max: usize,
-    grace: Duration,
+    Limits { max_connections, stall_timeout, grace }: Limits,
     until: impl Future<Output = ()>,
 ) {
     let (stopping, stopped) = watch::channel(false);
@@ -161,13 +169,16 @@ async fn connections(
     let protocol = protocol();
     let mut until = pin!(until);
     loop {
-        let is_full = connections.len() >= max;
+        let is_full = connections.len() >= max_connections;
         tokio::select! {
             biased;
             () = &mut until => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             stream = accept_from(|cx| listener.poll_accept(cx)), if !is_full => {
                 let (stream, _) = stream;
+                // It fails only if the peer is gone already, which reading shows too.
+                let _ = stream.set_nodelay(true);
+                let stream = Prompt::new(stream, stall_timeout);
                 connections.spawn(connection(stream, service.clone(), protocol.clone(), stopped.clone()));
             }
         }
@@ -195,14 +206,12 @@ fn protocol() -> auto::Builder<TokioExecutor> {
 }
 
 async fn connection(
-    stream: TcpStream,
+    stream: Prompt<TcpStream>,
     service: Service,
     protocol: auto::Builder<TokioExecutor>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    // It fails only if the peer is gone already, which reading shows too.
-    let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Prompt::new(stream));
+    let io = TokioIo::new(stream);
     let mut connection = pin!(protocol.serve_connection(io, Serves(service)));
     // How a connection ends concerns nobody else: its requests learn of it by themselves.
     tokio::select! {

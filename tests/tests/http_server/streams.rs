@@ -81,9 +81,10 @@ fn a_reader_that_stands_still_is_cut() {
     assert!(web.events.is_empty());
     web.pass(secs(2));
     assert!(matches!(&web.events[..], [(_, Event::Cancelled { .. })]), "as if it had hung up");
+    assert_eq!(web.server.exchanges(), 0, "it takes nobody's place, if it never asks again");
     web.server.poll_head(exchange);
     assert_eq!(web.server.poll_body(exchange), Some(Body::Broken));
-    assert_eq!(web.server.exchanges(), 0);
+    assert_eq!((web.server.exchanges(), web.server.poll_body(exchange)), (0, None));
 }
 
 #[test]

@@ -16,6 +16,8 @@ use crate::time::Instant;
 pub(super) struct Exchanges {
     entries: Slots<Entry>,
     last: i64,
+    /// Those that are broken off, and whose readers do not know it yet.
+    broken: usize,
     ready: VecDeque<Exchange>,
 }
 
@@ -48,8 +50,19 @@ pub(super) enum Source {
 }
 
 impl Exchanges {
+    /// How many there are. Those that are broken off do not count: a reader that never asks again holds up nobody.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() - self.broken
+    }
+
+    /// Breaks one off: what follows is lost. Where it came from.
+    pub(super) fn break_off(&mut self, exchange: Exchange) -> Option<Source> {
+        let entry = self.get_mut(exchange)?;
+        let source = core::mem::replace(&mut entry.source, Source::Whole(Response::new(None)));
+        if !core::mem::replace(&mut entry.is_broken, true) {
+            self.broken += 1;
+        }
+        Some(source)
     }
 
     /// Opens one.
@@ -91,6 +104,7 @@ impl Exchanges {
     pub(super) fn close(&mut self, exchange: Exchange, timers: &mut Timers) -> Option<Entry> {
         let entry = self.entries.remove(number(exchange)?)?;
         timers.set(Timer::Exchange(exchange), entry.armed, None);
+        self.broken -= usize::from(entry.is_broken);
         if self.ready.len() > 2 * self.entries.len() + 16 {
             let entries = &self.entries;
             let is_there = |exchange: &Exchange| {

@@ -502,9 +502,7 @@ impl Server {
         let Some(entry) = self.hub.exchanges.get_mut(exchange) else { return };
         entry.armed = None;
         if entry.waits_since.is_some_and(|since| since + options.stall_timeout <= now) {
-            entry.is_broken = true;
-            let source = mem::replace(&mut entry.source, Source::Whole(Response::new(None)));
-            if let Source::Stream(scope, name) = source {
+            if let Some(Source::Stream(scope, name)) = self.hub.exchanges.break_off(exchange) {
                 self.leave(scope, name, exchange);
             }
             return self.hub.exchanges.signal(exchange, now);
