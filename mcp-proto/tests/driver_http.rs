@@ -318,6 +318,30 @@ fn a_session_is_served_to_nobody_but_who_opened_it() {
 }
 
 #[test]
+fn bodies_that_arrive_slowly_take_so_much_memory_and_no_more() {
+    let mut world = World::new();
+    let (_server, service) = service(&mut world);
+    let slow = || service.respond(post("t", Text::unfinished(vec![b' '; 3 << 20])));
+    let mut arriving: Vec<_> = (0..21).map(|_| slow()).collect();
+    for body in &mut arriving {
+        assert!(world.poll(body).is_pending());
+    }
+    let Poll::Ready(Ok(refused)) = world.poll(&mut slow()) else { panic!("64 MiB are full") };
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    // What is there at once waits for nothing.
+    let Poll::Ready(Ok(read)) = world.poll(&mut service.respond(post("t", Text::whole("{"))))
+    else {
+        panic!("it is whole")
+    };
+    assert_eq!(read.status(), StatusCode::BAD_REQUEST);
+    arriving.pop();
+    assert!(world.poll(&mut slow()).is_pending(), "there is room again");
+    arriving.clear();
+    let mut all: Vec<_> = (0..21).map(|_| slow()).collect();
+    assert!(all.iter_mut().all(|body| world.poll(body).is_pending()), "and all of it");
+}
+
+#[test]
 fn a_server_on_its_way_out_finishes_what_is_under_way_and_takes_nothing_new() {
     let mut world = World::new();
     let (mut server, service) = service(&mut world);

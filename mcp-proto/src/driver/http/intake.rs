@@ -8,6 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
 
 use super::super::transport::{Runtime, Timer};
+use super::serving::Serve;
 use crate::time::Instant;
 
 /// A body on its way in.
@@ -20,11 +21,46 @@ pub(super) struct Intake<B> {
     timer: Option<Pin<Box<dyn Timer>>>,
 }
 
+/// What a body that has not arrived completely adds to the bytes of all such bodies.
+pub(super) struct Arriving {
+    shared: Serve,
+    len: usize,
+}
+
+impl Arriving {
+    pub(super) fn new(shared: Serve) -> Self {
+        Self { shared, len: 0 }
+    }
+
+    /// So much of it is here, and more is waited for. Whether there is room for that.
+    pub(super) fn grow(&mut self, len: usize, max: usize) -> bool {
+        if len > self.len {
+            let mut state = self.shared.lock();
+            let all = state.link.arriving + (len - self.len);
+            if all > max {
+                return false;
+            }
+            (state.link.arriving, self.len) = (all, len);
+        }
+        true
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            self.shared.lock().link.arriving -= self.len;
+        }
+    }
+}
+
 /// Why a body is not there.
 #[derive(Debug)]
 pub(super) enum Unread {
     /// It is longer than it may be.
     TooLong,
+    /// Too much arrives at once, of all bodies.
+    TooMuch,
     /// It broke off, or did not come in time.
     Broken,
 }
@@ -39,6 +75,11 @@ impl<B: Body> Intake<B> {
             until,
             timer: None,
         }
+    }
+
+    /// Bytes of it that are here.
+    pub(super) fn len(&self) -> usize {
+        self.first.len().max(self.more.len())
     }
 
     /// The whole body. Mostly that is one frame, which is not copied.
@@ -74,7 +115,7 @@ impl<B: Body> Intake<B> {
     }
 
     fn take(&mut self, mut data: B::Data) -> Option<()> {
-        let len = self.first.len().max(self.more.len()).checked_add(data.remaining())?;
+        let len = self.len().checked_add(data.remaining())?;
         if len > self.max {
             return None;
         }

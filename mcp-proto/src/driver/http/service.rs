@@ -15,7 +15,7 @@ use http_body::Body;
 
 use super::super::link::Link;
 use super::body::{Open, ResponseBody};
-use super::intake::{Intake, Unread};
+use super::intake::{Arriving, Intake, Unread};
 use super::serving::Serve;
 use crate::http::{Admission, Caller, Server};
 
@@ -52,6 +52,7 @@ enum Stage<B> {
         head: request::Parts,
         admission: Admission,
         body: Intake<B>,
+        arriving: Arriving,
     },
     /// The head of the response is waited for.
     Waiting(Open),
@@ -95,7 +96,12 @@ impl Service {
             Ok(admission) => {
                 let until = self.shared.now() + admission.body_timeout;
                 let body = Intake::new(body, admission.max_body, until);
-                Stage::Reading { head, admission, body }
+                Stage::Reading {
+                    head,
+                    admission,
+                    body,
+                    arriving: Arriving::new(self.shared.clone()),
+                }
             }
         };
         Responding { shared: self.shared.clone(), stage }
@@ -147,13 +153,20 @@ impl<B: Body> Future for Responding<B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Stage::Reading { body, .. } = &mut this.stage {
-            let read = ready!(body.poll(this.shared.runtime(), cx));
+        if let Stage::Reading { admission, body, arriving, .. } = &mut this.stage {
+            let read = match body.poll(this.shared.runtime(), cx) {
+                Poll::Ready(read) => read,
+                Poll::Pending if arriving.grow(body.len(), admission.max_arriving) => {
+                    return Poll::Pending;
+                }
+                Poll::Pending => Err(Unread::TooMuch),
+            };
             let stage = core::mem::replace(&mut this.stage, Stage::Over);
             let Stage::Reading { head, admission, .. } = stage else { return Poll::Pending };
             this.stage = match read {
                 Ok(body) => Stage::Waiting(this.open(head, admission, body)),
                 Err(Unread::TooLong) => Stage::Refused(Server::too_long()),
+                Err(Unread::TooMuch) => Stage::Refused(Server::too_busy()),
                 Err(Unread::Broken) => Stage::Refused(Server::unreadable()),
             };
         }

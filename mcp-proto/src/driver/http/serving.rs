@@ -26,6 +26,8 @@ pub(super) struct Serving {
     pub(super) is_ending: bool,
     /// When the driver looks again by itself.
     armed: Option<Instant>,
+    /// Bytes of bodies that have not arrived completely.
+    pub(super) arriving: usize,
 }
 
 pub(super) type Serve = sync::Shared<Shared<role::Server, Serving>>;
@@ -44,7 +46,14 @@ impl From<Scope> for http::Scope {
 
 impl Serving {
     pub(super) fn new(machine: http::Server) -> Self {
-        Self { machine, waiting: BTreeMap::new(), due: Vec::new(), is_ending: false, armed: None }
+        Self {
+            machine,
+            waiting: BTreeMap::new(),
+            due: Vec::new(),
+            is_ending: false,
+            armed: None,
+            arriving: 0,
+        }
     }
 
     /// The task of the next exchange that has something to send now.

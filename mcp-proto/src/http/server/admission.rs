@@ -25,6 +25,9 @@ pub struct Admission {
     /// How long its body may take to arrive. After that close the connection, or answer
     /// [`Server::unreadable`].
     pub body_timeout: Duration,
+    /// Bytes of all bodies together that have not arrived completely. If there are more, answer
+    /// [`Server::too_busy`] and read no further.
+    pub max_arriving: usize,
     /// It may open a session, for which [`Caller::seed`](super::Caller) is wanted.
     pub wants_seed: bool,
     pub(super) accepts: Accepts,
@@ -67,6 +70,7 @@ impl Server {
         let mut admission = Admission {
             max_body: 0,
             body_timeout: options.body_timeout,
+            max_arriving: options.max_arriving_len,
             wants_seed: is_opening && options.http_sse,
             accepts,
         };
@@ -97,6 +101,11 @@ impl Server {
     /// The response to a request whose body is longer than [`Admission::max_body`].
     pub fn too_long() -> Response<Bytes> {
         refusal(StatusCode::PAYLOAD_TOO_LARGE, "the message is too long")
+    }
+
+    /// The response to a request whose body would exceed [`Admission::max_arriving`].
+    pub fn too_busy() -> Response<Bytes> {
+        refusal(StatusCode::SERVICE_UNAVAILABLE, "too many messages arrive at once")
     }
 
     /// The response to a request whose body broke off, or did not come in time.

@@ -23,6 +23,10 @@ pub struct ServerOptions {
     /// How long the body of a request may take to arrive. Default 30 s. Stops slow-loris bodies; whoever reads
     /// the body keeps it, as [`Admission::body_timeout`](super::Admission) says.
     pub body_timeout: Duration,
+    /// Bytes of bodies that have not arrived completely, of all clients together. Default 64 MiB; a body that would
+    /// exceed it is 503. Stops many bodies that arrive slowly; whoever reads them counts, as
+    /// [`Admission::max_arriving`](super::Admission) says.
+    pub max_arriving_len: usize,
     /// HTTP requests that wait for the rest of their response, and modern requests whose handlers still run.
     /// Default 1,024; more are 503. Stops floods of requests, with or without hanging up (rapid reset).
     pub max_exchanges: usize,
@@ -74,6 +78,7 @@ impl Default for ServerOptions {
             max_head_fields: 100,
             max_head_len: 16 << 10,
             body_timeout: Duration::from_secs(30),
+            max_arriving_len: 64 << 20,
             max_exchanges: 1024,
             max_waiting_len: 64 << 20,
             max_stream_len: 64 << 10,
