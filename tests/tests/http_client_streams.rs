@@ -150,7 +150,7 @@ fn a_server_may_refuse_to_resume() {
 #[test]
 fn tries_that_bring_nothing_are_paced_and_end() {
     // RELIABILITY T46: `retry: 0` for ever, a server that is gone, one that never answers, one that is busy.
-    for how in ["end", "cut", "silence", "503"] {
+    for how in ["end", "cut", "silence", "503", "409"] {
         let (mut hand, id) = cut_behind(LATEST, "retry: 0\nid: 1\ndata:\n\n");
         let (mut tries, from) = (0, hand.now);
         while hand.outcome(&id).is_none() {
@@ -161,7 +161,7 @@ fn tries_that_bring_nothing_are_paced_and_end() {
             match how {
                 "cut" => hand.cut(exchange),
                 "silence" => {}
-                "503" => hand.status(exchange, 503),
+                "503" | "409" => hand.status(exchange, how.parse().unwrap()),
                 _ => {
                     hand.stream(exchange);
                     hand.chunk(exchange, "retry: 0\nid: 1\ndata:\n\n");
@@ -379,4 +379,40 @@ fn a_session_that_is_gone_may_be_noticed_by_its_stream() {
     let exchange = resumed(&mut hand, secs(1), "g/1");
     hand.status(exchange, 404);
     assert_eq!(method_of(&hand.take().1), "initialize");
+}
+
+#[test]
+fn a_stream_of_its_own_goes_on_where_the_server_has_lost_its_place() {
+    let (mut hand, exchange) = listening(LATEST);
+    hand.stream(exchange);
+    hand.chunk(exchange, event("g/1", ""));
+    hand.end(exchange);
+    let exchange = resumed(&mut hand, secs(1), "g/1");
+    hand.status(exchange, 400);
+    assert!(matches!(
+        &hand.violations()[..],
+        [Violation::Http(HttpError::Status { status: 400, .. })]
+    ));
+    hand.pass(secs(1));
+    let (exchange, request) = hand.take();
+    assert_eq!((request.method(), header(&request, "last-event-id")), (&Method::GET, None));
+    hand.stream(exchange);
+    hand.chunk(exchange, event("g/9", r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#));
+    assert_eq!(mcp_tests::http_hand::id_of(&hand.take().1), "p");
+    // A server that refuses the stream itself is not asked again.
+    let (mut hand, exchange) = listening(LATEST);
+    hand.status(exchange, 400);
+    hand.pass(secs(1_000));
+    assert!(hand.opened.is_empty());
+}
+
+#[test]
+fn a_server_that_still_sees_the_broken_connection_is_asked_again() {
+    let (mut hand, id) = cut_behind(LATEST, "retry: 500\nid: 1\ndata:\n\n");
+    let exchange = resumed(&mut hand, millis(500), "1");
+    hand.status(exchange, 409);
+    let exchange = resumed(&mut hand, secs(1), "1");
+    hand.stream(exchange);
+    hand.chunk(exchange, event("2", &done(&id)));
+    assert!(hand.outcome(&id).unwrap().is_ok());
 }

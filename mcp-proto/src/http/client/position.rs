@@ -41,6 +41,11 @@ impl Position {
         !self.id.is_empty() && requests::is_bearable(&self.id)
     }
 
+    /// Goes on without saying where. Whether that could be said.
+    pub(super) fn forget(&mut self) -> bool {
+        !core::mem::take(&mut self.id).is_empty()
+    }
+
     /// A connection of the stream is open.
     pub(super) fn handle_open(&mut self, now: Instant) {
         self.opened = Some(now);

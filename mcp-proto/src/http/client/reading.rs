@@ -400,8 +400,9 @@ impl Client {
 }
 
 impl Failing {
-    /// Whether the same request may be answered otherwise later.
+    /// Whether a stream may be opened later: a server that has not noticed yet that its former connection is broken says
+    /// 409.
     pub(super) fn is_passing(&self) -> bool {
-        matches!(self.status, 408 | 429 | 500..)
+        matches!(self.status, 408 | 409 | 429 | 500..)
     }
 }

@@ -42,6 +42,11 @@ impl Client {
                 self.lose_session(now);
             }
             Promise::Error(failing) if failing.is_passing() => self.resume(exchange, now),
+            // What followed is lost there. What is still to come is not, if it is asked for without a place.
+            Promise::Error(failing) if failing.status == 400 && self.forget_place(exchange) => {
+                self.remark(failing.error());
+                self.resume(exchange, now);
+            }
             Promise::Error(failing) => {
                 if !matches!(failing.status, 404 | 405) {
                     self.remark(failing.error());
@@ -68,6 +73,12 @@ impl Client {
             _ => HttpError::Cut,
         };
         self.give_up(exchange, error, now);
+    }
+
+    /// The stream goes on wherever the server is. Whether a place was named.
+    fn forget_place(&mut self, exchange: Exchange) -> bool {
+        let entry = self.exchanges.get_mut(&exchange);
+        entry.and_then(|entry| entry.position.as_mut()).is_some_and(|position| position.forget())
     }
 
     /// A stream has ended before its time, or could not be opened: it is opened again when that is due.
