@@ -26,7 +26,7 @@ usage: tests/bench/run [OPTION …] [CASE-PREFIX …]
   --accept      counts our own cases; writes the baseline
   --counts FILE with --check or --accept: takes the counts that a run wrote as JSON lines
   --list        names the cases
-A prefix is that of a case, or `memory`, or `stdio`; without one everything is measured.";
+A prefix is that of a case, or `memory`, `stdio` or `http`; without one everything is measured.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -119,6 +119,9 @@ impl<'a> Options<'a> {
         }
         if self.prefixes.is_empty() || self.prefixes.contains(&"stdio") {
             process::measure_all(&mut figures);
+        }
+        if self.prefixes.is_empty() || self.prefixes.contains(&"http") {
+            process::http::measure_all(&mut figures);
         }
         let verdicts = report::verdicts(&figures);
         report::print_figures(&figures);

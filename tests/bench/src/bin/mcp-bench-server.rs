@@ -1,14 +1,21 @@
 //! The same minimal server in every engine, over standard input and output, on one thread where it can be.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
 use ::rmcp::ServiceExt;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use axum::serve::ListenerExt;
+use mcp_bench::http::{PATH, servers};
 use mcp_bench::messages::{INITIALIZED, STEP};
 use mcp_bench::tools::{mcp_io, ours, rmcp, stamped};
 use mcp_proto::progress::Pacing;
 use mcp_proto::{Connection, Event, Instant, ServerConfig};
+use tokio::net::TcpListener;
+use tower_service::Service;
 
 fn main() {
     let name = std::env::args().nth(1).unwrap_or_default();
@@ -21,9 +28,26 @@ fn main() {
         "mcp-io" => {
             mcp_io::tools().serve_stdio().expect("open pipes");
         }
+        "http-ours" => block_on(serve_http(servers::serve_ours)),
+        "http-ours-in-axum" => {
+            block_on(serve_http(|listener| serve_axum(listener, routed(servers::ours()))))
+        }
+        "http-rmcp" => {
+            block_on(serve_http(|listener| serve_axum(listener, routed(servers::rmcp(false)))))
+        }
+        "http-rmcp-sessions" => {
+            block_on(serve_http(|listener| serve_axum(listener, routed(servers::rmcp(true)))))
+        }
+        "http-axum" => {
+            let mut line = String::new();
+            io::stdin().read_line(&mut line).expect("an open pipe");
+            let answer = serde_json::from_str(&line).expect("an answer");
+            block_on(serve_http(|listener| serve_axum(listener, servers::bare(&answer))));
+        }
         "raw" => serve_raw().expect("open pipes"),
         _ => panic!(
-            "usage: mcp-bench-server ours|ours-paced|ours-blocking|rmcp|rmcp-pipes|mcp-io|raw"
+            "usage: mcp-bench-server ours|ours-paced|ours-blocking|rmcp|rmcp-pipes|mcp-io|raw\
+             |http-ours|http-ours-in-axum|http-rmcp|http-rmcp-sessions|http-axum"
         ),
     }
 }
@@ -49,6 +73,27 @@ where
 {
     let server = rmcp::Tools.serve(transport).await.expect("a handshake");
     let _ = server.waiting().await;
+}
+
+/// Serves on a port of this machine, which is said first.
+async fn serve_http<F: Future<Output = io::Result<()>>>(serve: impl FnOnce(TcpListener) -> F) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    println!("{}", listener.local_addr().expect("an address"));
+    serve(listener).await.expect("a socket that is served");
+}
+
+async fn serve_axum(listener: TcpListener, app: axum::Router) -> io::Result<()> {
+    axum::serve(listener.tap_io(|stream| drop(stream.set_nodelay(true))), app).await
+}
+
+/// A service at the path where clients ask.
+fn routed<S>(service: S) -> axum::Router
+where
+    S: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Response: IntoResponse,
+    S::Future: Send + 'static,
+{
+    axum::Router::new().route_service(PATH, service)
 }
 
 /// Standard input and output without the buffers of the standard library.

@@ -1,5 +1,6 @@
 //! One message in one engine, so many times.
 
+mod http;
 mod mcp_io;
 mod ours_codec;
 mod ours_sans_io;
@@ -20,6 +21,7 @@ pub fn all() -> Vec<(&'static str, Case)> {
     cases.extend(ours_codec::CASES);
     cases.extend(ours_sans_io::CASES);
     cases.extend(ours_tokio::CASES);
+    cases.extend(http::CASES);
     cases.extend(raw_field::CASES);
     cases.extend(rmcp_codec::CASES);
     cases.extend(rmcp_service::CASES);

@@ -2,6 +2,7 @@
 //! loop over bytes; everything is pinned to one core by `tests/bench/run`.
 
 mod calls;
+pub mod http;
 mod latency;
 mod system_calls;
 
@@ -45,6 +46,16 @@ fn command(kind: &str) -> Command {
     let mut command = Command::new(program());
     command.arg(kind);
     command
+}
+
+/// CPU time of all threads of a process, in nanoseconds.
+fn cpu_of(child: &Child) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).expect("Linux");
+    let own = tasks.flatten().filter_map(|task| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    own.sum()
 }
 
 /// One server, greeted.
@@ -107,12 +118,7 @@ impl Server {
 
     /// CPU time of all its threads, in nanoseconds.
     fn cpu(&self) -> u64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("Linux");
-        let own = tasks.flatten().filter_map(|task| {
-            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-            text.split(' ').next()?.parse::<u64>().ok()
-        });
-        own.sum()
+        cpu_of(&self.child)
     }
 }
 
