@@ -114,6 +114,45 @@ fn a_stream_that_is_complete_is_kept_for_a_while() {
     assert_eq!(running.resume(&first), 400);
 }
 
+/// A call in the session of another, complete before its client took the answer: the first id of its stream.
+fn complete_another(running: &mut Running, id: u32) -> String {
+    let (session, revision) = (&running.session, running.revision);
+    let asked = in_session(&call(json!(id), "work"), session, revision);
+    running.exchange = running.web.send(asked).unwrap();
+    (running.scope, running.id) = running.web.request();
+    running.last = id * 10;
+    running.report();
+    let first = running.take()[0].id.clone();
+    let exchange = running.exchange;
+    running.web.hang_up(exchange);
+    running.report();
+    running.respond();
+    first
+}
+
+#[test]
+fn of_complete_streams_the_oldest_go_first_and_each_can_be_taken_up_while_others_run() {
+    let mut running = Running::new(Revision::V2025_11_25);
+    let (exchange, scope, first_call) = (running.exchange, running.scope, running.id.clone());
+    let ids: Vec<_> = (2..67).map(|id| complete_another(&mut running, id)).collect();
+    // One more than are kept.
+    assert_eq!(running.resume(&ids[0]), 400);
+    for (at, id) in ids.iter().enumerate().skip(1) {
+        let value = (at as u32 + 2) * 10;
+        assert_eq!(running.resume(id), 200, "{at}");
+        assert_eq!(values(&running.take()), [value + 1, value + 2, 0], "{at}");
+        assert_eq!(running.resume(id), 200, "{at}, whose end may be lost");
+        assert_eq!(values(&running.take()), [value + 1, value + 2, 0], "{at}");
+    }
+    // The first call was there all the time.
+    (running.exchange, running.scope, running.id, running.last) = (exchange, scope, first_call, 0);
+    running.report();
+    running.respond();
+    assert_eq!(values(&running.take()), [1, 0]);
+    running.web.pass(secs(61));
+    assert!(ids.iter().all(|id| running.resume(id) == 400));
+}
+
 #[test]
 fn events_of_others_are_not_given_out() {
     // R-RESU-05, T33

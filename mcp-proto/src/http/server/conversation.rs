@@ -28,10 +28,13 @@ pub(super) struct Conversation {
     pub(super) endpoint: Endpoint<role::Server>,
     /// What only a session has.
     pub(super) session: Option<Box<Session>>,
-    /// By name.
+    /// Those with something to come, or with a reader, by name.
     pub(super) streams: Vec<Stream>,
-    /// Streams that are complete and may be taken up again, until when.
-    complete: VecDeque<(Instant, StreamName)>,
+    /// Streams that are complete and may be taken up again, until when. Apart from the others, which are looked at
+    /// with each message.
+    complete: VecDeque<(Instant, Stream)>,
+    /// Bytes that wait on them.
+    complete_len: usize,
     /// Its endpoint was lent out, and may have something to say.
     pub(super) is_touched: bool,
     /// It is among those that have events.
@@ -54,6 +57,7 @@ impl Conversation {
             session,
             streams: Vec::new(),
             complete: VecDeque::new(),
+            complete_len: 0,
             is_touched: false,
             is_listed: false,
             armed: None,
@@ -64,6 +68,31 @@ impl Conversation {
     pub(super) fn find(&mut self, name: StreamName) -> Option<&mut Stream> {
         let at = self.streams.binary_search_by_key(&name, |stream| stream.name).ok()?;
         self.streams.get_mut(at)
+    }
+
+    /// One that a client may know from before.
+    pub(super) fn find_former(&mut self, name: StreamName) -> Option<&mut Stream> {
+        match self.streams.binary_search_by_key(&name, |stream| stream.name) {
+            Ok(at) => self.streams.get_mut(at),
+            Err(_) => {
+                let mut complete = self.complete.iter_mut().map(|(_, stream)| stream);
+                complete.find(|stream| stream.name == name)
+            }
+        }
+    }
+
+    /// A stream that was complete is read again.
+    pub(super) fn recall(&mut self, name: StreamName) {
+        let at = self.complete.iter().position(|(_, stream)| stream.name == name);
+        if let Some((_, stream)) = at.and_then(|at| self.complete.remove(at)) {
+            let at = self.streams.partition_point(|other| other.name < name);
+            self.streams.insert(at, stream);
+            self.weigh_complete();
+        }
+    }
+
+    fn weigh_complete(&mut self) {
+        self.complete_len = self.complete.iter().map(|(_, stream)| stream.len()).sum();
     }
 
     /// The stream of HTTP+SSE, where everything goes.
@@ -92,8 +121,15 @@ impl Conversation {
         if self.endpoint.is_closed() {
             self.end_session(hub);
         }
-        for at in 0..self.streams.len() {
+        let mut at = 0;
+        while at < self.streams.len() {
             self.settle_stream(at, hub);
+            if self.rests(at) {
+                let stream = self.streams.remove(at);
+                self.keep_complete(stream, hub);
+            } else {
+                at += 1;
+            }
         }
         self.streams.retain(|stream| !stream.is_gone());
         self.hold_standalone(hub);
@@ -117,37 +153,41 @@ impl Conversation {
             self.endpoint.core_mut().set_outlet(origin, Outlet::Held, now);
         }
         let Some(stream) = self.streams.get_mut(at) else { return };
-        match stream.exchange {
-            Some(exchange) if stream.has_some() => hub.signal(exchange),
-            Some(_) => {}
-            None if stream.is_over => self.keep_complete(at, hub),
-            None => {}
+        if let Some(exchange) = stream.exchange
+            && stream.has_some()
+        {
+            hub.signal(exchange);
         }
     }
 
-    /// A stream that is complete, but whose client is away, or may not have got all of it.
-    fn keep_complete(&mut self, at: usize, hub: &mut Hub) {
-        let Some(stream) = self.streams.get_mut(at) else { return };
-        if !stream.can_resume() || self.session.is_none() || self.endpoint.is_closed() {
-            stream.leave();
+    /// Whether a stream is complete, and its client is away or may not have got all of it.
+    fn rests(&self, at: usize) -> bool {
+        self.streams.get(at).is_some_and(|stream| stream.is_over && stream.exchange.is_none())
+    }
+
+    /// Keeps such a stream, if it can be taken up again.
+    fn keep_complete(&mut self, mut stream: Stream, hub: &mut Hub) {
+        let is_kept = stream.can_resume() && !stream.is_gone();
+        if !is_kept || self.session.is_none() || self.endpoint.is_closed() {
             return hub.replay.forget(stream.name);
         }
-        let name = stream.name;
-        if self.complete.iter().any(|(_, complete)| *complete == name) {
-            return;
-        }
-        self.complete.push_back((hub.clock + hub.options.replay_timeout, name));
+        // Taking it up again does not prolong that.
+        let known = stream.kept_until.filter(|until| *until > hub.clock);
+        let until = known.unwrap_or(hub.clock + hub.options.replay_timeout);
+        stream.kept_until = Some(until);
+        let at = self.complete.partition_point(|(other, _)| *other <= until);
+        self.complete.insert(at, (until, stream));
         while self.complete.len() > hub.options.max_complete_streams {
             self.forget_complete(hub);
         }
+        self.weigh_complete();
     }
 
     /// Forgets the stream that has been complete for the longest time.
     fn forget_complete(&mut self, hub: &mut Hub) {
-        let Some((_, name)) = self.complete.pop_front() else { return };
-        if let Some(stream) = self.find(name).filter(|stream| stream.exchange.is_none()) {
-            stream.leave();
-            hub.replay.forget(name);
+        if let Some((_, stream)) = self.complete.pop_front() {
+            hub.replay.forget(stream.name);
+            self.weigh_complete();
         }
     }
 
@@ -209,7 +249,8 @@ impl Conversation {
 
     fn count(&mut self, hub: &mut Hub) {
         let backlog = self.session.as_ref().map_or(0, |session| session.backlog_len);
-        let waiting = self.streams.iter().map(Stream::len).sum::<usize>() + backlog;
+        let waiting =
+            self.streams.iter().map(Stream::len).sum::<usize>() + self.complete_len + backlog;
         hub.waiting_len = hub.waiting_len - self.waiting_len + waiting;
         self.waiting_len = waiting;
     }
@@ -435,7 +476,7 @@ impl Conversation {
     pub(super) fn discard(&mut self, hub: &mut Hub) {
         hub.timers.set(Timer::Scope(self.scope), self.armed, None);
         hub.waiting_len -= self.waiting_len;
-        for stream in &self.streams {
+        for stream in self.streams.iter().chain(self.complete.iter().map(|(_, stream)| stream)) {
             hub.replay.forget(stream.name);
         }
         if let Some(session) = &mut self.session {

@@ -270,12 +270,13 @@ impl Server {
         let before = conversation.reader(name);
         // Events of another session are not among these streams.
         let is_whole = conversation
-            .find(name)
+            .find_former(name)
             .filter(|stream| stream.can_resume() && stream.kind != Kind::Everything)
             .is_some_and(|stream| stream.resume(position, next, &*self.hub.replay));
         if !is_whole {
             return self.invalid("what followed Last-Event-ID is not kept here");
         }
+        conversation.recall(name);
         conversation.wake(&mut self.hub);
         conversation.is_touched = true;
         self.touched.push(scope);

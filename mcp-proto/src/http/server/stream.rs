@@ -14,6 +14,7 @@ use super::replay::{Replay, StreamName};
 use super::status::status_of;
 use crate::json::write_u64;
 use crate::revision::Era;
+use crate::time::Instant;
 use crate::wire::sse::{write_comment, write_event, write_retry};
 
 /// A log of messages with a cursor. What is behind the cursor was taken, and may be kept elsewhere for replay.
@@ -39,6 +40,8 @@ pub(super) struct Stream {
     pub(super) is_held: bool,
     /// Something was said since that was looked at.
     pub(super) is_dirty: bool,
+    /// How long it can be taken up again once it is complete.
+    pub(super) kept_until: Option<Instant>,
     /// What goes out before the messages: the first id, a comment, the time to wait.
     preface: Vec<u8>,
     queue: VecDeque<Bytes>,
@@ -106,6 +109,7 @@ impl Stream {
             is_parting: false,
             is_held: false,
             is_dirty: true,
+            kept_until: None,
             preface: Vec::new(),
             queue: VecDeque::new(),
             len: 0,
