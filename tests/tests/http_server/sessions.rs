@@ -279,3 +279,16 @@ fn a_session_is_opened_whatever_version_the_header_names() {
         assert_eq!(web.ask(opening).status(), 200, "{named}");
     }
 }
+
+#[test]
+fn a_query_names_no_session_where_http_sse_is_not_served() {
+    let mut web = Web::new();
+    let mut opening = post(&initialize(Revision::V2025_11_25), &[]);
+    *opening.uri_mut() = "/mcp?sessionId=of-somebody-else".parse().unwrap();
+    let answer = web.ask(opening);
+    assert_eq!(answer.status(), 200);
+    let session = answer.header("mcp-session-id").unwrap();
+    let mut ping = post(&ping(), &[]);
+    *ping.uri_mut() = format!("/mcp?sessionId={session}").parse().unwrap();
+    assert_eq!(web.ask(ping).status(), 400, "an id in an address is written into logs");
+}

@@ -13,6 +13,7 @@ use super::super::media::{Accepts, EVENT_STREAM, JSON};
 use super::conversation::Conversation;
 use super::exchange::Source;
 use super::headers::{Mirror, SESSION, version};
+use super::options::ServerOptions;
 use super::status::{empty, failure, refusal, status_of, whole};
 use super::stream::{Kind, Stream};
 use super::{Admission, Caller, Server};
@@ -46,7 +47,8 @@ impl Server {
         let served = self.hub.served.clone();
         // A body is one message: nothing may follow it, and space before it means nothing.
         let read = read_message(&body, &served.config.limits, served.config.tolerance);
-        let has_session = head.headers.contains_key(&SESSION) || sse_session(head).is_some();
+        let has_session =
+            head.headers.contains_key(&SESSION) || sse_session(head, &self.hub.options).is_some();
         let version = version(&head.headers);
         let names_modern = matches!(version, Ok(Some(Ok(known))) if known.era() == Era::Modern);
         let is_legacy_served = served.config.revisions.newest(Era::Legacy).is_some();
@@ -185,9 +187,9 @@ pub(super) fn said(status: StatusCode, answer: Bytes, accepts: Accepts) -> Respo
     whole(status, EVENT_STREAM, event.into())
 }
 
-/// The session that the address of a message names: HTTP+SSE.
-pub(super) fn sse_session(head: &Parts) -> Option<&[u8]> {
-    let pairs = head.uri.query()?.split('&');
+/// The session that the address of a message names, where HTTP+SSE is served.
+pub(super) fn sse_session<'a>(head: &'a Parts, options: &ServerOptions) -> Option<&'a [u8]> {
+    let pairs = head.uri.query().filter(|_| options.http_sse)?.split('&');
     pairs
         .filter_map(|pair| pair.split_once('='))
         .find_map(|(name, value)| (name == SSE_SESSION).then_some(value.as_bytes()))

@@ -104,7 +104,7 @@ impl Server {
     fn find_session(&mut self, head: &Parts, caller: &Caller) -> Result<Scope, Stray> {
         let named = match single(&head.headers, &SESSION) {
             Ok(Some(id)) => id,
-            Ok(None) => sse_session(head).ok_or(Stray::Nameless)?,
+            Ok(None) => sse_session(head, &self.hub.options).ok_or(Stray::Nameless)?,
             Err(_) => return Err(Stray::Nameless),
         };
         let id = SessionId::read(named).ok_or(Stray::Unknown)?;
@@ -216,7 +216,8 @@ impl Server {
 
     /// Opens a stream, or takes one up again.
     pub(super) fn get(&mut self, admission: &Admission, head: &Parts, caller: Caller) -> Exchange {
-        let has_session = head.headers.contains_key(&SESSION) || sse_session(head).is_some();
+        let has_session =
+            head.headers.contains_key(&SESSION) || sse_session(head, &self.hub.options).is_some();
         let names_modern =
             matches!(version(&head.headers), Ok(Some(Ok(known))) if known.era() == Era::Modern);
         if !has_session && names_modern {
