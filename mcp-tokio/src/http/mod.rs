@@ -1,6 +1,6 @@
 //! HTTP: Streamable HTTP of every revision, and HTTP+SSE where it is asked for.
 //!
-//! A server is [served](serve) on a socket, with a router's tools:
+//! A server is [served](serve()) on a socket, with a router's tools:
 //!
 //! ```no_run
 //! use mcp_tokio::http::ServerOptions;

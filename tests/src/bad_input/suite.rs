@@ -48,7 +48,7 @@ const STACK: usize = 256 << 10;
 /// Real time after which a case hangs. The slowest takes a second.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs every case of all [`layers`](super::layers) whose id begins with `filter`.
+/// Runs every case of all [`layers`] whose id begins with `filter`.
 ///
 /// # Panics
 ///
