@@ -12,6 +12,10 @@ use crate::stdio::Connection;
 
 /// How a [`Driver`](super::Driver) carries what is said. Sealed: every [`Transport`] does, and [`Messages`].
 pub trait Carrier: sealed::Sealed {
+    /// What is to be sent.
+    #[doc(hidden)]
+    type Output;
+
     /// Receives what is there.
     #[doc(hidden)]
     fn poll_input(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Input>;
@@ -20,20 +24,21 @@ pub trait Carrier: sealed::Sealed {
     #[doc(hidden)]
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Failed>>;
 
-    /// Copies what can be sent, of `offer` bytes at most where that is bytes: it is not called under the lock.
+    /// Copies what can be sent, of `offer` bytes at most where that is bytes: it is not called under the lock. Its
+    /// length comes with it.
     #[doc(hidden)]
     fn copy_output<R: Role>(
         machine: &mut Connection<R>,
         offer: usize,
         buffer: &mut [u8],
-    ) -> Option<Output>;
+    ) -> Option<(Self::Output, usize)>;
 
     /// Takes output, and says how many bytes of it.
     #[doc(hidden)]
     fn poll_output(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        output: Output,
+        output: Self::Output,
         buffer: &[u8],
     ) -> Poll<Result<usize, Failed>>;
 
@@ -63,17 +68,6 @@ pub enum Input {
     Failure,
 }
 
-/// What is to be sent.
-#[doc(hidden)]
-#[allow(unnameable_types, missing_debug_implementations)]
-#[non_exhaustive]
-pub enum Output {
-    /// So many bytes, in the buffer.
-    Bytes(usize),
-    /// A whole message.
-    Message(Bytes),
-}
-
 /// Nothing can be sent any more.
 #[doc(hidden)]
 #[allow(unnameable_types)]
@@ -81,20 +75,14 @@ pub enum Output {
 #[non_exhaustive]
 pub struct Failed;
 
-impl Output {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Bytes(length) => *length,
-            Self::Message(message) => message.len(),
-        }
-    }
-}
-
 fn failed<T, E>(result: Result<T, E>) -> Result<T, Failed> {
     result.map_err(|_| Failed)
 }
 
 impl<T: Transport> Carrier for T {
+    /// So many bytes, in the buffer.
+    type Output = usize;
+
     fn poll_input(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Input> {
         self.poll_read(cx, buffer).map(|read| match read {
             Ok(0) => Input::End,
@@ -111,24 +99,19 @@ impl<T: Transport> Carrier for T {
         machine: &mut Connection<R>,
         offer: usize,
         buffer: &mut [u8],
-    ) -> Option<Output> {
+    ) -> Option<(usize, usize)> {
         let lent = machine.lend_transmit(offer)?;
         buffer.get_mut(..lent.len())?.copy_from_slice(lent);
-        Some(Output::Bytes(lent.len()))
+        Some((lent.len(), lent.len()))
     }
 
     fn poll_output(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        output: Output,
+        length: usize,
         buffer: &[u8],
     ) -> Poll<Result<usize, Failed>> {
-        match output {
-            Output::Bytes(length) => {
-                self.poll_write(cx, buffer.get(..length).unwrap_or_default()).map(failed)
-            }
-            Output::Message(message) => self.poll_write(cx, &message).map(failed),
-        }
+        self.poll_write(cx, buffer.get(..length).unwrap_or_default()).map(failed)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
@@ -145,6 +128,8 @@ impl<T: Transport> Carrier for T {
 }
 
 impl<T: MessageTransport> Carrier for Messages<T> {
+    type Output = Bytes;
+
     fn poll_input(mut self: Pin<&mut Self>, cx: &mut Context<'_>, _: &mut [u8]) -> Poll<Input> {
         self.0.as_mut().poll_receive(cx).map(|received| match received {
             Some(Ok(message)) => Input::Message(message),
@@ -161,22 +146,16 @@ impl<T: MessageTransport> Carrier for Messages<T> {
         machine: &mut Connection<R>,
         offer: usize,
         _: &mut [u8],
-    ) -> Option<Output> {
-        machine.lend_transmit(offer).map(Bytes::copy_from_slice).map(Output::Message)
+    ) -> Option<(Bytes, usize)> {
+        machine.lend_transmit(offer).map(|lent| (Bytes::copy_from_slice(lent), lent.len()))
     }
 
     fn poll_output(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-        output: Output,
-        buffer: &[u8],
+        message: Bytes,
+        _: &[u8],
     ) -> Poll<Result<usize, Failed>> {
-        let message = match output {
-            Output::Message(message) => message,
-            Output::Bytes(length) => {
-                Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default())
-            }
-        };
         let length = message.len();
         Poll::Ready(failed(self.0.as_mut().start_send(message)).map(|()| length))
     }

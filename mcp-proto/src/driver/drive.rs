@@ -6,12 +6,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use super::carrier::{Carrier, Input, Output};
+use super::afterwards::Afterwards;
+use super::alarm::Alarm;
+use super::carrier::{Carrier, Input};
 use super::link::Scope;
 use super::scratch::{SCRATCH_LEN, scratch};
-use super::shared::{Afterwards, Shared, register};
+use super::shared::{Shared, register};
 use super::sync;
-use super::transport::Timer;
 use super::watchers::Change;
 use crate::error::CloseReason;
 use crate::role::Role;
@@ -37,7 +38,7 @@ pub struct Driver<R: Role, T> {
     /// wait for each other, to leave in one write.
     is_bursting: bool,
     input_ended: bool,
-    timer: Option<(Instant, Pin<Box<dyn Timer>>)>,
+    alarm: Alarm,
     /// Writing has failed; until then what the peer had said before is still read.
     hear_until: Option<Instant>,
     /// When what is left to write is given up.
@@ -61,23 +62,24 @@ const LINGER: Duration = Duration::from_secs(5);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What came of looking at the machine.
-struct Turn {
+struct Turn<O> {
     /// Why the connection has closed, if it has.
     closed: Option<CloseReason>,
     /// Whether more events may wait.
     has_more: bool,
     /// What is to be written.
-    output: Pending,
+    output: Pending<O>,
     /// The machine's next deadline.
     due: Option<Instant>,
 }
 
 /// What there is to be written in one step.
-enum Pending {
+enum Pending<O> {
     Nothing,
     /// Something, which the transport does not take now.
     Blocked,
-    Some(Output),
+    /// Something, of so many bytes.
+    Some(O, usize),
 }
 
 /// What became of the output in one step.
@@ -103,7 +105,7 @@ impl<R: Role, T: Carrier> Driver<R, T> {
             needs_flush: false,
             is_bursting: false,
             input_ended: false,
-            timer: None,
+            alarm: Alarm::default(),
             hear_until: None,
             give_up_at: None,
         }
@@ -157,7 +159,7 @@ impl<R: Role, T: Carrier> Driver<R, T> {
         buffer: &mut [u8],
         now: Instant,
         cx: &mut Context<'_>,
-    ) -> Turn {
+    ) -> Turn<T::Output> {
         let afterwards = &mut self.afterwards;
         let mut state = self.shared.lock();
         let former = register(&mut state.driver, cx);
@@ -195,8 +197,9 @@ impl<R: Role, T: Carrier> Driver<R, T> {
         } else if !self.is_bursting || state.link.has_output(HELD_OUTPUT) {
             if !is_ready {
                 output = if state.link.has_transmit() { Pending::Blocked } else { output };
-            } else if let Some(copy) = T::copy_output(&mut state.link, self.offer, buffer) {
-                output = Pending::Some(copy);
+            } else if let Some((copy, length)) = T::copy_output(&mut state.link, self.offer, buffer)
+            {
+                output = Pending::Some(copy, length);
             }
         }
         let due = state.link.poll_timeout();
@@ -214,18 +217,17 @@ impl<R: Role, T: Carrier> Driver<R, T> {
     /// Nothing is set aside between polls: what is revoked until the transport takes it never leaves.
     fn write(
         &mut self,
-        output: Pending,
+        output: Pending<T::Output>,
         buffer: &[u8],
         due: &mut Option<Instant>,
         cx: &mut Context<'_>,
     ) -> Wrote {
-        let output = match output {
-            Pending::Some(output) => output,
+        let (output, offered) = match output {
+            Pending::Some(output, length) => (output, length),
             Pending::Blocked => return Wrote::Blocked,
             Pending::Nothing if self.flush(cx) => return Wrote::Nothing,
             Pending::Nothing => return Wrote::Some,
         };
-        let offered = output.len();
         let wrote = self.io.as_mut().poll_output(cx, output, buffer);
         let written = match wrote {
             Poll::Ready(Ok(written)) => written.min(offered),
@@ -283,25 +285,8 @@ impl<R: Role, T: Carrier> Driver<R, T> {
     /// Arms the timer for the next deadline, the machine's or its own. Whether that has come already.
     fn arm(&mut self, due: Option<Instant>, now: Instant, cx: &mut Context<'_>) -> bool {
         let hear_until = self.hear_until.filter(|_| !self.input_ended);
-        let Some(at) = [due, self.give_up_at, hear_until].into_iter().flatten().min() else {
-            return false;
-        };
-        if at <= now {
-            return true;
-        }
-        let runtime = self.shared.runtime();
-        // Deadlines mostly move away, and one look at the clock costs less than a timer for each: so an
-        // earlier one stays, and so does that of a call that has ended.
-        let timer = match &mut self.timer {
-            Some((armed, timer)) if *armed <= at => timer,
-            slot => &mut slot.insert((at, runtime.timer(at))).1,
-        };
-        if timer.as_mut().poll(cx).is_ready() {
-            // It may be early by the clock: then it is armed again.
-            self.timer = None;
-            return true;
-        }
-        false
+        let at = [due, self.give_up_at, hear_until].into_iter().flatten().min();
+        self.alarm.arm(at, now, self.shared.runtime(), cx)
     }
 
     /// Ends the output once everything is written, or given up.

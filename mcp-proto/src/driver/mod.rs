@@ -4,6 +4,8 @@
 //! [`client()`] and [`server()`] give the handles. Nothing here knows a socket, a thread or an executor. What
 //! carries whole messages instead of bytes is a [`MessageTransport`].
 
+mod afterwards;
+mod alarm;
 mod call;
 mod calls;
 mod carrier;

@@ -5,9 +5,10 @@ use core::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::afterwards::Afterwards;
 use super::reporter::Reporter;
 use super::scratch::written;
-use super::shared::{Accepted, Afterwards, Handle, Key, State};
+use super::shared::{Accepted, Handle, Key, State};
 use super::watchers::Change;
 use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, ErrorObject, SendError};

@@ -9,12 +9,12 @@ use super::batches::BatchKey;
 use super::calling::check_fits;
 use super::core::{Core, MAX_TEXT_LEN};
 use super::deadlines::Timer;
-use super::outbox::{Origin, Outbox, Place, Route};
+use super::outbox::{Origin, Outbox, Route};
 use super::requests::{Inbound, Outlet};
 use crate::era::{Lifecycle, ServerStamp};
 use crate::error::{ErrorObject, SendError};
 use crate::event::Event;
-use crate::id::{ProgressToken, RequestId};
+use crate::id::RequestId;
 use crate::json::{EncodeError, bounded};
 use crate::method::Notification;
 use crate::progress::{ReportError, Weight};
@@ -144,7 +144,6 @@ impl Core {
             return Err(ReportError::Finished);
         };
         let room = room && inbound.outlet == Outlet::Open;
-        let origin = inbound.origin;
         if inbound.outlet == Outlet::Shut && inbound.reporter.take().is_some() {
             self.events.push_back(Event::Undelivered { id: id.clone() });
             return Ok(());
@@ -154,16 +153,7 @@ impl Core {
             progress.message = None;
         }
         if let Some(progress) = reporter.sender.offer(progress, weight, room, now)? {
-            let queued = &mut inbound.queued;
-            push_progress(
-                &mut self.outbox,
-                max_len,
-                queued,
-                id,
-                origin,
-                &reporter.token,
-                &progress,
-            );
+            push_progress(&mut self.outbox, max_len, id, inbound, &progress);
         }
         self.arm_flush(id, now);
         self.settle();
@@ -239,19 +229,10 @@ impl Core {
         let taken = len + self.batches.held() + self.held_len;
         let max_len = self.limits.max_output_len.saturating_sub(taken);
         let Some(inbound) = self.requests.get_mut(id) else { return };
-        let origin = inbound.origin;
-        let Some(reporter) = inbound.reporter.as_mut() else { return };
-        while let Some(progress) = reporter.sender.flush() {
-            let queued = &mut inbound.queued;
-            push_progress(
-                &mut self.outbox,
-                max_len,
-                queued,
-                id,
-                origin,
-                &reporter.token,
-                &progress,
-            );
+        while let Some(progress) =
+            inbound.reporter.as_mut().and_then(|reporter| reporter.sender.flush())
+        {
+            push_progress(&mut self.outbox, max_len, id, inbound, &progress);
         }
     }
 
@@ -261,19 +242,10 @@ impl Core {
             let room = self.has_progress_room();
             let Some(inbound) = self.requests.get_mut(id) else { return };
             inbound.flush_at = None;
-            let (origin, room) = (inbound.origin, room && inbound.outlet == Outlet::Open);
+            let room = room && inbound.outlet == Outlet::Open;
             let Some(reporter) = inbound.reporter.as_mut() else { return };
             let Some(progress) = reporter.sender.poll(room, now) else { return };
-            let queued = &mut inbound.queued;
-            push_progress(
-                &mut self.outbox,
-                max_len,
-                queued,
-                id,
-                origin,
-                &reporter.token,
-                &progress,
-            );
+            push_progress(&mut self.outbox, max_len, id, inbound, &progress);
         }
     }
 
@@ -341,21 +313,20 @@ impl Core {
 fn push_progress(
     outbox: &mut Outbox,
     max_len: usize,
-    queued: &mut Option<Place>,
     id: &RequestId,
-    origin: Origin,
-    token: &ProgressToken,
+    inbound: &mut Inbound,
     progress: &Progress,
 ) {
+    let Some(reporter) = &inbound.reporter else { return };
     let room = max_len.saturating_sub(outbox.len());
     let route = Route::Related(id.clone());
-    let place = outbox.push_behind::<SendError>(*queued, route, origin, |out| {
+    let place = outbox.push_behind::<SendError>(inbound.queued, route, inbound.origin, |out| {
         let before = out.len();
-        write_progress(out, token, progress);
+        write_progress(out, &reporter.token, progress);
         check_fits(out.len() - before, room)
     });
     if let Ok(place) = place {
-        *queued = Some(place);
+        inbound.queued = Some(place);
     }
 }
 

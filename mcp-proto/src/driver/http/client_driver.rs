@@ -15,8 +15,9 @@ use http::header::HeaderName;
 use http::{Request, Response};
 use http_body::Body;
 
-use super::super::shared::{Afterwards, Job, State, register};
-use super::super::transport::Timer;
+use super::super::afterwards::{Afterwards, Job};
+use super::super::alarm::Alarm;
+use super::super::shared::{State, register};
 use super::bells::Bells;
 use super::calling::{Call, Calling};
 use crate::error::CloseReason;
@@ -54,7 +55,7 @@ pub struct ClientDriver<H: HttpClient> {
     /// Exchanges whose bodies wait until the machine takes more.
     blocked: Vec<Exchange>,
     afterwards: Afterwards,
-    timer: Option<(Instant, Pin<Box<dyn Timer>>)>,
+    alarm: Alarm,
     /// When what is left to send is given up.
     give_up_at: Option<Instant>,
 }
@@ -102,7 +103,7 @@ impl<H: HttpClient> ClientDriver<H> {
             bells: Bells::default(),
             blocked: Vec::new(),
             afterwards: Afterwards::default(),
-            timer: None,
+            alarm: Alarm::default(),
             give_up_at: None,
         }
     }
@@ -261,21 +262,8 @@ impl<H: HttpClient> ClientDriver<H> {
 
     /// Arms the timer for the next deadline. Whether that has come already.
     fn arm(&mut self, due: Option<Instant>, now: Instant, cx: &mut Context<'_>) -> bool {
-        let Some(at) = due.into_iter().chain(self.give_up_at).min() else { return false };
-        if at <= now {
-            return true;
-        }
-        let runtime = self.shared.runtime();
-        // Deadlines mostly move away: an earlier timer stays.
-        let timer = match &mut self.timer {
-            Some((armed, timer)) if *armed <= at => timer,
-            slot => &mut slot.insert((at, runtime.timer(at))).1,
-        };
-        if timer.as_mut().poll(cx).is_ready() {
-            self.timer = None;
-            return true;
-        }
-        false
+        let at = due.into_iter().chain(self.give_up_at).min();
+        self.alarm.arm(at, now, self.shared.runtime(), cx)
     }
 }
 

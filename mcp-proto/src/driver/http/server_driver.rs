@@ -1,14 +1,14 @@
 //! The future that moves time for a server on HTTP.
 
-use alloc::boxed::Box;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use super::super::shared::{Afterwards, register};
-use super::super::transport::Timer;
+use super::super::afterwards::Afterwards;
+use super::super::alarm::Alarm;
+use super::super::shared::register;
 use super::serving::Serve;
 use crate::error::CloseReason;
 use crate::time::Instant;
@@ -19,7 +19,7 @@ use crate::time::Instant;
 #[must_use = "no deadline is kept until it is polled"]
 pub struct ServerDriver {
     shared: Serve,
-    timer: Option<(Instant, Pin<Box<dyn Timer>>)>,
+    alarm: Alarm,
     /// When responses that nobody reads to their ends are waited for no longer.
     give_up_at: Option<Instant>,
 }
@@ -29,7 +29,7 @@ const LINGER: Duration = Duration::from_secs(5);
 
 impl ServerDriver {
     pub(super) fn new(shared: Serve) -> Self {
-        Self { shared, timer: None, give_up_at: None }
+        Self { shared, alarm: Alarm::default(), give_up_at: None }
     }
 
     /// Lets time pass. When to look again, or that it is over.
@@ -69,18 +69,8 @@ impl Future for ServerDriver {
                 this.shared.abandon();
                 return Poll::Ready(CloseReason::Local);
             };
-            let Some(at) = due else { return Poll::Pending };
-            if at > now {
-                let runtime = this.shared.runtime();
-                // Deadlines mostly move away: an earlier timer stays.
-                let timer = match &mut this.timer {
-                    Some((armed, timer)) if *armed <= at => timer,
-                    slot => &mut slot.insert((at, runtime.timer(at))).1,
-                };
-                if timer.as_mut().poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                this.timer = None;
+            if !this.alarm.arm(due, now, this.shared.runtime(), cx) {
+                return Poll::Pending;
             }
         }
     }

@@ -4,8 +4,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 
+use super::super::afterwards::Afterwards;
 use super::super::link::{Link, Scope, Turn};
-use super::super::shared::{Afterwards, Shared, State};
+use super::super::shared::{Shared, State};
 use super::super::sync;
 use super::super::watchers::Change;
 use crate::endpoint::Endpoint;
