@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 import tool
-from interop import HERE, LEGACY, MODERN, PYTHON, PipeWire, compare, gone, run_all, tapped
+from interop import HERE, LEGACY, MODERN, PYTHON, PipeWire, compare, gone, main, tapped
 from tool import LIMIT, on_first_report, terminal
 
 CLI = sys.argv[1]
@@ -351,11 +351,4 @@ def cases():
 
 if __name__ == "__main__":
     assert os.access(CLI, os.X_OK), f"{CLI} is no program"
-    status = run_all(list(cases()))
-    if status == 0:
-        for file in SCRATCH.iterdir():
-            file.unlink()
-        SCRATCH.rmdir()
-    else:
-        print(f"the wires are in {SCRATCH}", file=sys.stderr)
-    sys.exit(status)
+    main(list(cases()), SCRATCH)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext
 import tool
 from http_peers import SCRATCH, Server, Servers, everything, node, python
 from http_tap import Tap, of_call
-from interop import LEGACY, MODERN, PYTHON, compare, run_all
+from interop import LEGACY, MODERN, PYTHON, compare, main
 from tool import LIMIT, on_first_report, terminal
 
 CLI, RMCP = sys.argv[1:3]
@@ -444,11 +444,4 @@ def cases():
 
 if __name__ == "__main__":
     assert os.access(CLI, os.X_OK), f"{CLI} is no program"
-    status = run_all(list(cases()))
-    if status == 0:
-        for file in SCRATCH.iterdir():
-            file.unlink()
-        SCRATCH.rmdir()
-    else:
-        print(f"the wires are in {SCRATCH}", file=sys.stderr)
-    sys.exit(status)
+    main(list(cases()), SCRATCH)

@@ -14,7 +14,7 @@ from pathlib import Path
 import scenarios
 from http_peers import SCRATCH, Server, Servers, node
 from http_tap import Tap
-from interop import LEGACY, MODERN, Call, compare, run_all
+from interop import LEGACY, MODERN, Call, compare, main
 from scenarios import MODES, TASK, call, killed_on_report
 
 RMCP, *SERVER = sys.argv[1:]
@@ -205,11 +205,4 @@ def cases():
 
 
 if __name__ == "__main__":
-    status = run_all(list(cases()))
-    if status == 0:
-        for file in SCRATCH.iterdir():
-            file.unlink()
-        SCRATCH.rmdir()
-    else:
-        print(f"the wires are in {SCRATCH}", file=sys.stderr)
-    sys.exit(status)
+    main(list(cases()), SCRATCH)

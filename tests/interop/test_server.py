@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import scenarios
-from interop import LEGACY, MODERN, PipeWire, gone, run_all, tapped
+from interop import LEGACY, MODERN, PipeWire, gone, main, tapped
 from scenarios import MODES, call, killed_on_report
 
 RMCP, *SERVER = sys.argv[1:]
@@ -63,11 +63,4 @@ def cases():
 
 
 if __name__ == "__main__":
-    status = run_all(list(cases()))
-    if status:
-        print(f"the wires are in {SCRATCH}", file=sys.stderr)
-    else:
-        for file in SCRATCH.iterdir():
-            file.unlink()
-        SCRATCH.rmdir()
-    sys.exit(status)
+    main(list(cases()), SCRATCH)

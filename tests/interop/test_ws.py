@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from interop import HERE, LEGACY, MODERN, PYTHON
+from interop import HERE, LEGACY, MODERN, PYTHON, run_all
 
 MCPCLI, WS_SERVER = sys.argv[1:]
 LIMIT = 60
@@ -71,14 +71,5 @@ CASES = {"our server, typescript 1.32": typescript_client}
 for version in (*LEGACY, MODERN):
     CASES[f"our client, python 2.3, {version}"] = lambda version=version: our_client(version)
 
-passed = failed = 0
-for name, case in CASES.items():
-    if os.environ.get("ONLY", "") not in name:
-        continue
-    try:
-        print(f"ok    ws {name}: {case()}", flush=True)
-        passed += 1
-    except (AssertionError, OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
-        print(f"FAIL  ws {name}: {error}", flush=True)
-        failed += 1
-print(f"{passed} passed, {failed} failed")
+if __name__ == "__main__":
+    sys.exit(run_all([(f"ws {name}", case) for name, case in CASES.items()], workers=1))
