@@ -45,6 +45,8 @@ mod io;
 mod listen;
 mod run;
 mod stdio;
+#[cfg(any(feature = "http", feature = "ws"))]
+mod target;
 pub mod tcp;
 #[cfg(any(feature = "http", feature = "ws"))]
 mod tls;

@@ -1,20 +1,22 @@
 //! Servers that listen: many clients at once, hostile ones among them, and an orderly end.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::future::Future;
+#[path = "support/listening.rs"]
+mod listening;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mcp_tokio::{
-    CallTool, CallToolResult, Client, ClientConfig, CloseReason, ConnectError, Context, Listener,
-    Progress, RawJson, Revision, Router, ServerConfig, Tool, ToolError, tcp,
+    CallTool, CallToolResult, Client, ClientConfig, CloseReason, ConnectError, Context, Progress,
+    RawJson, Revision, Router, ServerConfig, Tool, ToolError, tcp,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, oneshot};
-use tokio::task::JoinHandle;
+
+use listening::*;
 
 /// What tests share with the tools that they call.
 #[derive(Clone)]
@@ -48,34 +50,6 @@ fn router() -> (Router, Gate) {
         .raw_tool(Tool::new("wait", schema()), wait)
         .raw_tool(Tool::new("panic", schema()), panics);
     (router, gate)
-}
-
-/// A listener at work, and what ends it.
-struct Running {
-    address: Option<SocketAddr>,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-fn run(listener: Listener, router: Router) -> Running {
-    let address = listener.local_addr();
-    let (stop, stopped) = oneshot::channel();
-    let until = async { drop(stopped.await) };
-    Running { address, stop, task: tokio::spawn(listener.run(router, until)) }
-}
-
-impl Running {
-    async fn stop(self) {
-        let _ = self.stop.send(());
-        soon(self.task).await.unwrap();
-    }
-}
-
-/// Nothing here takes long; what does, fails.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future)
-        .await
-        .unwrap_or_else(|_| panic!("it hangs"))
 }
 
 fn config() -> ClientConfig {

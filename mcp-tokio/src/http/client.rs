@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 
 use hyper::Uri;
-use hyper::header::{HeaderName, HeaderValue};
 use mcp_proto::ClientConfig;
 use mcp_proto::driver::Client;
 use mcp_proto::driver::http::{self, HttpClient};
@@ -13,6 +12,7 @@ use mcp_proto::http::ClientOptions;
 use super::hyper::Hyper;
 use crate::ConnectError;
 use crate::io::Clock;
+use crate::target;
 
 /// Connects to the server at an `http://` or `https://` URL, and waits until it is ready. See [`Connector`] for headers
 /// and more.
@@ -109,16 +109,10 @@ impl Connector {
         config: ClientConfig,
         prepare: impl FnOnce(&Client),
     ) -> Result<Client, ConnectError> {
-        let url = parse(url)?;
+        let url = target::url(url, &["http", "https"])?;
         let mut options = self.options.clone();
         for (name, value) in &self.headers {
-            let bad = || ConnectError::Header(name.clone());
-            let name = name.parse::<HeaderName>().map_err(|_| bad())?;
-            if ClientOptions::is_own(&name) {
-                return Err(bad());
-            }
-            let mut value = value.parse::<HeaderValue>().map_err(|_| bad())?;
-            value.set_sensitive(true);
+            let (name, value) = target::header(name, value, ClientOptions::is_own)?;
             options = options.header(name, value);
         }
         let hyper = match &self.tls {
@@ -127,14 +121,6 @@ impl Connector {
         };
         Ok(client(hyper, url, config, options, prepare))
     }
-}
-
-/// An address that can be connected to. Whoever wants to be somebody there says so in a header.
-fn parse(url: &str) -> Result<Uri, ConnectError> {
-    let url: Uri = url.parse().map_err(|_| ConnectError::Url)?;
-    let is_known = matches!(url.scheme_str(), Some("http" | "https"));
-    let names_user = url.authority().is_none_or(|authority| authority.as_str().contains('@'));
-    if is_known && !names_user { Ok(url) } else { Err(ConnectError::Url) }
 }
 
 /// A client of the server at an absolute `url`, over any HTTP library. It is not waited for: calls leave when the

@@ -17,6 +17,7 @@ use super::socket::{Socket, config};
 use super::{PULSE, SUBPROTOCOL};
 use crate::ConnectError;
 use crate::io::Clock;
+use crate::target;
 
 /// How long it may take until the WebSocket is open.
 const OPENING: Duration = Duration::from_secs(30);
@@ -118,7 +119,7 @@ impl Connector {
         config: ClientConfig,
         prepare: impl FnOnce(&Client),
     ) -> Result<Client, ConnectError> {
-        let uri = read_url(url)?;
+        let uri = target::url(url, SCHEMES)?;
         let request = self.request(&uri)?;
         let opening = async {
             let pipe = self.reach(&uri).await?;
@@ -143,7 +144,7 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let request = self.request(&read_url(url)?)?;
+        let request = self.request(&target::url(url, SCHEMES)?)?;
         let socket = within(self.timeout, self.shake_hands(request, stream, &config)).await?;
         Ok(start(socket, config, prepare))
     }
@@ -178,14 +179,12 @@ impl Connector {
     }
 
     fn request(&self, uri: &Uri) -> Result<Request<()>, ConnectError> {
-        let mut request = uri.into_client_request().map_err(|_| WRONG_URL)?;
+        let mut request = uri.into_client_request().map_err(|_| ConnectError::Url)?;
         for (name, value) in &self.headers {
-            let wrong = || ConnectError::Header(name.clone());
-            let name = HeaderName::try_from(name).map_err(|_| wrong())?;
-            let value = HeaderValue::try_from(value).map_err(|_| wrong())?;
-            if request.headers().contains_key(&name) || name == SEC_WEBSOCKET_PROTOCOL {
-                return Err(wrong());
-            }
+            let is_own = |name: &HeaderName| {
+                request.headers().contains_key(name) || *name == SEC_WEBSOCKET_PROTOCOL
+            };
+            let (name, value) = target::header(name, value, is_own)?;
             request.headers_mut().append(name, value);
         }
         let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
@@ -194,16 +193,7 @@ impl Connector {
     }
 }
 
-const WRONG_URL: ConnectError = ConnectError::Url;
-
-/// A URL that leads somewhere. One with a user and a password in it does not: they would be lost.
-fn read_url(url: &str) -> Result<Uri, ConnectError> {
-    let uri: Uri = url.parse().map_err(|_| WRONG_URL)?;
-    let is_ours = matches!(uri.scheme_str(), Some("ws" | "wss"));
-    let leads =
-        uri.authority().is_some_and(|at| !at.as_str().contains('@') && !at.host().is_empty());
-    if is_ours && leads { Ok(uri) } else { Err(WRONG_URL) }
-}
+const SCHEMES: &[&str] = &["ws", "wss"];
 
 async fn within<T>(
     limit: Duration,
@@ -232,7 +222,7 @@ mod tests {
     #[test]
     fn a_url_leads_to_a_websocket() {
         for good in ["ws://localhost", "ws://127.0.0.1:80/mcp", "wss://[::1]:1/x?y=z"] {
-            assert!(read_url(good).is_ok(), "{good}");
+            assert!(target::url(good, SCHEMES).is_ok(), "{good}");
         }
         for bad in [
             "http://localhost",
@@ -243,13 +233,13 @@ mod tests {
             "ws:x",
             "",
         ] {
-            assert!(matches!(read_url(bad), Err(ConnectError::Url)), "{bad}");
+            assert!(matches!(target::url(bad, SCHEMES), Err(ConnectError::Url)), "{bad}");
         }
     }
 
     #[test]
     fn headers_of_the_handshake_are_its_own() {
-        let uri = read_url("ws://localhost/mcp").unwrap();
+        let uri = target::url("ws://localhost/mcp", SCHEMES).unwrap();
         let request = |name: &str, value: &str| Connector::new().header(name, value).request(&uri);
         let good = request("Authorization", "Bearer x").unwrap();
         assert_eq!(good.headers()["authorization"], "Bearer x");

@@ -2,24 +2,24 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod hostile;
+#[path = "../support/listening.rs"]
+mod listening;
 mod raw;
 
-use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_tokio::ws::{AcceptError, Acceptor, Access, Connector};
 use mcp_tokio::{
     CallTool, CallToolResult, Client, ClientConfig, CloseReason, ConnectError, Context, Delivery,
-    Listener, Pacing, Progress, RawJson, Revision, Router, Server, ServerConfig, Tool, ToolError,
-    connect_ws, ws,
+    Pacing, Progress, RawJson, Revision, Router, Server, ServerConfig, Tool, ToolError, connect_ws,
+    ws,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::Semaphore;
 
+use listening::*;
 use raw::*;
 
 /// `count` reports 64 steps and answers; `wait` never does, and says that it was entered.
@@ -47,44 +47,18 @@ fn router() -> (Router, Arc<Semaphore>) {
     (router, entered)
 }
 
-/// A listener at work, and what ends it.
-struct Running {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-fn run(listener: Listener, router: Router) -> Running {
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel();
-    let until = async { drop(stopped.await) };
-    Running { address, stop, task: tokio::spawn(listener.run(router, until)) }
-}
-
 impl Running {
     async fn local(router: Router) -> Self {
         run(ws::listen("127.0.0.1:0").await.unwrap(), router)
     }
 
     fn url(&self) -> String {
-        format!("ws://{}/mcp", self.address)
+        format!("ws://{}/mcp", self.address.unwrap())
     }
 
     async fn raw(&self) -> Raw<TcpStream> {
-        Raw::open(TcpStream::connect(self.address).await.unwrap()).await
+        Raw::open(TcpStream::connect(self.address.unwrap()).await.unwrap()).await
     }
-
-    async fn stop(self) {
-        let _ = self.stop.send(());
-        soon(self.task).await.unwrap();
-    }
-}
-
-/// Nothing here takes long; what does, fails.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future)
-        .await
-        .unwrap_or_else(|_| panic!("it hangs"))
 }
 
 fn config() -> ClientConfig {
@@ -184,7 +158,7 @@ async fn requests_of_a_client_that_has_left_are_cancelled() {
 async fn only_this_machine_may_connect_and_only_for_mcp() {
     let running = Running::local(router().0).await;
     let answer = async |headers: String| {
-        let mut raw = Raw(TcpStream::connect(running.address).await.unwrap());
+        let mut raw = Raw(TcpStream::connect(running.address.unwrap()).await.unwrap());
         let head = soon(raw.shake_hands(&headers)).await;
         head.split(' ').nth(1).unwrap().to_owned()
     };
@@ -220,7 +194,7 @@ async fn what_others_reach_must_know_its_name() {
     assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
     let acceptor = Acceptor::new().access(Access::local().host("mcp.example.com"));
     let running = run(ws::listen_exposed("127.0.0.1:0", acceptor).await.unwrap(), router().0);
-    let stream = TcpStream::connect(running.address).await.unwrap();
+    let stream = TcpStream::connect(running.address.unwrap()).await.unwrap();
     let url = "ws://mcp.example.com/mcp";
     let client = Connector::new().open_over(stream, url, config(), |_| ()).await.unwrap();
     assert_eq!(count(&client).await.len(), 64);
@@ -231,7 +205,7 @@ async fn what_others_reach_must_know_its_name() {
 #[tokio::test]
 async fn a_client_says_why_there_is_no_connection() {
     let running = Running::local(router().0).await;
-    let stream = TcpStream::connect(running.address).await.unwrap();
+    let stream = TcpStream::connect(running.address.unwrap()).await.unwrap();
     let refused = Connector::new().open_over(stream, "ws://evil.example/", config(), |_| ()).await;
     assert!(matches!(refused, Err(ConnectError::Status(403))), "{refused:?}");
     let url = running.url();

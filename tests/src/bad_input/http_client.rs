@@ -14,7 +14,7 @@ use super::case::{After, Case, Pending};
 use super::message::cut;
 use super::names::Names;
 use super::observed::{names_of, names_of_close, shown};
-use super::run::{Measure, Outcome};
+use super::run::{Measure, Outcome, unless_another_fails};
 use crate::http_hand::{
     HttpHand, JSON, config, done, header, id_of, initialize_result, method_of, result_of,
 };
@@ -114,14 +114,7 @@ pub fn run(case: &Case, revision: Revision, measure: Measure) -> Outcome {
         return first;
     }
     let others = [Way::Bytewise].into_iter().chain((1..length).map(Way::Cut));
-    for way in others {
-        let mut outcome = once(case, revision, measure, way);
-        if !outcome.failures.is_empty() {
-            outcome.failures.insert(0, format!("{way:?}"));
-            return outcome;
-        }
-    }
-    first
+    unless_another_fails(first, others, |way| once(case, revision, measure, way))
 }
 
 fn input(case: &Case, names: &Names) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! One case in one revision: start, feed, look, judge, and see whether the engine still works.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use mcp_proto::Revision;
@@ -60,8 +61,17 @@ pub fn run(case: &Case, revision: Revision, measure: Measure) -> Outcome {
         }
         _ => Vec::new(),
     };
+    unless_another_fails(first, others, |way| once(case, revision, measure, way))
+}
+
+/// The first outcome, unless the input fails in another way, which is then named.
+pub(super) fn unless_another_fails<W: Copy + fmt::Debug>(
+    first: Outcome,
+    others: impl IntoIterator<Item = W>,
+    mut once: impl FnMut(W) -> Outcome,
+) -> Outcome {
     for way in others {
-        let mut outcome = once(case, revision, measure, way);
+        let mut outcome = once(way);
         if !outcome.failures.is_empty() {
             outcome.failures.insert(0, format!("{way:?}"));
             return outcome;

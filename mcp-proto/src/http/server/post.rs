@@ -47,8 +47,7 @@ impl Server {
         let served = self.hub.served.clone();
         // A body is one message: nothing may follow it, and space before it means nothing.
         let read = read_message(&body, &served.config.limits, served.config.tolerance);
-        let has_session =
-            head.headers.contains_key(&SESSION) || sse_session(head, &self.hub.options).is_some();
+        let has_session = names_session(head, &self.hub.options);
         let version = version(&head.headers);
         let names_modern = matches!(version, Ok(Some(Ok(known))) if known.era() == Era::Modern);
         let is_legacy_served = served.config.revisions.newest(Era::Legacy).is_some();
@@ -185,6 +184,11 @@ pub(super) fn said(status: StatusCode, answer: Bytes, accepts: Accepts) -> Respo
     let mut event = Vec::new();
     write_event(&mut event, None, &answer);
     whole(status, EVENT_STREAM, event.into())
+}
+
+/// Whether a request says that it belongs to a session.
+pub(super) fn names_session(head: &Parts, options: &ServerOptions) -> bool {
+    head.headers.contains_key(&SESSION) || sse_session(head, options).is_some()
 }
 
 /// The session that the address of a message names, where HTTP+SSE is served.

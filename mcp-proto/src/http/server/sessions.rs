@@ -14,7 +14,7 @@ use super::super::media::Accepts;
 use super::conversation::Conversation;
 use super::exchange::Source;
 use super::headers::{LAST_EVENT, SESSION, single, version};
-use super::post::{Read, SSE_SESSION, said, sse_session};
+use super::post::{Read, SSE_SESSION, names_session, said, sse_session};
 use super::session::{Session, SessionId};
 use super::status::{empty, names_no_request, not_allowed, refusal};
 use super::stream::{Kind, Stream, read_id};
@@ -216,8 +216,7 @@ impl Server {
 
     /// Opens a stream, or takes one up again.
     pub(super) fn get(&mut self, admission: &Admission, head: &Parts, caller: Caller) -> Exchange {
-        let has_session =
-            head.headers.contains_key(&SESSION) || sse_session(head, &self.hub.options).is_some();
+        let has_session = names_session(head, &self.hub.options);
         let names_modern =
             matches!(version(&head.headers), Ok(Some(Ok(known))) if known.era() == Era::Modern);
         if !has_session && names_modern {
