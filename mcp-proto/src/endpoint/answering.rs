@@ -22,8 +22,7 @@ use crate::revision::Era;
 use crate::time::Instant;
 use crate::types::{LogMessage, Progress};
 use crate::wire::{
-    ErrorId, Head, Stamps, object_with_meta, write_error, write_head, write_notification,
-    write_progress,
+    ErrorId, Head, Stamps, object_with_meta, write_error, write_head, write_progress,
 };
 
 /// Progress leaves at once only while less than this waits for the peer: a report that cannot be read
@@ -166,28 +165,15 @@ impl Core {
         message: &LogMessage,
     ) -> Result<bool, SendError> {
         self.check_open()?;
-        let (speech, previous, origin) = match request {
-            None => (None, None, self.check_outlet()?),
-            Some(id) => {
-                let inbound = self.open_request(id)?;
-                (Some(inbound.speech), inbound.queued, inbound.origin)
-            }
+        let speech = match request {
+            None => self.check_outlet().map(|_| None)?,
+            Some(id) => Some(self.open_request(id)?.speech),
         };
         let Lifecycle::Server(serving) = &self.life else { return Err(SendError::Unsupported) };
         if !serving.wants_log(speech, message.level) {
             return Ok(false);
         }
-        self.check_room()?;
-        let room = self.output_room();
-        let route = request.map_or(Route::Standalone, |id| Route::Related(id.clone()));
-        let place = self.outbox.push_behind::<SendError>(previous, route, origin, |out| {
-            let before = out.len();
-            write_notification(out, LogMessage::METHOD, message)?;
-            check_fits(out.len() - before, room)
-        })?;
-        if let Some(inbound) = request.and_then(|id| self.requests.get_mut(id)) {
-            inbound.queued = Some(place);
-        }
+        self.announce(request, LogMessage::METHOD, message)?;
         Ok(true)
     }
 

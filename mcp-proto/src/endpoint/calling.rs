@@ -130,13 +130,7 @@ impl Core {
         if self.must_hold()? {
             return self.hold(None, method, params, None);
         }
-        let room = self.output_room();
-        self.outbox.push::<SendError>(Route::Standalone, Origin::NONE, |out| {
-            let before = out.len();
-            write_notification(out, method, params)?;
-            check_fits(out.len() - before, room)
-        })?;
-        Ok(())
+        self.announce(None, method, params)
     }
 
     /// As [`notify`](Self::notify), for a request of the peer.
@@ -146,17 +140,31 @@ impl Core {
         method: &str,
         params: &T,
     ) -> Result<(), SendError> {
-        let inbound = self.open_request(request)?;
-        let (previous, origin) = (inbound.queued, inbound.origin);
+        self.open_request(request)?;
+        self.announce(Some(request), method, params)
+    }
+
+    /// Queues a notification, behind what was queued for its request before.
+    pub(super) fn announce<T: Serialize + ?Sized>(
+        &mut self,
+        request: Option<&RequestId>,
+        method: &str,
+        params: &T,
+    ) -> Result<(), SendError> {
         self.check_room()?;
         let room = self.output_room();
-        let route = Route::Related(request.clone());
+        let inbound = request.and_then(|id| self.requests.get_mut(id));
+        let (previous, origin) = match &inbound {
+            Some(inbound) => (inbound.queued, inbound.origin),
+            None => (None, Origin::NONE),
+        };
+        let route = request.map_or(Route::Standalone, |id| Route::Related(id.clone()));
         let place = self.outbox.push_behind::<SendError>(previous, route, origin, |out| {
             let before = out.len();
             write_notification(out, method, params)?;
             check_fits(out.len() - before, room)
         })?;
-        if let Some(inbound) = self.requests.get_mut(request) {
+        if let Some(inbound) = inbound {
             inbound.queued = Some(place);
         }
         Ok(())
