@@ -59,8 +59,8 @@
 //! - [`Limits`] bounds what a peer can make it store and do; [`Timeouts`] how long it waits.
 //! - [`progress`] paces and checks reports; [`types`] are what messages say; [`json`] reads them when wanted.
 //! - Feature `driver`: futures for any runtime (`driver`) and tools as functions (`router`). Feature `schemars`:
-//!   typed tools. Feature `http`: server-sent events (`sse`). Feature `testing`: two engines on one clock, a simulated
-//!   network, a router in memory.
+//!   typed tools. Feature `http`: server-sent events (`sse`). Feature `net`: what adapters to a runtime share (`net`).
+//!   Feature `testing`: two engines on one clock, a simulated network, a router in memory.
 //!
 //! Without features it is `no_std` with `alloc`.
 #![no_std]
@@ -86,6 +86,8 @@ mod id;
 pub mod json;
 mod memory;
 mod method;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod progress;
 mod revision;
 pub mod role;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module of the engine, from the ground up.
-const FLOORS: [(&str, u8); 24] = [
+const FLOORS: [(&str, u8); 25] = [
     ("bound", 1),
     ("slots", 1),
     ("json", 1),
@@ -30,6 +30,7 @@ const FLOORS: [(&str, u8); 24] = [
     ("memory", 6),
     ("driver", 7),
     ("router", 8),
+    ("net", 9),
     ("testing", 9),
     ("lib", 10),
 ];

@@ -1,0 +1,35 @@
+//! What every adapter does alike: connections accepted and served, child processes ended, HTTP and WebSocket on
+//! sockets.
+//!
+//! An adapter brings a [`Platform`] (clock, timers, tasks), and its runtime's sockets, pipes and processes as
+//! [`Input`], [`Output`], [`Stream`], [`Accept`] and [`Running`](child::Running). All else is here, once, so that every
+//! runtime behaves the same. A program uses an adapter and never this.
+//!
+//! It is the one module that asks the system for something by itself: sockets are bound, groups of processes get
+//! signals, certificates are read. None of it waits.
+
+pub mod child;
+mod connect_error;
+mod group;
+mod guard;
+mod halves;
+mod lines;
+mod listen;
+mod platform;
+mod run;
+mod signal;
+#[cfg(unix)]
+pub mod stdio;
+mod stream;
+mod tasks;
+pub mod tcp;
+mod timing;
+#[cfg(unix)]
+pub mod unix;
+
+pub use connect_error::ConnectError;
+pub use halves::{Duplex, Input, Output};
+pub use listen::{Accept, Listener};
+pub use platform::{Dial, Dialing, Platform, Task};
+pub use run::{client, client_over_messages, connect, run, run_local, serve, serve_over_messages};
+pub use stream::Stream;

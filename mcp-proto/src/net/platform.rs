@@ -1,0 +1,49 @@
+//! What a runtime offers beside its clock: tasks, and connections to elsewhere.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::future::Future;
+use core::pin::Pin;
+use std::io;
+
+use super::stream::Stream;
+use crate::driver::{Runtime, Timer};
+use crate::time::Instant;
+
+/// A runtime that can run tasks in the background.
+pub trait Platform: Runtime {
+    /// Runs a task to its end, beside everything else. It does not panic, and is dropped only with the runtime.
+    fn spawn(&self, task: Task);
+}
+
+/// What is run in the background.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A platform that reaches other machines.
+pub trait Dial: Platform {
+    /// Opens a TCP connection to a name or an address, on which small writes leave at once (`TCP_NODELAY`).
+    fn dial(&self, host: &str, port: u16) -> Dialing;
+}
+
+/// A connection on its way.
+pub type Dialing = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+
+impl<P: Runtime + ?Sized> Runtime for Arc<P> {
+    fn now(&self) -> Instant {
+        (**self).now()
+    }
+
+    fn timer(&self, at: Instant) -> Pin<Box<dyn Timer>> {
+        (**self).timer(at)
+    }
+
+    fn seed(&self) -> Option<[u8; 24]> {
+        (**self).seed()
+    }
+}
+
+impl<P: Platform + ?Sized> Platform for Arc<P> {
+    fn spawn(&self, task: Task) {
+        (**self).spawn(task);
+    }
+}
