@@ -38,40 +38,37 @@
 #![forbid(unsafe_code)]
 
 pub mod child;
-mod group;
 #[cfg(feature = "http")]
 pub mod http;
 mod io;
-mod listen;
-mod run;
+mod platform;
 mod stdio;
-#[cfg(any(feature = "http", feature = "ws"))]
-mod target;
 pub mod tcp;
-#[cfg(any(feature = "http", feature = "ws"))]
-mod tls;
 #[cfg(unix)]
 pub mod unix;
 #[cfg(feature = "ws")]
 pub mod ws;
 
-use mcp_proto::driver;
+use std::future::Future;
+
+use mcp_proto::net;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use self::io::{Clock, Io};
+use self::io::duplex;
 
 pub use self::child::spawn;
 #[cfg(feature = "http")]
 pub use self::http::{connect as connect_url, serve as serve_http};
-pub use self::listen::Listener;
-pub use self::run::{run, run_local, run_stdio};
-pub use self::stdio::{Stdin, Stdout, stdio};
+pub use self::io::stream;
+pub use self::platform::Tokio;
+pub use self::stdio::stdio;
 #[cfg(feature = "ws")]
 pub use self::ws::connect as connect_ws;
 pub use mcp_proto;
 pub use mcp_proto::driver::{
     Call, Client, Delivery, Incoming, ListenerError, Outcome, Reporter, Server, Steps,
 };
+pub use mcp_proto::net::{ConnectError, Listener, Stream};
 pub use mcp_proto::progress::{Pacing, ProgressView, ReportError};
 #[cfg(feature = "schemars")]
 pub use mcp_proto::router::Structured;
@@ -83,30 +80,6 @@ pub use mcp_proto::{
     ServerConfig, Timeouts, Violation,
 };
 pub use tokio::process::Command;
-
-/// Why there is no connection to a server that listens.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// Nobody could be reached.
-    #[error("cannot connect: {0}")]
-    Io(#[from] std::io::Error),
-    /// Whoever was reached did not become ready.
-    #[error("the server did not become ready: {0}")]
-    NotReady(#[from] CloseReason),
-    /// The URL is none, of another scheme, or names a user.
-    #[error("no URL of a server")]
-    Url,
-    /// A header is none, or one that cannot be chosen; this is its name.
-    #[error("the header {0:?} cannot be sent")]
-    Header(String),
-    /// Whoever was reached answered with this HTTP status.
-    #[error("the server answered with HTTP status {0}")]
-    Status(u16),
-    /// Whoever was reached does not speak this transport.
-    #[error("the server does not speak WebSocket: {0}")]
-    NoWebSocket(String),
-}
 
 /// Connects to the server at the other end of a reader and a writer, and waits until it is ready.
 ///
@@ -124,9 +97,7 @@ where
     R: AsyncRead + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
-    let client = client(reader, writer, config, |_| ());
-    client.ready().await?;
-    Ok(client)
+    net::connect(duplex(reader, writer), config, Tokio::new()).await
 }
 
 /// As [`connect`], without the waiting. `prepare` runs before the first byte is read, so that listeners set
@@ -142,10 +113,17 @@ where
     R: AsyncRead + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
-    let (client, driver) = driver::client(Io::new(reader, writer), config, Clock::new());
-    prepare(&client);
-    tokio::spawn(driver);
-    client
+    net::client(duplex(reader, writer), config, Tokio::new(), prepare)
+}
+
+/// A client whose reader and writer need not be `Send`, and what moves it: that is to be polled beside the client,
+/// in the same task or by `spawn_local`, and is ready when the connection has ended.
+pub fn client_local<R: AsyncRead, W: AsyncWrite>(
+    reader: R,
+    writer: W,
+    config: ClientConfig,
+) -> (Client, impl Future<Output = CloseReason>) {
+    mcp_proto::driver::client(duplex(reader, writer), config, Tokio::new())
 }
 
 /// Serves the client at the other end of a reader and a writer: its requests are to be
@@ -155,9 +133,7 @@ where
     R: AsyncRead + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
-    let (server, driver) = driver::server(Io::new(reader, writer), config, Clock::new());
-    tokio::spawn(driver);
-    server
+    net::serve(duplex(reader, writer), config, Tokio::new())
 }
 
 /// Serves the client that started this process, over standard input and output. See [`stdio()`] for what
@@ -167,8 +143,42 @@ where
 ///
 /// If they cannot be had.
 pub fn serve_stdio(config: ServerConfig) -> std::io::Result<Server> {
-    let (reader, writer) = stdio()?;
-    Ok(serve(reader, writer, config))
+    Ok(net::serve(stdio()?, config, Tokio::new()))
+}
+
+/// Serves the client at the other end of a reader and a writer with a router's tools. Each request runs in
+/// a task of its own.
+///
+/// Ready when the connection has ended and everything is written: what was accepted is answered first,
+/// within the drain limit; what then still runs is dropped.
+pub async fn run<R, W>(router: Router, reader: R, writer: W) -> CloseReason
+where
+    R: AsyncRead + Send + 'static,
+    W: AsyncWrite + Send + 'static,
+{
+    net::run(router, duplex(reader, writer), Tokio::new()).await
+}
+
+/// Serves the client that started this process with a router's tools, over standard input and output. See
+/// [`stdio`](stdio()) for what becomes of them, and [`run`]. If they cannot be had, it is over at once with
+/// [`CloseReason::Transport`].
+pub async fn run_stdio(router: Router) -> CloseReason {
+    match stdio() {
+        Ok(io) => net::run(router, io, Tokio::new()).await,
+        Err(_) => CloseReason::Transport,
+    }
+}
+
+/// Serves with tools, a reader and a writer that need not be `Send`: everything is polled in the task that
+/// awaits this.
+///
+/// Ready as [`run`] is.
+pub async fn run_local<R, W>(router: LocalRouter, reader: R, writer: W) -> CloseReason
+where
+    R: AsyncRead,
+    W: AsyncWrite,
+{
+    net::run_local(router, duplex(reader, writer), Tokio::new()).await
 }
 
 #[cfg(doctest)]

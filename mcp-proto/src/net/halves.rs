@@ -95,6 +95,38 @@ impl<I: Input, O: Output> Transport for Duplex<I, O> {
     }
 }
 
+/// An input and output in one, such as a socket, as a [`Transport`].
+#[derive(Debug)]
+pub(super) struct Whole<T>(pub(super) T);
+
+impl<T: Input + Output> Transport for Whole<T> {
+    type Error = io::Error;
+
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        retried(|| self.0.poll_read(cx, buf))
+    }
+
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        retried(|| self.0.poll_write(cx, buf))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        retried(|| self.0.poll_flush(cx))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_close(cx)
+    }
+}
+
 /// A system call that a signal interrupted has done nothing: it is made again.
 fn retried<T>(mut attempt: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
     loop {

@@ -6,15 +6,21 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::io;
 
+use super::halves::{Input, Output, Whole};
 use crate::driver::Transport;
 
 /// A duplex stream of bytes whose type nobody needs to know.
 pub struct Stream(Pin<Box<dyn Transport<Error = io::Error> + Send>>);
 
 impl Stream {
-    /// Wraps a transport, such as an adapter's reader and writer.
+    /// Wraps a transport, such as a [`Duplex`](super::Duplex).
     pub fn new(io: impl Transport<Error = io::Error> + Send + 'static) -> Self {
         Self(Box::pin(io))
+    }
+
+    /// Wraps a socket.
+    pub fn of(io: impl Input + Output + Send + 'static) -> Self {
+        Self::new(Whole(io))
     }
 }
 

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use mcp_tokio::Stream;
+use mcp_tokio::mcp_proto::driver::Transport;
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A recording. Clones write to the same file.
 #[derive(Clone)]
@@ -58,54 +59,51 @@ impl Recorder {
     }
 }
 
-/// A reader or writer whose traffic is written down, if a recording is made.
-pub(crate) struct Recorded<T> {
-    inner: T,
+/// A stream whose traffic is written down, if a recording is made.
+pub(crate) struct Recorded {
+    inner: Stream,
     recorder: Option<Recorder>,
 }
 
-impl<T> Recorded<T> {
-    pub(crate) fn new(inner: T, recorder: Option<Recorder>) -> Self {
+impl Recorded {
+    pub(crate) fn new(inner: Stream, recorder: Option<Recorder>) -> Self {
         Self { inner, recorder }
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Recorded<T> {
+impl Transport for Recorded {
+    type Error = io::Error;
+
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buf.filled().len();
-        let read = ready!(Pin::new(&mut this.inner).poll_read(cx, buf));
-        if let (Ok(()), Some(recorder)) = (&read, &this.recorder) {
-            recorder.note(Direction::Read, buf.filled().get(before..).unwrap_or_default());
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let read = ready!(Pin::new(&mut self.inner).poll_read(cx, buf));
+        if let (Ok(read), Some(recorder)) = (&read, &self.recorder) {
+            recorder.note(Direction::Read, buf.get(..*read).unwrap_or_default());
         }
         Poll::Ready(read)
     }
-}
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Recorded<T> {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.inner).poll_write(cx, bytes));
-        if let (Ok(written), Some(recorder)) = (&written, &this.recorder) {
+        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, bytes));
+        if let (Ok(written), Some(recorder)) = (&written, &self.recorder) {
             recorder.note(Direction::Write, bytes.get(..*written).unwrap_or_default());
         }
         Poll::Ready(written)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_close(cx)
     }
 }
 
@@ -171,6 +169,7 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
 
     fn line(bytes: &[u8]) -> String {
         let mut out = Vec::new();
@@ -241,14 +240,17 @@ mod tests {
         let path = std::env::temp_dir().join(format!("mcpcli-record-{}.jsonl", std::process::id()));
         let recorder = Recorder::create(&path, |error| panic!("{error}")).unwrap();
         let (near, mut far) = tokio::io::duplex(64);
-        let mut near = Recorded::new(near, Some(recorder));
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        near.write_all(b"ping\n").await.unwrap();
+        let mut near = Recorded::new(mcp_tokio::stream(near), Some(recorder));
+        use tokio::io::AsyncWriteExt;
+        let written = poll_fn(|cx| Pin::new(&mut near).poll_write(cx, b"ping\n")).await;
+        assert_eq!(written.unwrap(), 5);
         far.write_all(b"pong\n").await.unwrap();
-        let mut seen = [0; 5];
-        near.read_exact(&mut seen).await.unwrap();
-        drop(far);
-        assert_eq!(near.read(&mut seen).await.unwrap(), 0);
+        let mut seen = [0; 64];
+        for expected in [5, 0] {
+            let read = poll_fn(|cx| Pin::new(&mut near).poll_read(cx, &mut seen)).await;
+            assert_eq!(read.unwrap(), expected);
+            far.shutdown().await.unwrap();
+        }
         let lines: Vec<serde_json::Value> = std::fs::read_to_string(&path)
             .unwrap()
             .lines()

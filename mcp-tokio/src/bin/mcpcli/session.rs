@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use mcp_tokio::child::{Process, SpawnError};
 use mcp_tokio::mcp_proto::driver::Client;
-use mcp_tokio::mcp_proto::{ClientConfig, CloseReason, HttpError, LogLevel};
-use mcp_tokio::{Command, ConnectError, http, ws};
+use mcp_tokio::mcp_proto::{ClientConfig, CloseReason, HttpError, LogLevel, net};
+use mcp_tokio::{Command, ConnectError, Tokio, http, ws};
 use tokio::time::timeout;
 
 use crate::args::{Header, Options, Spoken, Target};
@@ -100,17 +100,14 @@ impl Session {
         let mut command = Command::new(program);
         command.args(arguments);
         let lines = feed.clone();
-        let (output, input, process) = mcp_tokio::spawn(command)
+        let (stream, process) = mcp_tokio::spawn(command)
             .on_stderr(move |line| lines.put(0, Aside::Stderr(line.trim_end().to_owned())))
             .start()
             .map_err(|error| not_started(program, error, !arguments.is_empty()))?;
         let limit = Limits::new(options.timeouts(), now).of_start();
-        let client = mcp_tokio::client(
-            Recorded::new(output, recorder.clone()),
-            Recorded::new(input, recorder),
-            config(options, limit.after),
-            |client| listen(client, feed),
-        );
+        let io = Recorded::new(stream, recorder);
+        let config = config(options, limit.after);
+        let client = net::client(io, config, Tokio::new(), |client| listen(client, feed));
         Self { client, process: Some(process) }.ready(limit, stage, None).await
     }
 
