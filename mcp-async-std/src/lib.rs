@@ -1,28 +1,29 @@
 //! MCP clients and servers on async-std.
+//!
+//! **async-std is discontinued** (RUSTSEC-2025-0052). This crate is for programs that are on it already; for new ones
+//! take smol and `mcp-smol`. Names and behaviour are the same, and so is most of the code: async-std stands on smol's
+//! reactor, so that this crate is `mcp-smol` with its tasks on async-std's executor.
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod io;
+pub mod child;
+mod platform;
+pub mod tcp;
+#[cfg(unix)]
+pub mod unix;
 
-use async_std::io::{Read as AsyncRead, Write as AsyncWrite};
-use mcp_proto::driver;
+use std::future::Future;
 
-use self::io::{Clock, Io};
+use async_std::io::{Read, Write};
+use mcp_proto::net;
+use mcp_smol::parts::{self, duplex};
 
+pub use self::child::spawn;
+pub use self::platform::AsyncStd;
 pub use mcp_proto;
-pub use mcp_proto::driver::{
-    Call, Client, Delivery, Incoming, ListenerError, Outcome, Reporter, Server, Steps,
-};
-pub use mcp_proto::progress::{Pacing, ProgressView, ReportError};
-#[cfg(feature = "schemars")]
-pub use mcp_proto::router::Structured;
-pub use mcp_proto::router::{Context, Router, ToolError, ToolInfo, ToolOutput};
-pub use mcp_proto::types::{LogLevel, LogMessage, Progress, Tool};
-pub use mcp_proto::{
-    CallError, CallTool, CallToolResult, ClientConfig, CloseReason, ContentBlock, ErrorObject,
-    ListTools, PeerInfo, ProgressToken, RawJson, Request, RequestId, Revision, SendError,
-    ServerConfig, Timeouts, Violation,
-};
+#[doc(inline)]
+pub use mcp_proto::net::prelude::*;
+pub use mcp_smol::parts::stream;
 
 /// Connects to the server at the other end of a reader and a writer, and waits until it is ready.
 ///
@@ -37,12 +38,10 @@ pub async fn connect<R, W>(
     config: ClientConfig,
 ) -> Result<Client, CloseReason>
 where
-    R: AsyncRead + Send + 'static,
-    W: AsyncWrite + Send + 'static,
+    R: Read + Send + 'static,
+    W: Write + Send + 'static,
 {
-    let client = client(reader, writer, config, |_| ());
-    client.ready().await?;
-    Ok(client)
+    net::connect(duplex(reader, writer), config, AsyncStd::new()).await
 }
 
 /// As [`connect`], without the waiting. `prepare` runs before the first byte is read, so that listeners set
@@ -55,40 +54,93 @@ pub fn client<R, W>(
     prepare: impl FnOnce(&Client),
 ) -> Client
 where
-    R: AsyncRead + Send + 'static,
-    W: AsyncWrite + Send + 'static,
+    R: Read + Send + 'static,
+    W: Write + Send + 'static,
 {
-    let (client, driver) = driver::client(Io::new(reader, writer), config, Clock::new());
-    prepare(&client);
-    async_std::task::spawn(driver);
-    client
+    net::client(duplex(reader, writer), config, AsyncStd::new(), prepare)
+}
+
+/// A client whose reader and writer need not be `Send`, and what moves it: that is to be polled beside the client,
+/// in the same task or by `spawn_local`, and is ready when the connection has ended.
+pub fn client_local<R: Read, W: Write>(
+    reader: R,
+    writer: W,
+    config: ClientConfig,
+) -> (Client, impl Future<Output = CloseReason>) {
+    mcp_proto::driver::client(duplex(reader, writer), config, AsyncStd::new())
 }
 
 /// Serves the client at the other end of a reader and a writer: its requests are to be
 /// [accepted](Server::accept).
 pub fn serve<R, W>(reader: R, writer: W, config: ServerConfig) -> Server
 where
-    R: AsyncRead + Send + 'static,
-    W: AsyncWrite + Send + 'static,
+    R: Read + Send + 'static,
+    W: Write + Send + 'static,
 {
-    let (server, driver) = driver::server(Io::new(reader, writer), config, Clock::new());
-    async_std::task::spawn(driver);
-    server
+    net::serve(duplex(reader, writer), config, AsyncStd::new())
+}
+
+/// Serves the client that started this process, over standard input and output. See [`stdio()`] for what
+/// becomes of them.
+///
+/// # Errors
+///
+/// If they cannot be had.
+pub fn serve_stdio(config: ServerConfig) -> std::io::Result<Server> {
+    Ok(net::serve(stdio()?, config, AsyncStd::new()))
+}
+
+/// Takes the process's standard input and output for the protocol.
+///
+/// From then on, on Unix, the process's standard input is empty, so that a child process cannot swallow
+/// messages; and what is printed to its standard output goes to standard error, so that a stray `println!`
+/// cannot break the protocol. Pipes and sockets, which is what clients hand out, are read and written
+/// without a helper thread.
+///
+/// Call it once: later calls get the empty input.
+///
+/// # Errors
+///
+/// If a descriptor is closed or cannot be duplicated.
+pub fn stdio() -> std::io::Result<Stream> {
+    parts::stdio()
 }
 
 /// Serves the client at the other end of a reader and a writer with a router's tools. Each request runs in
 /// a task of its own.
 ///
 /// Ready when the connection has ended and everything is written: what was accepted is answered first,
-/// within the drain limit.
+/// within the drain limit; what then still runs is dropped.
 pub async fn run<R, W>(router: Router, reader: R, writer: W) -> CloseReason
 where
-    R: AsyncRead + Send + 'static,
-    W: AsyncWrite + Send + 'static,
+    R: Read + Send + 'static,
+    W: Write + Send + 'static,
 {
-    let mut server = serve(reader, writer, router.config());
-    while let Some(incoming) = server.accept().await {
-        async_std::task::spawn(router.handle(incoming));
-    }
-    server.closed().await
+    net::run(router, duplex(reader, writer), AsyncStd::new()).await
 }
+
+/// Serves the client that started this process with a router's tools, over standard input and output. See
+/// [`stdio`](stdio()) for what becomes of them, and [`run`]. If they cannot be had, it is over at once with
+/// [`CloseReason::Transport`].
+pub async fn run_stdio(router: Router) -> CloseReason {
+    match stdio() {
+        Ok(io) => net::run(router, io, AsyncStd::new()).await,
+        Err(_) => CloseReason::Transport,
+    }
+}
+
+/// Serves with tools, a reader and a writer that need not be `Send`: everything is polled in the task that
+/// awaits this.
+///
+/// Ready as [`run`] is.
+pub async fn run_local<R, W>(router: LocalRouter, reader: R, writer: W) -> CloseReason
+where
+    R: Read,
+    W: Write,
+{
+    net::run_local(router, duplex(reader, writer), AsyncStd::new()).await
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -87,6 +87,7 @@ pub mod json;
 mod memory;
 mod method;
 #[cfg(feature = "net")]
+#[allow(clippy::disallowed_types, reason = "the one module that asks the system for something")]
 pub mod net;
 pub mod progress;
 mod revision;

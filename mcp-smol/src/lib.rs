@@ -1,28 +1,64 @@
 //! MCP clients and servers on smol.
-#![doc = include_str!("../README.md")]
+//!
+//! The protocol is `mcp-proto`'s; this crate gives it smol's readers, writers and timers, the process's own standard
+//! input and output, servers as child processes, TCP and Unix sockets, and with features HTTP and WebSockets. Names and
+//! behaviour are those of `mcp-tokio`.
+//!
+//! A client, here with a server in the same process:
+//!
+//! ```
+//! use mcp_smol::{CallTool, CallToolResult, ClientConfig, Progress, ServerConfig};
+//! use smol::net::unix::UnixStream;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # smol::block_on(async {
+//! let (near, far) = UnixStream::pair()?;
+//! let mut server = mcp_smol::serve(far.clone(), far, ServerConfig::new("image-server", "1.0"));
+//! let serving = smol::spawn(async move {
+//!     while let Some(request) = server.accept().await {
+//!         let _ = request.progress(Progress::new(1.0).of(2.0).message("half of it"));
+//!         let _ = request.respond(&CallToolResult::text("resized"));
+//!     }
+//! });
+//!
+//! let client = mcp_smol::connect(near.clone(), near, ClientConfig::new("resize-cli", "1.0")).await?;
+//! let mut last = 0.0; // the closure runs inside our own `.await`, so it may borrow
+//! let result = client
+//!     .call(CallTool::new("resize").argument("width", 800))
+//!     .on_progress(|report| last = report.progress)
+//!     .await?; // dropping this future instead would cancel the call
+//! assert_eq!((last, result.content[0].as_text()), (1.0, Some("resized")));
+//! drop(client);
+//! serving.await;
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! Tasks run on smol's global executor, which starts with the first of them. What must run on an executor of your own, a
+//! `LocalExecutor` for instance, is polled in place: [`run_local`], [`client_local`]; or take [`parts`].
 #![forbid(unsafe_code)]
 
-mod io;
+pub mod child;
+pub mod parts;
+mod platform;
+pub mod tcp;
+#[cfg(unix)]
+pub mod unix;
 
-use mcp_proto::driver;
+use std::future::Future;
+
+use mcp_proto::net;
 use smol::io::{AsyncRead, AsyncWrite};
 
-use self::io::{Clock, Io};
+use self::parts::duplex;
 
+pub use self::child::spawn;
+pub use self::parts::stream;
+pub use self::platform::Smol;
 pub use mcp_proto;
-pub use mcp_proto::driver::{
-    Call, Client, Delivery, Incoming, ListenerError, Outcome, Reporter, Server, Steps,
-};
-pub use mcp_proto::progress::{Pacing, ProgressView, ReportError};
-#[cfg(feature = "schemars")]
-pub use mcp_proto::router::Structured;
-pub use mcp_proto::router::{Context, Router, ToolError, ToolInfo, ToolOutput};
-pub use mcp_proto::types::{LogLevel, LogMessage, Progress, Tool};
-pub use mcp_proto::{
-    CallError, CallTool, CallToolResult, ClientConfig, CloseReason, ContentBlock, ErrorObject,
-    ListTools, PeerInfo, ProgressToken, RawJson, Request, RequestId, Revision, SendError,
-    ServerConfig, Timeouts, Violation,
-};
+#[doc(inline)]
+pub use mcp_proto::net::prelude::*;
 
 /// Connects to the server at the other end of a reader and a writer, and waits until it is ready.
 ///
@@ -40,9 +76,7 @@ where
     R: AsyncRead + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
-    let client = client(reader, writer, config, |_| ());
-    client.ready().await?;
-    Ok(client)
+    net::connect(duplex(reader, writer), config, Smol::new()).await
 }
 
 /// As [`connect`], without the waiting. `prepare` runs before the first byte is read, so that listeners set
@@ -58,10 +92,17 @@ where
     R: AsyncRead + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
-    let (client, driver) = driver::client(Io::new(reader, writer), config, Clock::new());
-    prepare(&client);
-    smol::spawn(driver).detach();
-    client
+    net::client(duplex(reader, writer), config, Smol::new(), prepare)
+}
+
+/// A client whose reader and writer need not be `Send`, and what moves it: that is to be polled beside the client,
+/// in the same task or by `spawn_local`, and is ready when the connection has ended.
+pub fn client_local<R: AsyncRead, W: AsyncWrite>(
+    reader: R,
+    writer: W,
+    config: ClientConfig,
+) -> (Client, impl Future<Output = CloseReason>) {
+    mcp_proto::driver::client(duplex(reader, writer), config, Smol::new())
 }
 
 /// Serves the client at the other end of a reader and a writer: its requests are to be
@@ -71,24 +112,70 @@ where
     R: AsyncRead + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
-    let (server, driver) = driver::server(Io::new(reader, writer), config, Clock::new());
-    smol::spawn(driver).detach();
-    server
+    net::serve(duplex(reader, writer), config, Smol::new())
+}
+
+/// Serves the client that started this process, over standard input and output. See [`stdio()`] for what
+/// becomes of them.
+///
+/// # Errors
+///
+/// If they cannot be had.
+pub fn serve_stdio(config: ServerConfig) -> std::io::Result<Server> {
+    Ok(net::serve(stdio()?, config, Smol::new()))
+}
+
+/// Takes the process's standard input and output for the protocol.
+///
+/// From then on, on Unix, the process's standard input is empty, so that a child process cannot swallow
+/// messages; and what is printed to its standard output goes to standard error, so that a stray `println!`
+/// cannot break the protocol. Pipes and sockets, which is what clients hand out, are read and written
+/// without a helper thread.
+///
+/// Call it once: later calls get the empty input.
+///
+/// # Errors
+///
+/// If a descriptor is closed or cannot be duplicated.
+pub fn stdio() -> std::io::Result<Stream> {
+    parts::stdio()
 }
 
 /// Serves the client at the other end of a reader and a writer with a router's tools. Each request runs in
 /// a task of its own.
 ///
 /// Ready when the connection has ended and everything is written: what was accepted is answered first,
-/// within the drain limit.
+/// within the drain limit; what then still runs is dropped.
 pub async fn run<R, W>(router: Router, reader: R, writer: W) -> CloseReason
 where
     R: AsyncRead + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
-    let mut server = serve(reader, writer, router.config());
-    while let Some(incoming) = server.accept().await {
-        smol::spawn(router.handle(incoming)).detach();
-    }
-    server.closed().await
+    net::run(router, duplex(reader, writer), Smol::new()).await
 }
+
+/// Serves the client that started this process with a router's tools, over standard input and output. See
+/// [`stdio`](stdio()) for what becomes of them, and [`run`]. If they cannot be had, it is over at once with
+/// [`CloseReason::Transport`].
+pub async fn run_stdio(router: Router) -> CloseReason {
+    match stdio() {
+        Ok(io) => net::run(router, io, Smol::new()).await,
+        Err(_) => CloseReason::Transport,
+    }
+}
+
+/// Serves with tools, a reader and a writer that need not be `Send`: everything is polled in the task that
+/// awaits this.
+///
+/// Ready as [`run`] is.
+pub async fn run_local<R, W>(router: LocalRouter, reader: R, writer: W) -> CloseReason
+where
+    R: AsyncRead,
+    W: AsyncWrite,
+{
+    net::run_local(router, duplex(reader, writer), Smol::new()).await
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

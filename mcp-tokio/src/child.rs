@@ -2,12 +2,11 @@
 
 use std::io;
 use std::pin::pin;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::task::{Context, Poll};
 
 use mcp_proto::net::child::{Running, Started};
-use mcp_proto::net::{Input, Output};
-use tokio::process::{self, Command};
+use tokio::process;
 
 use crate::Tokio;
 use crate::io::Io;
@@ -16,8 +15,8 @@ pub use mcp_proto::net::child::{Child, Process, Spawn, SpawnError};
 
 /// Starts a server as a child process.
 ///
-/// Its standard input and output become the connection. Its standard error is what `command` says: by
-/// default this program's own.
+/// Its standard input and output become the connection. Its standard error is this program's own, unless
+/// [`on_stderr`](Spawn::on_stderr) or [`stderr`](Spawn::stderr) says otherwise.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,23 +34,17 @@ pub use mcp_proto::net::child::{Child, Process, Spawn, SpawnError};
 /// # }
 /// ```
 pub fn spawn(command: Command) -> Spawn {
-    let program = command.as_std().get_program().to_owned();
-    Spawn::new(program, |reads_stderr| start(command, reads_stderr), Tokio::new())
+    Spawn::new(command, start, Tokio::new())
 }
 
-fn start(mut command: Command, reads_stderr: bool) -> io::Result<Started> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-    if reads_stderr {
-        command.stderr(Stdio::piped());
-    }
-    #[cfg(unix)]
-    command.process_group(0);
+fn start(command: Command, stderr: Stdio) -> io::Result<Started> {
+    let mut command = process::Command::from(command);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr).kill_on_drop(true);
     let mut child = command.spawn()?;
     let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
-    let stdin: Box<dyn Output + Send> = Box::new(Io::new(child.stdin.take().ok_or_else(missing)?));
-    let stdout: Box<dyn Input + Send> = Box::new(Io::new(child.stdout.take().ok_or_else(missing)?));
-    let stderr = child.stderr.take().filter(|_| reads_stderr);
-    let stderr = stderr.map(|stderr| Box::new(Io::new(stderr)) as Box<dyn Input + Send>);
+    let stdin = Box::new(Io::new(child.stdin.take().ok_or_else(missing)?));
+    let stdout = Box::new(Io::new(child.stdout.take().ok_or_else(missing)?));
+    let stderr = child.stderr.take().map(|stderr| Box::new(Io::new(stderr)) as _);
     Ok(Started { process: Box::new(Kept(child)), stdin, stdout, stderr })
 }
 

@@ -65,21 +65,8 @@ pub use self::stdio::stdio;
 #[cfg(feature = "ws")]
 pub use self::ws::connect as connect_ws;
 pub use mcp_proto;
-pub use mcp_proto::driver::{
-    Call, Client, Delivery, Incoming, ListenerError, Outcome, Reporter, Server, Steps,
-};
-pub use mcp_proto::net::{ConnectError, Listener, Stream};
-pub use mcp_proto::progress::{Pacing, ProgressView, ReportError};
-#[cfg(feature = "schemars")]
-pub use mcp_proto::router::Structured;
-pub use mcp_proto::router::{Context, LocalRouter, Router, ToolError, ToolInfo, ToolOutput};
-pub use mcp_proto::types::{LogLevel, LogMessage, Progress, Tool};
-pub use mcp_proto::{
-    CallError, CallTool, CallToolResult, ClientConfig, CloseReason, ContentBlock, ErrorObject,
-    ListTools, PeerInfo, ProgressToken, RawJson, Request, RequestId, Revision, SendError,
-    ServerConfig, Timeouts, Violation,
-};
-pub use tokio::process::Command;
+#[doc(inline)]
+pub use mcp_proto::net::prelude::*;
 
 /// Connects to the server at the other end of a reader and a writer, and waits until it is ready.
 ///

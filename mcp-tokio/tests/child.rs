@@ -36,9 +36,7 @@ fn config() -> ClientConfig {
 /// A server whose whole tree holds the other end of a pipe, as its standard error.
 fn witnessed(text: &str) -> (Spawn, PipeReader) {
     let (witness, held) = std::io::pipe().unwrap();
-    let mut command = script(text);
-    command.stderr(held);
-    (mcp_tokio::spawn(command).grace(GRACE), witness)
+    (mcp_tokio::spawn(script(text)).stderr(held).grace(GRACE), witness)
 }
 
 /// Waits until every process that held the pipe is gone.
@@ -154,8 +152,8 @@ async fn a_dropped_client_leaves_no_orphan() {
 async fn giving_up_before_the_server_is_ready_leaves_no_orphan() {
     let (witness, held) = std::io::pipe().unwrap();
     let mut command = Command::new("sleep");
-    command.arg("1000").stderr(held);
-    let connecting = mcp_tokio::spawn(command).grace(GRACE).connect(config());
+    command.arg("1000");
+    let connecting = mcp_tokio::spawn(command).stderr(held).grace(GRACE).connect(config());
     tokio::select! {
         biased;
         _ = connecting => panic!("it says nothing"),

@@ -11,7 +11,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 use std::ffi::OsString;
 use std::io;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::group::Group;
@@ -35,20 +35,20 @@ use crate::error::CloseReason;
 /// it is still there after the grace it gets TERM, and after another one KILL.
 #[must_use = "nothing is started before it is connected"]
 pub struct Spawn {
-    program: OsString,
-    start: Box<Start>,
+    command: Command,
+    start: Start,
     platform: Arc<dyn Platform>,
     grace: Duration,
+    stderr: Option<Stdio>,
     on_stderr: Option<OnStderr>,
 }
 
-/// Starts the process; told whether its standard error is to be read too.
-type Start = dyn FnOnce(bool) -> io::Result<Started> + Send;
+/// Starts a process with pipes for its standard input and output, and with this for its standard error.
+pub type Start = fn(Command, Stdio) -> io::Result<Started>;
 
 type OnStderr = Box<dyn FnMut(&str) + Send>;
 
-/// A process that an adapter has started, as the leader of a group of its own where the system has groups, and the
-/// ends of its pipes.
+/// A process that an adapter has started, and the ends of its pipes.
 #[expect(clippy::exhaustive_structs, reason = "adapters make it")]
 pub struct Started {
     /// The process.
@@ -57,7 +57,7 @@ pub struct Started {
     pub stdin: Box<dyn Output + Send>,
     /// Its standard output.
     pub stdout: Box<dyn Input + Send>,
-    /// Its standard error, if that is to be read.
+    /// Its standard error, if that is a pipe.
     pub stderr: Option<Box<dyn Input + Send>>,
 }
 
@@ -108,19 +108,20 @@ const LAST_LINES: usize = 20;
 const GRACE: Duration = Duration::from_secs(2);
 
 impl Spawn {
-    /// Of a program that `start` starts.
-    pub fn new(
-        program: OsString,
-        start: impl FnOnce(bool) -> io::Result<Started> + Send + 'static,
-        platform: impl Platform,
-    ) -> Self {
-        let (start, platform) = (Box::new(start), Arc::new(platform));
-        Self { program, start, platform, grace: GRACE, on_stderr: None }
+    /// Of what `start` starts.
+    pub fn new(command: Command, start: Start, platform: impl Platform) -> Self {
+        let platform = Arc::new(platform);
+        Self { command, start, platform, grace: GRACE, stderr: None, on_stderr: None }
+    }
+
+    /// Sets what becomes of the server's standard error. Default: it is this program's own.
+    pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.stderr = Some(stderr.into());
+        self
     }
 
     /// Hands each line of the server's standard error to `listener`, cut at 8 KiB. The last 20 lines are
-    /// kept, see [`Process::last_lines`]. Otherwise its standard error is what the command says: by default this
-    /// program's own.
+    /// kept, see [`Process::last_lines`].
     pub fn on_stderr(mut self, listener: impl FnMut(&str) + Send + 'static) -> Self {
         self.on_stderr = Some(Box::new(listener));
         self
@@ -157,8 +158,15 @@ impl Spawn {
     ///
     /// [`SpawnError::NotStarted`]
     pub fn start(self) -> Result<(Stream, Process), SpawnError> {
-        let Self { program, start, platform, grace, on_stderr } = self;
-        let started = start(on_stderr.is_some());
+        let Self { mut command, start, platform, grace, stderr, on_stderr } = self;
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let program = OsString::from(command.get_program());
+        let stderr = match &on_stderr {
+            Some(_) => Stdio::piped(),
+            None => stderr.unwrap_or_else(Stdio::inherit),
+        };
+        let started = start(command, stderr);
         let started = started.map_err(|error| SpawnError::NotStarted { program, error })?;
         let Started { process: mut running, stdin, stdout, stderr } = started;
         let (shared, gone) = (Arc::new(Shared::default()), Signal::default());
@@ -306,7 +314,7 @@ impl Drop for ChildInput {
 impl fmt::Debug for Spawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spawn")
-            .field("program", &self.program)
+            .field("command", &self.command)
             .field("grace", &self.grace)
             .finish_non_exhaustive()
     }

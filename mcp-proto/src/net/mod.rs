@@ -16,14 +16,13 @@ mod halves;
 mod lines;
 mod listen;
 mod platform;
+pub mod prelude;
 mod run;
 mod signal;
 #[cfg(unix)]
-#[expect(clippy::disallowed_types, reason = "it asks the system, and waits for nothing")]
 pub mod stdio;
 mod stream;
 mod tasks;
-#[expect(clippy::disallowed_types, reason = "it asks the system, and waits for nothing")]
 pub mod tcp;
 mod timing;
 #[cfg(unix)]

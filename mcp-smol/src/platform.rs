@@ -1,0 +1,55 @@
+//! smol as a platform: its timers, its tasks, its sockets.
+
+use std::pin::Pin;
+
+use mcp_proto::Instant;
+use mcp_proto::driver::{Runtime, Timer};
+use mcp_proto::net::{Dial, Dialing, Platform, Task};
+
+use crate::parts;
+
+/// smol's global executor, for what takes a [platform](Platform). Its clock is the system's and starts when it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Smol {
+    start: std::time::Instant,
+}
+
+impl Smol {
+    /// That executor, from now.
+    pub fn new() -> Self {
+        Self { start: std::time::Instant::now() }
+    }
+}
+
+impl Default for Smol {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Runtime for Smol {
+    fn now(&self) -> Instant {
+        self.start.elapsed().into()
+    }
+
+    fn timer(&self, at: Instant) -> Pin<Box<dyn Timer>> {
+        parts::timer(at - self.now())
+    }
+
+    #[cfg(feature = "http")]
+    fn seed(&self) -> Option<[u8; 24]> {
+        parts::seed()
+    }
+}
+
+impl Platform for Smol {
+    fn spawn(&self, task: Task) {
+        smol::spawn(task).detach();
+    }
+}
+
+impl Dial for Smol {
+    fn dial(&self, host: &str, port: u16) -> Dialing {
+        parts::dial(host, port)
+    }
+}
