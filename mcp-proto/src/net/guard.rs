@@ -105,3 +105,72 @@ impl Transport for Accepted {
         self.inner().poll_close(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::halves::{Duplex, Output};
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+    use core::task::Waker;
+
+    /// What is there, and then nothing for ever.
+    struct Said(&'static [u8]);
+
+    impl Input for Said {
+        fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            let len = self.0.len().min(buf.len()).min(4);
+            if len == 0 {
+                return Poll::Pending;
+            }
+            let (now, later) = self.0.split_at(len);
+            buf[..len].copy_from_slice(now);
+            self.0 = later;
+            Poll::Ready(Ok(len))
+        }
+    }
+
+    struct Nowhere;
+
+    impl Output for Nowhere {
+        fn poll_write(&mut self, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What is read of this by a server that has stopped, or why it fails.
+    fn read(said: &'static str) -> Result<String, io::ErrorKind> {
+        let stop = Signal::default();
+        let stream = Stream::new(Duplex::new(Said(said.as_bytes()), Nowhere));
+        let mut accepted = Accepted::new(stream, &stop);
+        stop.raise();
+        let (mut all, mut buf) = (Vec::new(), [0; 16]);
+        loop {
+            let cx = &mut Context::from_waker(Waker::noop());
+            match Pin::new(&mut accepted).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(0)) => return Ok(String::from_utf8(all).unwrap()),
+                Poll::Ready(Ok(len)) => all.extend_from_slice(&buf[..len]),
+                Poll::Ready(Err(error)) => return Err(error.kind()),
+                Poll::Pending => panic!("it has stopped"),
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_begins_as_a_message_is_read_and_all_that_is_there() {
+        for good in ["{}", " \r\n\t {}", "[]", "\u{feff}{}", "", "{\"jsonrpc\":\"2.0\"}\nx"] {
+            assert_eq!(read(good).as_deref(), Ok(good));
+        }
+        for bad in ["POST / HTTP/1.1\r\n\r\n{}", "\nGET /", "\u{16}\u{3}\u{1}", "\"x\"", "1"] {
+            assert_eq!(read(bad), Err(io::ErrorKind::InvalidData), "{bad}");
+        }
+    }
+}

@@ -116,3 +116,82 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::platform::Task;
+    use super::*;
+    use crate::driver::Timer;
+    use crate::time::Instant;
+    use alloc::vec::Vec;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Keeps tasks until a test polls them.
+    #[derive(Default)]
+    struct Held(Mutex<Vec<Task>>);
+
+    impl Runtime for Held {
+        fn now(&self) -> Instant {
+            Instant::ZERO
+        }
+
+        fn timer(&self, _: Instant) -> Pin<Box<dyn Timer>> {
+            Box::pin(core::future::pending())
+        }
+    }
+
+    impl Platform for Held {
+        fn spawn(&self, task: Task) {
+            self.0.lock().unwrap().push(task);
+        }
+    }
+
+    impl Held {
+        fn poll(&self) {
+            let cx = &mut Context::from_waker(Waker::noop());
+            self.0.lock().unwrap().retain_mut(|task| task.as_mut().poll(cx).is_pending());
+        }
+    }
+
+    struct Counted(Arc<AtomicUsize>);
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn fewer(tasks: &Tasks, most: usize) -> bool {
+        tasks.poll_fewer(most, &Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn a_panic_ends_its_own_task_and_frees_its_place() {
+        let held = Arc::new(Held::default());
+        let tasks = Tasks::new(held.clone());
+        tasks.spawn(async { panic!("on purpose") });
+        tasks.spawn(core::future::pending());
+        assert!(!fewer(&tasks, 2) && fewer(&tasks, 3));
+        held.poll();
+        assert!(fewer(&tasks, 2) && !fewer(&tasks, 1));
+    }
+
+    #[test]
+    fn what_still_runs_is_dropped_with_whoever_started_it() {
+        let (held, dropped) = (Arc::new(Held::default()), Arc::new(AtomicUsize::new(0)));
+        let tasks = Tasks::new(held.clone());
+        for _ in 0..2 {
+            let counted = Counted(dropped.clone());
+            tasks.spawn(async move {
+                core::future::pending::<()>().await;
+                drop(counted);
+            });
+        }
+        held.poll();
+        assert_eq!(dropped.load(Ordering::Relaxed), 0);
+        drop(tasks);
+        held.poll();
+        assert_eq!(dropped.load(Ordering::Relaxed), 2);
+        assert!(held.0.lock().unwrap().is_empty());
+    }
+}

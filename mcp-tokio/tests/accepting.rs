@@ -1,0 +1,55 @@
+//! A socket that fails while it accepts: on a clock that is paused, so that a minute is nothing.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mcp_tokio::mcp_proto::net::Accept;
+use mcp_tokio::{Listener, Router, Stream, Tokio};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Fails always, with this, and tells of the thousandth attempt.
+struct Broken {
+    kind: io::ErrorKind,
+    attempts: Arc<AtomicUsize>,
+    enough: Arc<Notify>,
+}
+
+impl Accept for Broken {
+    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        match self.attempts.fetch_add(1, Ordering::Relaxed) {
+            0..1000 => Poll::Ready(Err(self.kind.into())),
+            _ => {
+                self.enough.notify_one();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Attempts until so many were made or so much time has passed, and the time.
+async fn attempts(kind: io::ErrorKind, most: Duration) -> (usize, Duration) {
+    let (attempts, enough) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let source = Broken { kind, attempts: attempts.clone(), enough: enough.clone() };
+    let start = Instant::now();
+    let until = async { drop(tokio::time::timeout(most, enough.notified()).await) };
+    Listener::new(source, None, Tokio::new()).run(Router::new("test", "1.0"), until).await;
+    (attempts.load(Ordering::Relaxed), start.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_without_descriptors_rests_and_still_stops() {
+    let (attempts, _) = attempts(io::ErrorKind::Other, Duration::from_secs(60)).await;
+    assert!((60..80).contains(&attempts), "{attempts} attempts in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_gone_before_it_is_accepted_delays_nobody() {
+    let gone = io::ErrorKind::ConnectionAborted;
+    let (attempts, time) = attempts(gone, Duration::from_secs(60)).await;
+    assert_eq!((attempts, time), (1001, Duration::ZERO));
+}
