@@ -101,8 +101,9 @@ impl Spoken {
     /// A request that waits for an answer was cancelled, while so many bytes were being written; `waiting` is
     /// what is still to be written.
     pub(super) fn note_cancelled(&mut self, id: &RequestId, lent: usize, waiting: &[u8]) {
-        let token = self.owners.get(id).cloned();
         let earlier = answers_to(waiting, id);
+        // While an answer to an earlier request with the same id waits, the token is that one's.
+        let token = self.owners.get(id).filter(|_| earlier == 0).cloned();
         let silenced = Silenced { from: self.position + lent, earlier, token };
         self.silenced.insert(id.to_string(), silenced);
     }
