@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const UNMARKED: [&str; 5] = [
     "mcp-proto/tests/no_runtime.rs",
     "mcp-tokio/tests/stdio.rs",
-    "tests/no-std/src/main.rs",
+    "tests/no-std/peer/main.rs",
     "bad_input_tokio/main.rs",
     "bad_input_tokio/process.rs",
 ];
