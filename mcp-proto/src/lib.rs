@@ -49,7 +49,8 @@
 //!
 //! With time in it, three more lines: sleep until [`Connection::poll_timeout`](Endpoint::poll_timeout) or until
 //! bytes come, then call [`handle_timeout`](Connection::handle_timeout) or
-//! [`handle_input`](Connection::handle_input), then poll again. `examples/no_runtime.rs` does so with threads.
+//! [`handle_input`](Connection::handle_input), then poll again. `examples/threads` and
+//! `examples/mio` do so.
 //!
 //! # Where to go
 //!

@@ -204,7 +204,9 @@ fn a_cut_stream_is_resumed_after_a_while_and_said_to_be() {
     assert_eq!(*seen.lock().unwrap(), (1..=50).map(f64::from).collect::<Vec<_>>());
     assert_eq!(resumed.load(Ordering::Relaxed), 1);
     let waited = Duration::from_nanos(world.clock.0.load(Ordering::Relaxed) - began);
-    assert!(waited >= Duration::from_secs(1), "{waited:?}");
+    // A second, spread by the runtime's randomness.
+    let bounds = Duration::from_millis(500)..=Duration::from_secs(1);
+    assert!(bounds.contains(&waited), "{waited:?}");
     assert_eq!(library.sent.lock().unwrap().iter().filter(|sent| *sent == "GET").count(), 1);
 }
 

@@ -45,7 +45,8 @@ async fn serve() {
     let router = Router::new("test", "1.0").raw_tool(Tool::new("hello", schema), hello);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("listening on http://{}/mcp", listener.local_addr().unwrap());
-    let options = ServerOptions::default().max_sessions(2 * SESSIONS).max_exchanges(2 * STREAMS);
+    let options =
+        ServerOptions::default().max_sessions(2 * SESSIONS).max_standing_streams(2 * STREAMS);
     let server = HttpServer::new(listener).options(options).max_connections(2 * STREAMS);
     server.run(router, std::future::pending()).await.unwrap();
 }

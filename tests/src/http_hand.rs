@@ -68,6 +68,17 @@ impl HttpHand {
         hand
     }
 
+    /// Answers the handshake of a legacy revision. What comes next is the stream for what belongs to no call.
+    pub fn shake_hands_and_listen(&mut self, revision: Revision) {
+        let (exchange, request) = self.take();
+        self.head(exchange, 200, &[("content-type", JSON), ("mcp-session-id", "sess-1")]);
+        self.chunk(exchange, result_of(&id_of(&request), &initialize_result(revision)));
+        self.end(exchange);
+        let (exchange, request) = self.take();
+        assert_eq!(method_of(&request), "notifications/initialized");
+        self.accept(exchange);
+    }
+
     /// Answers the handshake.
     pub fn shake_hands(&mut self, revision: Revision, session: Option<&str>) {
         let (exchange, request) = self.take();

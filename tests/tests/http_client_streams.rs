@@ -9,8 +9,7 @@ use mcp_proto::{
     CallError, CallOptions, Event, HttpError, RequestId, Revision, Timeouts, Violation,
 };
 use mcp_tests::http_hand::{
-    EVENTS, HttpHand, JSON, config, data, done, event, header, initialize_result, method_of,
-    report, result_of,
+    EVENTS, HttpHand, JSON, config, data, done, event, header, method_of, report,
 };
 use mcp_tests::{millis, secs};
 
@@ -293,12 +292,7 @@ fn a_server_that_talks_without_end_is_read_as_the_caller_takes_it() {
 
 fn listening(revision: Revision) -> (HttpHand, Exchange) {
     let mut hand = HttpHand::new(config(&[revision]), ClientOptions::default());
-    let (exchange, _) = hand.take();
-    hand.head(exchange, 200, &[("content-type", JSON), ("mcp-session-id", "sess-1")]);
-    hand.chunk(exchange, result_of("1", &initialize_result(revision)));
-    hand.end(exchange);
-    let (exchange, _) = hand.take();
-    hand.accept(exchange);
+    hand.shake_hands_and_listen(revision);
     let (exchange, request) = hand.take();
     assert_eq!((request.method(), header(&request, "accept")), (&Method::GET, Some(EVENTS)));
     assert_eq!(header(&request, "last-event-id"), None);
@@ -355,19 +349,123 @@ fn a_server_may_have_no_such_stream() {
 }
 
 #[test]
-fn a_stream_of_its_own_is_tried_for_a_while_and_left() {
-    let (mut hand, mut exchange) = listening(LATEST);
-    let mut opened = 1;
-    loop {
+fn a_stream_of_its_own_is_tried_as_long_as_the_session_lives_and_seldom() {
+    for how in ["end", "cut", "503"] {
+        let (mut hand, mut exchange) = listening(LATEST);
+        let mut waits = Vec::new();
+        for _ in 0..100 {
+            match how {
+                "cut" => hand.cut(exchange),
+                "503" => hand.status(exchange, 503),
+                _ => {
+                    hand.stream(exchange);
+                    hand.end(exchange);
+                }
+            }
+            let before = hand.now;
+            while hand.opened.is_empty() {
+                hand.pass(millis(500));
+            }
+            let (next, request) = hand.take();
+            assert_eq!((request.method(), header(&request, "last-event-id")), (&Method::GET, None));
+            waits.push(hand.now.saturating_duration_since(before).as_secs());
+            exchange = next;
+        }
+        assert_eq!(waits[..7], [1, 1, 2, 4, 8, 16, 30], "{how}");
+        assert!(waits[7..].iter().all(|wait| *wait == 30), "{how}: {waits:?}");
+        assert_eq!(hand.violations(), [Violation::Http(HttpError::Cut)], "{how}: it is said once");
+
+        // The server is back, and everything is as before.
         hand.stream(exchange);
-        hand.end(exchange);
-        hand.pass(secs(20));
-        let Some((next, request)) = hand.opened.pop_front() else { break };
-        assert_eq!(header(&request, "last-event-id"), None);
-        (exchange, opened) = (next, opened + 1);
+        hand.chunk(exchange, event("g/1", r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#));
+        assert_eq!(mcp_tests::http_hand::id_of(&hand.take().1), "p");
+        hand.cut(exchange);
+        resumed(&mut hand, secs(1), "g/1");
+        hand.client.close(hand.now);
+        hand.poll();
+        hand.pass(secs(1_000));
+        assert_eq!(hand.client.poll_timeout(), None, "{how}: not beyond the session");
     }
-    assert_eq!((opened, hand.violations()), (6, vec![Violation::Http(HttpError::Cut)]));
-    assert!(!hand.client.is_closed());
+    // Whoever wants no stream to be resumed gets none.
+    let mut hand = HttpHand::new(config(&[LATEST]), {
+        let mut options = ClientOptions::default();
+        options.max_tries = 0;
+        options
+    });
+    hand.shake_hands_and_listen(LATEST);
+    let (exchange, _) = hand.take();
+    hand.cut(exchange);
+    hand.pass(secs(1_000));
+    assert!(hand.opened.is_empty());
+}
+
+#[test]
+fn a_busy_server_says_when_to_come_back() {
+    for status in [429, 503] {
+        let (mut hand, id) = cut_behind(LATEST, "retry: 500\nid: 1\ndata:\n\n");
+        let mut exchange = resumed(&mut hand, millis(500), "1");
+        for (asked, waited) in [("7", 7), ("0", 2), ("soon", 4), ("60", 60)] {
+            hand.answer(exchange, status, &[("retry-after", asked)], b"");
+            exchange = resumed(&mut hand, secs(waited), "1");
+        }
+        hand.stream(exchange);
+        hand.chunk(exchange, event("2", &done(&id)));
+        assert!(hand.outcome(&id).unwrap().is_ok());
+    }
+    let (mut hand, exchange) = listening(LATEST);
+    hand.answer(exchange, 503, &[("retry-after", "5")], b"");
+    hand.pass(millis(4_999));
+    assert!(hand.opened.is_empty());
+    hand.pass(millis(1));
+    hand.take();
+}
+
+#[test]
+fn an_empty_id_takes_back_where_to_go_on() {
+    // WHATWG: the last event id is set to the empty string.
+    let (hand, id) = cut_behind(LATEST, "id: 1\ndata:\n\nid\ndata:\n\n");
+    assert_eq!(hand.error(&id), CallError::Http(HttpError::Cut), "there is no place to name");
+    assert!(hand.opened.is_empty());
+    let (mut hand, exchange) = listening(LATEST);
+    hand.stream(exchange);
+    hand.chunk(exchange, event("g/1", ""));
+    hand.cut(exchange);
+    let exchange = resumed(&mut hand, secs(1), "g/1");
+    hand.stream(exchange);
+    hand.cut(exchange);
+    let exchange = resumed(&mut hand, secs(1), "g/1");
+    hand.stream(exchange);
+    hand.chunk(exchange, "id:\n\n");
+    hand.cut(exchange);
+    hand.pass(secs(2));
+    assert_eq!(header(&hand.take().1, "last-event-id"), None);
+}
+
+#[test]
+fn clients_with_other_seeds_come_back_at_other_moments_and_one_seed_repeats_itself() {
+    let waited = |seed| {
+        let mut options = ClientOptions::default();
+        options.spread = Some(seed);
+        let mut hand = HttpHand::ready_with(LATEST, Some("sess-1"), options);
+        let (id, exchange) = hand.call("a");
+        hand.stream(exchange);
+        hand.chunk(exchange, event("1", ""));
+        hand.cut(exchange);
+        let from = hand.now;
+        while hand.outcome(&id).is_none() {
+            let due = hand.client.poll_timeout().unwrap();
+            hand.pass(due.saturating_duration_since(hand.now));
+            if let Some((exchange, _)) = hand.opened.pop_front() {
+                hand.cut(exchange);
+            }
+        }
+        hand.now.saturating_duration_since(from)
+    };
+    let all: Vec<_> = (0..20).map(waited).collect();
+    assert!(all.iter().all(|time| (secs(8)..secs(16)).contains(time)), "{all:?}");
+    let different: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!(different.len(), 20);
+    assert_eq!(all[7], waited(7));
 }
 
 #[test]

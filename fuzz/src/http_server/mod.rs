@@ -21,6 +21,8 @@ use self::steps::{Step, request};
 const MAX_SESSIONS: usize = 3;
 const MAX_EXCHANGES: usize = 12;
 const MAX_STREAMS: usize = 2;
+const MAX_FINISHING: usize = 3;
+const MAX_STANDING: usize = 4;
 
 /// A server, the application behind it, and every client.
 struct World {
@@ -61,6 +63,7 @@ impl World {
             ServerOptions::default().max_exchanges(MAX_EXCHANGES).max_sessions(MAX_SESSIONS);
         (options.max_streams, options.max_stream_len, options.http_sse) = (MAX_STREAMS, 400, true);
         options.max_complete_streams = 3;
+        (options.max_finishing, options.max_standing_streams) = (MAX_FINISHING, MAX_STANDING);
         let config = ServerConfig::new("s", "1").pacing(Pacing::default().burst(4));
         Self {
             server: Server::new(config, options),
@@ -238,7 +241,8 @@ impl World {
     fn check(&self) {
         assert!(self.server.sessions() <= MAX_SESSIONS, "the limit of sessions");
         // What is refused is under way for a moment, too, as long as nobody takes it.
-        assert!(self.server.exchanges() <= MAX_EXCHANGES, "the limit of exchanges");
+        let most = MAX_EXCHANGES + MAX_FINISHING + MAX_STANDING;
+        assert!(self.server.exchanges() <= most, "the limit of exchanges");
         // Those that were broken off count no longer, and their readers may not know yet.
         let (counted, known) = (self.server.exchanges(), self.readers.len());
         assert!(counted <= known && (counted == known || self.has_waited), "{counted} of {known}");

@@ -85,7 +85,8 @@ pub trait Runtime: Send + Sync + 'static {
     /// A timer that is ready at `at`. It may be late, never early for long: the driver looks at the clock.
     fn timer(&self, at: Instant) -> Pin<Box<dyn Timer>>;
 
-    /// Random bytes that nobody can guess, for the id of a session on HTTP. Default none: no session is opened then.
+    /// Random bytes that nobody can guess, for the id of a session on HTTP, and to spread the times that its clients wait.
+    /// Default none: no session is opened then, and nothing is spread.
     fn seed(&self) -> Option<[u8; 24]> {
         None
     }

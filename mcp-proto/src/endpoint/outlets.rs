@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::core::Core;
 use super::outbox::Origin;
@@ -12,6 +13,19 @@ use crate::event::Event;
 use crate::id::RequestId;
 use crate::time::Instant;
 use crate::wire::{Malformed, Message};
+
+/// The result of a subscription that the server ends.
+#[derive(Serialize)]
+struct SubscriptionEnded<'a> {
+    #[serde(rename = "_meta")]
+    meta: EndedMeta<'a>,
+}
+
+#[derive(Serialize)]
+struct EndedMeta<'a> {
+    #[serde(rename = "io.modelcontextprotocol/subscriptionId")]
+    subscription_id: &'a RequestId,
+}
 
 impl Core {
     /// As [`handle_message`](Self::handle_message), of a message from `origin` that was read before. Says how many
@@ -87,6 +101,27 @@ impl Core {
     pub(crate) fn withdraw_from(&mut self, origin: Origin, now: Instant) {
         self.observe(now);
         for id in self.requests_of(origin) {
+            self.withdraw(id, None);
+        }
+        self.settle();
+    }
+
+    /// Answers the subscriptions of an origin: they have ended. The application still has to let them go.
+    pub(crate) fn end_subscriptions(&mut self, origin: Origin, now: Instant) {
+        self.observe(now);
+        for id in self.requests_of(origin) {
+            self.flush(&id, 0);
+            let Some(inbound) = self.requests.get_mut(&id).filter(|inbound| !inbound.cancelled)
+            else {
+                continue;
+            };
+            let era = inbound.speech.revision.era();
+            // It stands before the answer, and is not taken back.
+            inbound.queued = None;
+            let ended = SubscriptionEnded { meta: EndedMeta { subscription_id: &id } };
+            self.reading = origin;
+            self.answer(&id, &ended, era);
+            self.reading = Origin::NONE;
             self.withdraw(id, None);
         }
         self.settle();

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::output::is_expressible;
 use crate::error::ErrorObject;
-use crate::revision::{Era, Revision};
+use crate::revision::Revision;
 use crate::types::{ListToolsResult, Tool};
 
 /// Tools and their functions.
@@ -75,13 +75,10 @@ impl<K: ?Sized> Table<K> {
         let rest = self.entries.get(start..).unwrap_or_default();
         let tools = rest.iter().take(self.page_size).map(|entry| listed(&entry.tool, revision));
         let end = start.saturating_add(self.page_size);
-        let is_modern = revision.era() == Era::Modern;
         Ok(ListToolsResult {
-            tools: tools.collect(),
             next_cursor: (end < self.entries.len()).then(|| end.to_string()),
-            // The tools of this process do not change, but its next build may differ.
-            ttl_ms: is_modern.then_some(0),
-            cache_scope: is_modern.then(|| "private".into()),
+            // It is not to be kept: the tools of this process do not change, but its next build may differ.
+            ..ListToolsResult::new(tools.collect(), revision)
         })
     }
 }

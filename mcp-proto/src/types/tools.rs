@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ContentBlock;
 use crate::json::{EncodeError, RawJson};
 use crate::method::Request;
+use crate::revision::{Era, Revision};
 use crate::role;
 
 /// `tools/list`: one page of the server's tools.
@@ -123,6 +124,20 @@ impl ListTools {
     pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
         self.cursor = Some(cursor.into());
         self
+    }
+}
+
+impl ListToolsResult {
+    /// The last page of a list, or all of it, as `revision` has it: from 2026-07-28 it says that it may not be kept, as
+    /// it must say something.
+    pub fn new(tools: Vec<Tool>, revision: Revision) -> Self {
+        let is_modern = revision.era() == Era::Modern;
+        Self {
+            tools,
+            next_cursor: None,
+            ttl_ms: is_modern.then_some(0),
+            cache_scope: is_modern.then(|| "private".into()),
+        }
     }
 }
 

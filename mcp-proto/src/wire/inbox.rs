@@ -63,6 +63,10 @@ impl Inbox {
         if input.is_empty() {
             return;
         }
+        // No message ends in what was searched, so nobody will ask when it arrived.
+        if self.searched == self.buffer.len() {
+            self.arrivals.clear();
+        }
         self.make_room(input.len());
         self.buffer.extend_from_slice(input);
         let end = self.consumed + self.buffer.len() as u64;
@@ -184,6 +188,22 @@ mod tests {
             assert!((n - 21..=n).contains(&(at.as_nanos() as i64)), "byte {n} came at {at:?}");
         }
         assert_eq!(inbox.take(1).1, Instant::from_nanos(9_999));
+    }
+
+    #[test]
+    fn a_message_in_single_bytes_that_are_decoded_as_they_come_costs_one_time() {
+        let mut inbox = Inbox::new(1 << 20);
+        let end = |bytes: &[u8]| memchr::memchr(b'\n', bytes);
+        for n in 0..1000 {
+            inbox.push(b"x", Instant::from_nanos(n));
+            assert_eq!((inbox.find(end), inbox.arrivals.len()), (None, 1));
+        }
+        inbox.push(b"x\ny\n", Instant::from_nanos(1000));
+        assert_eq!(inbox.find(end), Some(1001));
+        inbox.push(b"z\n", Instant::from_nanos(1001));
+        assert_eq!(inbox.take(1002).1, Instant::from_nanos(1000));
+        assert_eq!(inbox.take(2).1, Instant::from_nanos(1000));
+        assert_eq!(inbox.take(2).1, Instant::from_nanos(1001));
     }
 
     #[test]

@@ -106,6 +106,13 @@ impl Decoder {
         }
     }
 
+    /// The stream goes on behind an event: its id is in force until another one, or an empty one, comes.
+    #[must_use]
+    pub fn behind(mut self, last_event_id: &[u8]) -> Self {
+        self.last_event_id = Bytes::copy_from_slice(last_event_id);
+        self
+    }
+
     /// Some bytes of the stream, of any length, which arrived at `now`.
     pub fn handle_input(&mut self, input: &[u8], now: Instant) {
         if !self.failed {
@@ -144,7 +151,8 @@ impl Decoder {
         None
     }
 
-    /// The id of the last event that was complete: where to resume. Empty if none had an id.
+    /// The id of the last event that was complete: where to resume. Empty if none had an id, or an empty one took it
+    /// back.
     pub fn last_event_id(&self) -> &[u8] {
         &self.last_event_id
     }

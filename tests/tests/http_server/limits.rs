@@ -64,8 +64,9 @@ fn requests_beyond_the_limit_are_refused_also_if_they_hang_up() {
 
 #[test]
 fn responses_that_nobody_takes_are_limited_whatever_they_answer() {
-    let mut web =
-        Web::with(ServerConfig::new("s", "1"), ServerOptions::default().max_exchanges(10));
+    let mut options = ServerOptions::default().max_exchanges(8);
+    options.max_finishing = 2;
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
     let delete = || bare(Method::DELETE, Bytes::new(), &[("mcp-session-id", "x")]);
     let untaken: Vec<_> = (0..10).map(|_| web.send(delete()).unwrap()).collect();
     assert_eq!(web.ask(delete()).status(), 503);

@@ -1,9 +1,11 @@
 //! A server on HTTP, requirement by requirement. The numbers are those of the specification's map.
 
 mod access;
+mod full;
 mod http_sse;
 mod limits;
 mod modern;
 mod resumption;
 mod sessions;
+mod stopping;
 mod streams;

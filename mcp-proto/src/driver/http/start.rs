@@ -19,9 +19,13 @@ pub fn connect<H: HttpClient>(
     http: H,
     uri: Uri,
     config: ClientConfig,
-    options: ClientOptions,
+    mut options: ClientOptions,
     runtime: impl Runtime,
 ) -> (Client, ClientDriver<H>) {
+    options.spread = options.spread.or_else(|| {
+        let [a, b, c, d, e, f, g, h, ..] = runtime.seed()?;
+        Some(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    });
     let machine = http::Client::new(config, uri, options, runtime.now());
     let shared = Shared::new(Calling { machine, trouble: None }, false, runtime);
     (Client::new(Handle::new(shared.clone())), ClientDriver::new(shared, http))

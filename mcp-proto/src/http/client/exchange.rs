@@ -3,8 +3,11 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use core::time::Duration;
+
 use bytes::Bytes;
-use http::response;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, response};
 
 use super::super::media;
 use super::position::Position;
@@ -95,6 +98,8 @@ pub(super) enum End {
 #[derive(Clone, Debug)]
 pub(super) struct Failing {
     pub(super) status: u16,
+    /// How long to wait before it is asked again, if it says so.
+    pub(super) retry_after: Option<Duration>,
     is_json: bool,
     is_text: bool,
     body: Vec<u8>,
@@ -172,7 +177,8 @@ impl Promise {
         if !status.is_success() {
             let is_text = is_plain && media::is_of(headers, "text/plain");
             let body = Vec::new();
-            return Self::Error(Failing { status: status.as_u16(), is_json, is_text, body });
+            let (status, retry_after) = (status.as_u16(), retry_after(headers));
+            return Self::Error(Failing { status, retry_after, is_json, is_text, body });
         }
         if !is_plain {
             return Self::Nonsense(HttpError::ContentType);
@@ -186,5 +192,35 @@ impl Promise {
         } else {
             Self::Nonsense(HttpError::ContentType)
         }
+    }
+}
+
+/// The form in seconds. Of a date nothing can be told without a calendar.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_wait_is_a_number_of_seconds() {
+        for (value, secs) in [
+            ("5", Some(5)),
+            (" 0 ", Some(0)),
+            ("99999999999999999999", Some(u64::MAX)),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.5", None),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", None),
+        ] {
+            let headers = [(RETRY_AFTER, value.parse().unwrap())].into_iter().collect();
+            assert_eq!(retry_after(&headers), secs.map(Duration::from_secs), "{value}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 }

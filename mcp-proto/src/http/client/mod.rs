@@ -12,6 +12,7 @@ mod refreshing;
 mod requests;
 mod resuming;
 mod sending;
+mod spread;
 mod tools;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,6 +29,7 @@ use self::lanes::Lanes;
 pub use self::options::ClientOptions;
 use self::refreshing::Refresh;
 use self::requests::Session;
+use self::spread::Spread;
 use self::tools::Tools;
 use super::Exchange;
 use crate::config::ClientConfig;
@@ -107,6 +109,8 @@ pub struct Client {
     outgoing: VecDeque<Transmit>,
     events: VecDeque<Event>,
     last: u64,
+    /// What makes times to wait differ from those of other clients.
+    spread: Option<Spread>,
 }
 
 /// What the caller is to do.
@@ -129,6 +133,7 @@ impl Client {
     /// handshake starts at `now`.
     pub fn new(config: ClientConfig, uri: Uri, mut options: ClientOptions, now: Instant) -> Self {
         options.headers = requests::permitted(options.headers);
+        let spread = options.spread.map(Spread::new);
         let speaks_first = config.revisions.contains(Revision::V2024_11_05);
         let speaks_more = config.revisions.newest(Era::Modern).is_some()
             || config.revisions.newest(Era::Legacy) > Some(Revision::V2024_11_05);
@@ -156,6 +161,7 @@ impl Client {
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
             last: 0,
+            spread,
         };
         if speaks_first && !speaks_more {
             client.connect(None);

@@ -29,12 +29,19 @@ pub struct ClientOptions {
     pub max_tools: usize,
     /// How long to wait before a stream is resumed if the server names no time. Default 1 s.
     pub first_wait: Duration,
+    /// Spreads times to wait, so that the clients of a server that comes back do not all come at one moment: another
+    /// number for each client, and no secret. Of a time of this client's own at least half is waited; one that the
+    /// server names is exceeded by up to a fifth. Default none: nothing is spread; the driver takes it from its
+    /// runtime's randomness then.
+    pub spread: Option<u64>,
     /// What that grows to with each try that brings nothing. Default 30 s.
     pub longest_wait: Duration,
-    /// Bounds of the time that a server may name. Default 100 ms and 5 min. Stops a loop of reconnects, and a
+    /// Bounds of the time that a server may name, by `retry` or by `Retry-After`. Default 100 ms and 5 min. Stops a loop of reconnects, and a
     /// stream that is put off for ever.
     pub retry_bounds: (Duration, Duration),
-    /// Tries in a row that bring nothing, before a stream is given up. Default 5. Stops reconnects without end.
+    /// Tries in a row that bring nothing, before the stream of a call is given up, and the call with it. Default 5; 0: no
+    /// stream is resumed. Stops reconnects without end. The stream for what belongs to no call is told once as
+    /// [`HttpError::Cut`](crate::HttpError) then, and tried every `longest_wait` as long as the session lives.
     pub max_tries: u32,
     /// How long a server may take to answer what is no call: a notification, a reply, the opening of a stream, the
     /// end of the session. Default 30 s. Calls have deadlines of their own.
@@ -55,6 +62,7 @@ impl Default for ClientOptions {
             max_event_id_len: 1 << 10,
             max_tools: 1_024,
             first_wait: Duration::from_secs(1),
+            spread: None,
             longest_wait: Duration::from_secs(30),
             retry_bounds: (Duration::from_millis(100), Duration::from_secs(300)),
             max_tries: 5,

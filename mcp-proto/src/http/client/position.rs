@@ -1,4 +1,4 @@
-//! Where a stream stands, and when it is asked for again: `Last-Event-ID`, `retry`, back-off.
+//! Where a stream stands, and when it is asked for again: `Last-Event-ID`, `retry`, `Retry-After`, back-off.
 //!
 //! `basic/transports`, resumability, 2025-03-26 to 2025-11-25.
 
@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::options::ClientOptions;
 use super::requests;
+use super::spread::Spread;
 use crate::time::Instant;
 use crate::wire::sse::{Decoder, Event};
 
@@ -77,28 +78,47 @@ impl Position {
     /// What the stream says of itself, beside its events: an id may come without one.
     pub(super) fn follow(&mut self, decoder: &Decoder) {
         let id = decoder.last_event_id();
-        if !id.is_empty() && *id != self.id {
+        if *id != self.id {
             self.id = Bytes::copy_from_slice(id);
         }
         self.retry = decoder.retry().or(self.retry);
     }
 
-    /// A connection has ended, or could not be opened. When to open the next; never, once the tries are used up.
-    pub(super) fn next(&mut self, options: &ClientOptions, now: Instant) -> Option<Instant> {
+    /// A connection has ended, or could not be opened.
+    pub(super) fn handle_end(&mut self, options: &ClientOptions, now: Instant) {
         // An intermediary that cuts what is silent for long is no reason to give up.
         let lasted = self.opened.take().map(|opened| now.saturating_duration_since(opened));
         if lasted.is_some_and(|lasted| lasted >= options.longest_wait) {
             self.tries = 0;
         }
-        if self.tries >= options.max_tries {
-            return None;
-        }
+    }
+
+    /// Tries in a row that brought nothing.
+    pub(super) fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// How long to wait for the next try. `asked` is what a refusal asked for.
+    pub(super) fn next(
+        &mut self,
+        options: &ClientOptions,
+        asked: Option<Duration>,
+        spread: Option<&mut Spread>,
+    ) -> Duration {
         let (least, most) = options.retry_bounds;
-        let told = self.retry.unwrap_or(options.first_wait).min(most).max(least);
+        let told = self.retry.max(asked).map(|told| told.min(most).max(least));
         let doubled = options.first_wait.saturating_mul(1 << self.tries.saturating_sub(1).min(16));
-        let wait = if self.tries == 0 { told } else { told.max(doubled.min(options.longest_wait)) };
-        self.tries += 1;
-        Some(now + wait)
+        let own = match (self.tries, told) {
+            (0, Some(_)) => Duration::ZERO,
+            (0, None) => options.first_wait.min(most).max(least),
+            _ => doubled.min(options.longest_wait).max(least),
+        };
+        self.tries = self.tries.saturating_add(1);
+        let Some(spread) = spread else { return told.unwrap_or_default().max(own) };
+        // Not before the server wants it; and not all clients of a server that comes back at one moment.
+        let told = told.map(|told| told.saturating_add(spread.part(told / 5)));
+        let own = own / 2 + spread.part(own - own / 2);
+        told.unwrap_or_default().max(own)
     }
 }
 
@@ -120,6 +140,10 @@ mod tests {
 
     /// How long each try waits, if nothing ever comes.
     fn waits(stream: &[u8]) -> Vec<u64> {
+        waits_with(stream, None, None)
+    }
+
+    fn waits_with(stream: &[u8], asked: Option<Duration>, mut spread: Option<Spread>) -> Vec<u64> {
         let (options, mut position) = (ClientOptions::default(), Position::default());
         let mut decoder = Decoder::new(1 << 10, 1 << 10);
         decoder.handle_input(stream, at(0));
@@ -127,21 +151,56 @@ mod tests {
         position.handle_open(at(0));
         position.follow(&decoder);
         let (mut now, mut waits) = (at(0), Vec::new());
-        while let Some(next) = position.next(&options, now) {
-            waits.push(u64::try_from((next.saturating_duration_since(now)).as_millis()).unwrap());
-            now = next;
-            position.handle_open(now);
+        for _ in 0..8 {
+            position.handle_end(&options, now);
+            let wait = position.next(&options, asked, spread.as_mut());
+            waits.push(u64::try_from(wait.as_millis()).unwrap());
+            now = now + wait;
         }
         waits
     }
 
     #[test]
-    fn waiting_grows_within_its_bounds_and_ends() {
-        assert_eq!(waits(b""), [1_000, 1_000, 2_000, 4_000, 8_000]);
-        assert_eq!(waits(b"retry: 500\n\n"), [500, 1_000, 2_000, 4_000, 8_000]);
-        assert_eq!(waits(b"retry: 0\n\n"), [100, 1_000, 2_000, 4_000, 8_000]);
-        assert_eq!(waits(b"retry: 4000\n\n"), [4_000, 4_000, 4_000, 4_000, 8_000]);
-        assert_eq!(waits(b"retry: 99999999999999999999\n\n"), [300_000; 5]);
+    fn waiting_grows_within_its_bounds() {
+        const REST: [u64; 7] = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];
+        let first = |first| [&[first], &REST[..]].concat();
+        assert_eq!(waits(b""), first(1_000));
+        assert_eq!(waits(b"retry: 500\n\n"), first(500));
+        assert_eq!(waits(b"retry: 0\n\n"), first(100));
+        assert_eq!(
+            waits(b"retry: 4000\n\n"),
+            [4_000, 4_000, 4_000, 4_000, 8_000, 16_000, 30_000, 30_000]
+        );
+        assert_eq!(waits(b"retry: 99999999999999999999\n\n"), [300_000; 8]);
+    }
+
+    #[test]
+    fn what_a_refusal_asks_for_is_waited_for_within_the_bounds() {
+        let secs = |secs| Some(Duration::from_secs(secs));
+        assert_eq!(waits_with(b"", secs(5), None)[..4], [5_000; 4]);
+        assert_eq!(waits_with(b"", secs(0), None)[..3], [100, 1_000, 2_000]);
+        assert_eq!(waits_with(b"retry: 7000\n\n", secs(5), None)[0], 7_000, "the longer one");
+        assert_eq!(waits_with(b"", secs(u64::MAX), None), [300_000; 8]);
+    }
+
+    #[test]
+    fn clients_of_one_server_do_not_come_back_at_one_moment() {
+        for (stream, bounds) in [
+            // What the server names is not undercut, and exceeded by a fifth at most.
+            (&b"retry: 1000\n\n"[..], [(1_000, 1_200), (1_000, 1_200), (1_000, 2_000)]),
+            (b"", [(500, 1_000), (500, 1_000), (1_000, 2_000)]),
+        ] {
+            let all: Vec<_> =
+                (0..100).map(|seed| waits_with(stream, None, Some(Spread::new(seed)))).collect();
+            for (at, (least, most)) in bounds.into_iter().enumerate() {
+                let mut waits: Vec<_> = all.iter().map(|waits| waits[at]).collect();
+                assert!(waits.iter().all(|wait| (least..=most).contains(wait)), "{waits:?}");
+                waits.sort_unstable();
+                waits.dedup();
+                assert!(waits.len() > 50, "{waits:?}");
+            }
+            assert!(all.iter().flatten().all(|wait| *wait <= 30_000));
+        }
     }
 
     #[test]
@@ -153,12 +212,16 @@ mod tests {
             position.handle_open(now);
             decoder.handle_input(alloc::format!("id: {n}\ndata:\n\n").as_bytes(), now);
             assert!(position.handle_event(&decoder.poll_event().unwrap().unwrap()));
-            assert!(position.next(&options, now).is_some(), "an event came");
+            position.handle_end(&options, now);
+            assert_eq!(position.tries(), 0, "an event came");
+            position.next(&options, None, None);
         }
         for n in 50..100 {
             position.handle_open(at(n * 100_000));
             let end = at(n * 100_000 + 40_000);
-            assert!(position.next(&options, end).is_some(), "it lasted");
+            position.handle_end(&options, end);
+            assert_eq!(position.tries(), 0, "it lasted");
+            position.next(&options, None, None);
         }
     }
 
@@ -166,7 +229,7 @@ mod tests {
     fn an_event_is_new_once_but_for_the_connection_that_repeats_ids() {
         let mut position = Position::default();
         let read = |bytes: &[u8], position: &mut Position| {
-            let mut decoder = Decoder::new(1 << 10, 1 << 10);
+            let mut decoder = Decoder::new(1 << 10, 1 << 10).behind(position.last_event_id());
             decoder.handle_input(bytes, at(0));
             let event = decoder.poll_event().unwrap().unwrap();
             position.follow(&decoder);
@@ -180,5 +243,10 @@ mod tests {
         assert!(!read(b"id: 1\ndata: b\n\n", &mut position));
         assert!(read(b"id: 2\ndata: d\n\n", &mut position));
         assert_eq!(position.last_event_id(), b"2");
+        position.handle_open(at(2));
+        assert!(read(b"data: e\n\n", &mut position));
+        assert_eq!(position.last_event_id(), b"2", "it stays in force on a later connection");
+        assert!(read(b"id\ndata: f\n\n", &mut position));
+        assert!(!position.is_resumable(), "an empty id takes it back");
     }
 }

@@ -99,11 +99,12 @@ impl Client {
 
     pub(super) fn begin_stream(&mut self, exchange: Exchange, now: Instant) {
         let max_len = self.endpoint.core().limits().max_message_len;
-        let decoder = Decoder::new(max_len, self.options.max_event_id_len);
+        let mut decoder = Decoder::new(max_len, self.options.max_event_id_len);
         self.set_due(exchange, None);
         let Some(entry) = self.exchanges.get_mut(&exchange) else { return };
         if let Some(position) = &mut entry.position {
             position.handle_open(now);
+            decoder = decoder.behind(position.last_event_id());
         }
         entry.state = State::Stream(decoder.into());
     }
@@ -279,7 +280,7 @@ impl Client {
                 self.fail(exchange, number, HttpError::Unreachable.into(), at);
             }
             (Aim::Call(..) | Aim::Listen, State::Asked | State::Stream(_)) => {
-                self.resume(exchange, at);
+                self.resume(exchange, None, at);
             }
             (Aim::Call(..), State::Error(_)) => self.read_refusal(exchange, at),
             (Aim::Channel, _) => self.lose_channel(exchange, at),

@@ -3,6 +3,7 @@
 //! 2025-03-26 to 2025-11-25 `basic/transports`.
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use super::exchange::{Aim, Entry, Promise, State};
 use super::position::Position;
@@ -41,11 +42,13 @@ impl Client {
             {
                 self.lose_session(now);
             }
-            Promise::Error(failing) if failing.is_passing() => self.resume(exchange, now),
+            Promise::Error(failing) if failing.is_passing() => {
+                self.resume(exchange, failing.retry_after, now);
+            }
             // What followed is lost there. What is still to come is not, if it is asked for without a place.
             Promise::Error(failing) if failing.status == 400 && self.forget_place(exchange) => {
                 self.remark(failing.error());
-                self.resume(exchange, now);
+                self.resume(exchange, failing.retry_after, now);
             }
             Promise::Error(failing) => {
                 if !matches!(failing.status, 404 | 405) {
@@ -68,7 +71,9 @@ impl Client {
             Promise::Error(failing) if failing.status == 404 && self.is_in_session(exchange) => {
                 return self.lose_session(now);
             }
-            Promise::Error(failing) if failing.is_passing() => return self.resume(exchange, now),
+            Promise::Error(failing) if failing.is_passing() => {
+                return self.resume(exchange, failing.retry_after, now);
+            }
             Promise::Error(failing) if matches!(failing.status, 401 | 403) => failing.error(),
             _ => HttpError::Cut,
         };
@@ -82,17 +87,27 @@ impl Client {
     }
 
     /// A stream has ended before its time, or could not be opened: it is opened again when that is due.
-    pub(super) fn resume(&mut self, exchange: Exchange, now: Instant) {
+    pub(super) fn resume(&mut self, exchange: Exchange, asked: Option<Duration>, now: Instant) {
         let options = self.options.clone();
         let Some(entry) = self.exchanges.get_mut(&exchange) else { return };
         let is_call = matches!(entry.aim, Aim::Call(..));
-        let next = entry.position.as_mut().and_then(|position| {
-            let may_follow = !is_call || position.is_resumable();
-            may_follow.then(|| position.next(&options, now)).flatten()
+        let wait = entry.position.as_mut().and_then(|position| {
+            position.handle_end(&options, now);
+            let may_follow = match is_call {
+                true => position.is_resumable() && position.tries() < options.max_tries,
+                false => options.max_tries > 0,
+            };
+            let is_long = !is_call && position.tries() == options.max_tries;
+            may_follow.then(|| (position.next(&options, asked, self.spread.as_mut()), is_long))
         });
-        let Some(due) = next.filter(|_| !self.is_closing) else {
+        let Some((wait, is_long)) = wait.filter(|_| !self.is_closing) else {
             return self.give_up(exchange, HttpError::Cut, now);
         };
+        if is_long {
+            // It is said once, and tried on: the session may live for long.
+            self.remark(HttpError::Cut);
+        }
+        let due = now + wait;
         let Some(entry) = self.abort(exchange) else { return };
         self.insert(Entry {
             state: State::Waiting,
@@ -140,7 +155,7 @@ impl Client {
                 self.abort(exchange);
                 self.said(&lane);
             }
-            (State::Asked, Aim::Call(..) | Aim::Listen) => self.resume(exchange, now),
+            (State::Asked, Aim::Call(..) | Aim::Listen) => self.resume(exchange, None, now),
             _ => {
                 self.abort(exchange);
             }

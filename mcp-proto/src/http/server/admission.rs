@@ -58,11 +58,7 @@ impl Server {
             _ if has_sessions => return Err(not_allowed(SESSION_METHODS)),
             _ => return Err(not_allowed("POST")),
         }
-        if self.is_full() {
-            let why = match self.hub.is_draining {
-                true => "the server is about to stop",
-                false => "too many requests at once",
-            };
+        if let Err(why) = self.room_for(head) {
             return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, why));
         }
         let accepts = Accepts::read(headers);

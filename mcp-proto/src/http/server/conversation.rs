@@ -132,6 +132,7 @@ impl Conversation {
             }
         }
         self.streams.retain(|stream| !stream.is_gone());
+        self.end_everything(hub);
         self.hold_standalone(hub);
         self.count(hub);
         self.list(hub);
@@ -157,6 +158,20 @@ impl Conversation {
             && stream.has_some()
         {
             hub.signal(exchange);
+        }
+    }
+
+    /// The stream of HTTP+SSE never ends by itself: if the server stops it ends when nothing runs.
+    fn end_everything(&mut self, hub: &mut Hub) {
+        let is_quiet = self.endpoint.requests_in_flight() == 0;
+        if !hub.is_draining || !is_quiet {
+            return;
+        }
+        if let Some(stream) = self.everything().filter(|stream| !stream.is_over) {
+            stream.is_over = true;
+            if let Some(exchange) = stream.exchange {
+                hub.signal(exchange);
+            }
         }
     }
 
@@ -415,13 +430,32 @@ impl Conversation {
         self.streams.iter().filter(is_open).count()
     }
 
-    /// Ends streams that belong to no request.
-    pub(super) fn end_standalone(&mut self, hub: &mut Hub) {
+    /// The server stops: what never ends by itself ends now.
+    pub(super) fn drain(&mut self, hub: &mut Hub) {
+        let subscription = self.streams.first().filter(|stream| stream.is_subscription);
+        if let Some(name) = subscription.map(|stream| stream.name) {
+            self.end_subscription(name, hub);
+        }
         for stream in self.streams.iter_mut().filter(|stream| stream.kind == Kind::Standalone) {
             stream.is_over = true;
             stream.is_dirty = true;
         }
         self.settle(hub);
+    }
+
+    /// Says that a subscription has ended; 2026-07-28 `basic/patterns/subscriptions`.
+    fn end_subscription(&mut self, name: StreamName, hub: &mut Hub) {
+        // What was said before counts: the result must not be the first message.
+        self.settle(hub);
+        let now = hub.clock;
+        let Some(stream) = self.find(name) else { return };
+        if stream.form == Form::Undecided {
+            let refusal = refusal(StatusCode::SERVICE_UNAVAILABLE, "the server is about to stop");
+            stream.refuse(refusal, &mut *hub.replay);
+            self.endpoint.core_mut().withdraw_from(Origin(name.0), now);
+        } else {
+            self.endpoint.core_mut().end_subscriptions(Origin(name.0), now);
+        }
     }
 
     /// Ends the response of a request, which goes on.

@@ -18,6 +18,8 @@ pub(super) struct Exchanges {
     last: i64,
     /// Those that are broken off, and whose readers do not know it yet.
     broken: usize,
+    /// Those that stand open until somebody ends them.
+    standing: usize,
     ready: VecDeque<Exchange>,
 }
 
@@ -39,6 +41,8 @@ pub(super) struct Entry {
     pub(super) armed: Option<Instant>,
     /// It ends without an end: what follows is lost.
     pub(super) is_broken: bool,
+    /// It stands open until somebody ends it.
+    is_standing: bool,
 }
 
 /// Where its response comes from.
@@ -55,12 +59,24 @@ impl Exchanges {
         self.entries.len() - self.broken
     }
 
+    /// How many wait for an end of their own.
+    pub(super) fn passing(&self) -> usize {
+        self.len() - self.standing
+    }
+
+    /// How many stand open until somebody ends them.
+    pub(super) fn standing(&self) -> usize {
+        self.standing
+    }
+
     /// Breaks one off: what follows is lost. Where it came from.
     pub(super) fn break_off(&mut self, exchange: Exchange) -> Option<Source> {
         let entry = self.get_mut(exchange)?;
         let source = core::mem::replace(&mut entry.source, Source::Whole(Response::new(None)));
+        let was_standing = core::mem::take(&mut entry.is_standing);
         if !core::mem::replace(&mut entry.is_broken, true) {
             self.broken += 1;
+            self.standing -= usize::from(was_standing);
         }
         Some(source)
     }
@@ -78,11 +94,22 @@ impl Exchanges {
             waits_since: None,
             armed: None,
             is_broken: false,
+            is_standing: false,
         };
         self.entries.insert(self.last, entry);
         let exchange = Exchange(self.last.unsigned_abs());
         if is_whole {
             self.signal(exchange, now);
+        }
+        exchange
+    }
+
+    /// Opens one that stands open until somebody ends it.
+    pub(super) fn open_standing(&mut self, source: Source, now: Instant) -> Exchange {
+        let exchange = self.open(source, now);
+        if let Some(entry) = self.get_mut(exchange) {
+            entry.is_standing = true;
+            self.standing += 1;
         }
         exchange
     }
@@ -105,6 +132,7 @@ impl Exchanges {
         let entry = self.entries.remove(number(exchange)?)?;
         timers.set(Timer::Exchange(exchange), entry.armed, None);
         self.broken -= usize::from(entry.is_broken);
+        self.standing -= usize::from(entry.is_standing);
         if self.ready.len() > 2 * self.entries.len() + 16 {
             let entries = &self.entries;
             let is_there = |exchange: &Exchange| {

@@ -8,6 +8,7 @@ mod hub;
 mod options;
 mod post;
 mod replay;
+mod room;
 mod session;
 mod sessions;
 mod status;
@@ -26,7 +27,7 @@ use self::conversation::Conversation;
 use self::exchange::{Source, Timer};
 use self::hub::Hub;
 use self::replay::StreamName as Name;
-use self::status::{empty, not_allowed, stream_head};
+use self::status::{empty, not_allowed, refusal, stream_head};
 use self::stream::{Form, Taken};
 use super::Exchange;
 use crate::config::ServerConfig;
@@ -178,8 +179,13 @@ impl Server {
     ) -> Exchange {
         self.observe(now);
         let (head, body) = request.into_parts();
+        // Others may have come in since its head was read.
+        let room = match self.room_for(&head) {
+            Ok(room) => room,
+            Err(why) => return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, why)),
+        };
         match head.method {
-            Method::POST => self.post(&admission, &head, body, caller),
+            Method::POST => self.post(&admission, &head, body, caller, room),
             Method::GET => self.get(&admission, &head, caller),
             Method::DELETE => self.delete(&head, &caller),
             _ => self.reply(not_allowed(SESSION_METHODS)),
@@ -229,15 +235,16 @@ impl Server {
         self.purge();
     }
 
-    /// Takes nothing new: requests are refused, and streams that belong to no request end. What is under way is
-    /// finished.
+    /// Takes nothing new: requests are refused, and what never ends by itself ends now: streams that belong to no
+    /// request, subscriptions (with their result; the application sees them cancelled), and HTTP+SSE once nothing runs
+    /// in it. What is under way is finished, and what its client sends for that still comes in.
     pub fn drain(&mut self, now: Instant) {
         self.observe(now);
         self.hub.is_draining = true;
         let scopes: Vec<_> = self.conversations.iter().map(|(scope, _)| scope).collect();
         for scope in scopes {
             let Some(conversation) = self.conversations.get_mut(scope) else { continue };
-            conversation.end_standalone(&mut self.hub);
+            conversation.drain(&mut self.hub);
         }
         self.purge();
     }
@@ -451,15 +458,6 @@ impl Server {
                 conversation.discard(&mut self.hub);
             }
         }
-    }
-
-    /// Whether nothing more may come in.
-    fn is_full(&self) -> bool {
-        let hub = &self.hub;
-        let running = self.conversations.len() - hub.sessions.len().min(self.conversations.len());
-        hub.is_draining
-            || hub.exchanges.len().max(running) >= hub.options.max_exchanges
-            || hub.waiting_len > hub.options.max_waiting_len
     }
 
     /// Answers a request at once.

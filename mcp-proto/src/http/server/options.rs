@@ -30,6 +30,14 @@ pub struct ServerOptions {
     /// HTTP requests that wait for the rest of their response, and modern requests whose handlers still run.
     /// Default 1,024; more are 503. Stops floods of requests, with or without hanging up (rapid reset).
     pub max_exchanges: usize,
+    /// HTTP requests beyond `max_exchanges`, or while the server stops, that only free or finish work: answers to
+    /// the server's own calls, cancellations and other notifications, the end of a session, a stream of a request that
+    /// is taken up again. Default 128; more are 503. Stops a flood of requests from keeping out what would end it.
+    pub max_finishing: usize,
+    /// Streams that clients opened by GET and that end only when somebody ends them, of all sessions: those for what
+    /// belongs to no request, and those of HTTP+SSE. They take no place of `max_exchanges`. Default 512; more are 503.
+    /// Stops many sessions with idle streams from taking every place.
+    pub max_standing_streams: usize,
     /// Bytes that wait for all clients together to read. Default 64 MiB; above it new requests are 503, and an
     /// answer longer than `max_stream_len` is replaced by an internal error. Stops clients that ask for much and
     /// read nothing.
@@ -80,6 +88,8 @@ impl Default for ServerOptions {
             body_timeout: Duration::from_secs(30),
             max_arriving_len: 64 << 20,
             max_exchanges: 1024,
+            max_finishing: 128,
+            max_standing_streams: 512,
             max_waiting_len: 64 << 20,
             max_stream_len: 64 << 10,
             stall_timeout: Duration::from_secs(30),
@@ -118,6 +128,13 @@ impl ServerOptions {
     #[must_use]
     pub fn max_exchanges(mut self, max: usize) -> Self {
         self.max_exchanges = max;
+        self
+    }
+
+    /// Sets how many streams that clients opened by GET may be open, of all sessions.
+    #[must_use]
+    pub fn max_standing_streams(mut self, max: usize) -> Self {
+        self.max_standing_streams = max;
         self
     }
 

@@ -14,6 +14,7 @@ use super::conversation::Conversation;
 use super::exchange::Source;
 use super::headers::{Mirror, SESSION, version};
 use super::options::ServerOptions;
+use super::room::{Room, finishes};
 use super::status::{empty, failure, refusal, status_of, whole};
 use super::stream::{Kind, Stream};
 use super::{Admission, Caller, Server};
@@ -26,6 +27,9 @@ use crate::types::{Initialize, meta};
 use crate::wire::sse::write_event;
 use crate::wire::{ErrorId, Malformed, Message, read_message};
 
+/// Opens a stream that never ends by itself; 2026-07-28 `basic/patterns/subscriptions`.
+const LISTEN: &[u8] = b"subscriptions/listen";
+
 /// A message as it was read, or why it is none.
 pub(super) type Read<'a> = Result<Message<'a>, Malformed>;
 
@@ -36,17 +40,17 @@ impl Server {
         head: &Parts,
         body: Bytes,
         caller: Caller,
+        room: Room,
     ) -> Exchange {
         if body.len() > admission.max_body {
             return self.reply(Self::too_long());
         }
-        if self.is_full() {
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            return self.reply(refusal(status, "too many requests at once"));
-        }
         let served = self.hub.served.clone();
         // A body is one message: nothing may follow it, and space before it means nothing.
         let read = read_message(&body, &served.config.limits, served.config.tolerance);
+        if room == Room::Finishing && !finishes(&read) {
+            return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, self.why_busy()));
+        }
         let has_session = names_session(head, &self.hub.options);
         let version = version(&head.headers);
         let names_modern = matches!(version, Ok(Some(Ok(known))) if known.era() == Era::Modern);
@@ -100,6 +104,8 @@ impl Server {
                 }
             }
         }
+        let is_subscription =
+            matches!(&read, Ok(Message::Request { method, .. }) if **method == *LISTEN);
         let (scope, name) = (self.name_scope(), self.hub.name_stream());
         let (origin, now) = (Origin(name.0), self.hub.clock);
         let mut endpoint = Endpoint::sharing(served);
@@ -117,6 +123,7 @@ impl Server {
         let accepts = admission.accepts;
         let mut stream = Stream::new(name, Kind::Answers(Era::Modern), exchange, accepts);
         stream.waiting = 1;
+        stream.is_subscription = is_subscription;
         if !accepts.stream {
             endpoint.core_mut().set_outlet(origin, Outlet::Shut, now);
         }
@@ -143,6 +150,9 @@ impl Server {
             let why = "MCP-Protocol-Version is missing or not served";
             let error = ErrorObject::new(ErrorObject::HEADER_MISMATCH, why);
             return self.reply(failure(StatusCode::BAD_REQUEST, ErrorId::Absent, &error));
+        }
+        if self.running() >= self.hub.options.max_in_all() {
+            return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, self.why_busy()));
         }
         let scope = self.name_scope();
         let mut endpoint = Endpoint::sharing(self.hub.served.clone());

@@ -15,6 +15,7 @@ use super::conversation::Conversation;
 use super::exchange::Source;
 use super::headers::{LAST_EVENT, SESSION, single, version};
 use super::post::{Read, SSE_SESSION, names_session, said, sse_session};
+use super::room::finishes;
 use super::session::{Session, SessionId};
 use super::status::{empty, names_no_request, not_allowed, refusal};
 use super::stream::{Kind, Stream, read_id};
@@ -155,9 +156,8 @@ impl Server {
         let Some(conversation) = find(&mut self.conversations, scope) else {
             return self.turn_away(Stray::Unknown);
         };
-        if conversation.waiting_len() > limits.max_outbox_len
-            || conversation.endpoint.core().is_crowded()
-        {
+        let is_slow = conversation.waiting_len() > limits.max_outbox_len;
+        if is_slow && !finishes(&read) || conversation.endpoint.core().is_crowded() {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             return self.reply(refusal(status, "this session has too much to read"));
         }
@@ -248,7 +248,8 @@ impl Server {
             return self
                 .reply(refusal(StatusCode::CONFLICT, "enough streams of this session are open"));
         }
-        let exchange = self.hub.exchanges.open(Source::Stream(scope, name), self.hub.clock);
+        let source = Source::Stream(scope, name);
+        let exchange = self.hub.exchanges.open_standing(source, self.hub.clock);
         let mut stream = Stream::new(name, Kind::Standalone, exchange, accepts);
         let revision = conversation.endpoint.peer().map(|peer| peer.revision);
         self.hub.name(&mut stream, revision);
@@ -268,6 +269,12 @@ impl Server {
             return self.invalid("Last-Event-ID names no event");
         };
         let before = conversation.reader(name);
+        let is_standing =
+            conversation.find_former(name).is_some_and(|stream| stream.kind == Kind::Standalone);
+        if is_standing && self.hub.exchanges.standing() >= self.hub.options.max_standing_streams {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return self.reply(refusal(status, "too many streams are open"));
+        }
         // Events of another session are not among these streams.
         let is_whole = conversation
             .find_former(name)
@@ -284,7 +291,11 @@ impl Server {
             // The connection is broken, and only its client knows so far.
             self.hub.signal(before);
         }
-        let exchange = self.hub.exchanges.open(Source::Stream(scope, name), self.hub.clock);
+        let (source, now) = (Source::Stream(scope, name), self.hub.clock);
+        let exchange = match is_standing {
+            true => self.hub.exchanges.open_standing(source, now),
+            false => self.hub.exchanges.open(source, now),
+        };
         self.hub.signal(exchange);
         self.settle();
         exchange
@@ -300,7 +311,8 @@ impl Server {
             return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, "try again"));
         }
         let name = self.hub.name_stream();
-        let exchange = self.hub.exchanges.open(Source::Stream(scope, name), self.hub.clock);
+        let source = Source::Stream(scope, name);
+        let exchange = self.hub.exchanges.open_standing(source, self.hub.clock);
         let mut stream = Stream::new(name, Kind::Everything, exchange, accepts);
         let id = session.id.text();
         stream.announce(&format!("{}?{SSE_SESSION}={id}", head.uri.path()));

@@ -36,6 +36,8 @@ pub(super) struct Stream {
     pub(super) is_over: bool,
     /// The exchange that reads it ends early, and the stream goes on.
     pub(super) is_parting: bool,
+    /// It answers `subscriptions/listen`.
+    pub(super) is_subscription: bool,
     /// Its request was told that its reports must wait.
     pub(super) is_held: bool,
     /// Something was said since that was looked at.
@@ -107,6 +109,7 @@ impl Stream {
             waiting: 0,
             is_over: false,
             is_parting: false,
+            is_subscription: false,
             is_held: false,
             is_dirty: true,
             kept_until: None,

@@ -47,7 +47,8 @@ async fn report(context: Context, arguments: Option<RawJson>) -> CallToolResult 
 }
 
 fn options() -> ServerOptions {
-    ServerOptions::default().max_sessions(MANY).max_exchanges(MANY)
+    let options = ServerOptions::default().max_sessions(MANY).max_exchanges(MANY);
+    options.max_standing_streams(MANY)
 }
 
 /// This engine on a socket.
