@@ -175,8 +175,9 @@ impl Pool {
         if !core::mem::replace(&mut connections.is_swept, true) {
             let (pool, platform) = (Arc::downgrade(self), self.platform.clone());
             let ended = self.end.raised();
-            let swept = sweep(pool, platform);
-            self.platform.spawn(Box::pin(async { drop(unless(ended, swept).await) }));
+            self.platform.spawn(Box::pin(async {
+                let _ = unless(ended, sweep(pool, platform)).await;
+            }));
         }
     }
 
@@ -248,6 +249,6 @@ impl fmt::Display for Failure {
         while let Some(inner) = cause.source() {
             cause = inner;
         }
-        cause.fmt(f)
+        write!(f, "{cause}")
     }
 }

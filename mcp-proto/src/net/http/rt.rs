@@ -35,7 +35,10 @@ pub(super) struct Clock {
 
 #[expect(clippy::disallowed_types, reason = "hyper wants them")]
 impl Clock {
-    #[expect(clippy::disallowed_methods, reason = "any moment would do, and there is no other way to one")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "any moment would do, and there is no other way to one"
+    )]
     pub(super) fn new(platform: Arc<dyn Platform>) -> Self {
         let start = (std::time::Instant::now(), platform.now());
         Self { platform, start }

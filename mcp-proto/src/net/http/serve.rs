@@ -128,8 +128,7 @@ impl HttpServer {
         let options = router.mirror(self.options.clone()).map_err(bad)?;
         let stall_timeout = options.stall_timeout;
         let platform = self.platform.clone();
-        let (server, service, driver) =
-            http::serve(router.config(), options, platform.clone());
+        let (server, service, driver) = http::serve(router.config(), options, platform.clone());
         let inner = Tasks::new(platform.clone());
         inner.spawn(async { drop(driver.await) });
         inner.spawn(async { drop(run_handlers(router, server, platform).await) });
