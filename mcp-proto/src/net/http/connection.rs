@@ -1,4 +1,4 @@
-//! A connection as hyper wants it, watched while it has not said anything yet, and while it takes nothing.
+//! A connection, watched while it has not said anything yet, and while it takes nothing.
 
 use alloc::sync::Arc;
 use core::pin::Pin;
@@ -6,8 +6,7 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::io;
 
-use futures_io::{AsyncRead, AsyncWrite};
-
+use crate::driver::Transport;
 use crate::net::timing::Deadline;
 use crate::net::{Platform, Stream};
 
@@ -37,7 +36,9 @@ impl Prompt {
     }
 }
 
-impl AsyncRead for Prompt {
+impl Transport for Prompt {
+    type Error = io::Error;
+
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -61,9 +62,7 @@ impl AsyncRead for Prompt {
         }
         read
     }
-}
 
-impl AsyncWrite for Prompt {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -18,8 +18,8 @@ use ::hyper::http::uri::{Authority, Parts, Scheme};
 use ::hyper::{Request, Response, Uri};
 use bytes::Bytes;
 use http_body_util::Full;
-use smol_hyper::rt::FuturesIo;
 
+use super::io::Io;
 use super::rt::{Clock, Executor};
 use crate::net::platform::{Dial, Platform};
 use crate::net::signal::Signal;
@@ -125,7 +125,7 @@ impl Pool {
 
     async fn connect(&self) -> Result<Sender, Failure> {
         let (stream, protocol) = self.server.reach(&*self.platform).await?;
-        let io = FuturesIo::new(stream);
+        let io = Io(stream);
         let platform: Arc<dyn Platform> = self.platform.clone();
         if self.is_http2 || protocol.is_some_and(|protocol| protocol == b"h2") {
             let mut builder = http2::Builder::new(Executor(platform.clone()));

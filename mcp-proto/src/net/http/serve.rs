@@ -13,9 +13,9 @@ use std::net::SocketAddr;
 use ::hyper::body::Incoming;
 use ::hyper::{Request, Response};
 use hyper_util::server::conn::auto;
-use smol_hyper::rt::FuturesIo;
 
 use super::connection::Prompt;
+use super::io::Io;
 use super::rt::{Clock, Executor};
 use crate::config::ServerConfig;
 use crate::driver::Server;
@@ -182,7 +182,7 @@ async fn connection(
     protocol: auto::Builder<Executor>,
     stopped: Raised,
 ) {
-    let io = FuturesIo::new(stream);
+    let io = Io(stream);
     let mut connection = pin!(protocol.serve_connection(io, Serves(service)));
     // How a connection ends concerns nobody else: its requests learn of it by themselves.
     if unless(stopped, connection.as_mut()).await.is_some() {
