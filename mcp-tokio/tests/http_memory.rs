@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use mcp_tokio::http::{HttpServer, ServerOptions};
+use mcp_tokio::http::{self, ServerOptions};
 use mcp_tokio::{CallToolResult, Context, RawJson, Router, Tool};
 
 const SERVER: &str = "server-of-many-sessions";
@@ -47,7 +47,7 @@ async fn serve() {
     println!("listening on http://{}/mcp", listener.local_addr().unwrap());
     let options =
         ServerOptions::default().max_sessions(2 * SESSIONS).max_standing_streams(2 * STREAMS);
-    let server = HttpServer::new(listener).options(options).max_connections(2 * STREAMS);
+    let server = http::server(listener).unwrap().options(options).max_connections(2 * STREAMS);
     server.run(router, std::future::pending()).await.unwrap();
 }
 

@@ -36,4 +36,6 @@ pub use server::{Incoming, Server};
 pub use start::{client, client_over_messages, server, server_over_messages};
 pub use transport::{MessageTransport, Messages, Runtime, Timer, Transport};
 
+#[cfg(feature = "net-http")]
+pub(crate) use scratch::scratch;
 pub(crate) use server::Watch;

@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Runs `work` with the thread's buffer. What is in it means nothing.
-pub(super) fn scratch<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
+pub(crate) fn scratch<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
     // Taken for the time: a transport may itself be a driver's. While a thread ends there is none to take.
     let taken = SCRATCH.try_with(Cell::take).ok().flatten();
     let mut buffer = taken.unwrap_or_else(|| alloc::vec![0; SCRATCH_LEN].into());

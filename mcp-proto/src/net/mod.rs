@@ -13,6 +13,8 @@ mod connect_error;
 mod group;
 mod guard;
 mod halves;
+#[cfg(feature = "net-http")]
+pub mod http;
 mod lines;
 mod listen;
 mod platform;
@@ -22,11 +24,17 @@ mod signal;
 #[cfg(unix)]
 pub mod stdio;
 mod stream;
+#[cfg(any(feature = "net-http", feature = "net-ws"))]
+mod target;
 mod tasks;
 pub mod tcp;
 mod timing;
+#[cfg(any(feature = "net-http", feature = "net-ws"))]
+mod tls;
 #[cfg(unix)]
 pub mod unix;
+#[cfg(feature = "net-ws")]
+pub mod ws;
 
 pub use connect_error::ConnectError;
 pub use halves::{Duplex, Input, Output};

@@ -47,3 +47,9 @@ impl<P: Platform + ?Sized> Platform for Arc<P> {
         (**self).spawn(task);
     }
 }
+
+impl<P: Dial + ?Sized> Dial for Arc<P> {
+    fn dial(&self, host: &str, port: u16) -> Dialing {
+        (**self).dial(host, port)
+    }
+}

@@ -23,7 +23,7 @@ impl Deadline {
     }
 
     /// Moves it.
-    #[cfg(any(feature = "net-http", feature = "net-ws"))]
+    #[cfg(feature = "net-ws")]
     pub(crate) fn reset(&mut self, duration: Duration, runtime: &dyn Runtime) {
         self.at = runtime.now() + duration;
         if self.at < self.armed {

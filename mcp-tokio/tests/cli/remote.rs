@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use mcp_tokio::http::HttpServer;
+use mcp_tokio::http;
 use mcp_tokio::{CallToolResult, Context, Pacing, Progress, RawJson, Router, Tool, ToolError, ws};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -67,7 +67,11 @@ impl Remote {
             let listening = tokio::net::TcpListener::bind("127.0.0.1:0");
             let listener = runtime.block_on(listening).unwrap();
             let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-            runtime.spawn(HttpServer::new(listener).grace(Duration::ZERO).run(router, until));
+            let server = {
+                let _inside = runtime.enter();
+                http::server(listener).unwrap()
+            };
+            runtime.spawn(server.grace(Duration::ZERO).run(router, until));
             url
         } else {
             let listener = runtime.block_on(ws::listen("127.0.0.1:0")).unwrap();

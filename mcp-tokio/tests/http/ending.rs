@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use mcp_tokio::http::{Access, HttpServer, ServerOptions};
+use mcp_tokio::http::{self, Access, ServerOptions};
 use mcp_tokio::{Revision, Router};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -53,9 +53,9 @@ async fn what_takes_too_long_is_ended() {
 async fn a_server_that_others_reach_must_know_its_names() {
     let router = || Router::new("test", "1.0");
     let bind = async || TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let refused = HttpServer::new(bind().await).run(router(), std::future::pending()).await;
+    let refused = http::server(bind().await).unwrap().run(router(), std::future::pending()).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
     let options = ServerOptions::default().access(Access::local().host("mcp.example.com"));
-    let served = HttpServer::new(bind().await).options(options).run(router(), async {}).await;
+    let served = http::server(bind().await).unwrap().options(options).run(router(), async {}).await;
     served.unwrap();
 }

@@ -1,6 +1,6 @@
 //! Every report, in order, before the result; over each version of HTTP and in each era.
 
-use mcp_tokio::http::Connector;
+use mcp_tokio::http::connector;
 use mcp_tokio::{ClientConfig, Revision};
 
 use crate::world::{STEPS, World, call, connect, soon};
@@ -18,8 +18,8 @@ async fn every_report_comes_in_order_before_the_result() {
     for revision in REVISIONS {
         for is_http2 in [false, true] {
             let connector = match is_http2 {
-                true => Connector::new().http2(),
-                false => Connector::new(),
+                true => connector().http2(),
+                false => connector(),
             };
             let config = ClientConfig::new("test", "1.0").revisions(revision);
             let client = soon(connector.connect(&world.url(), config)).await.unwrap();

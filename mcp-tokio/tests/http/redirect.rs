@@ -1,6 +1,6 @@
 //! Redirects: within the origin they are followed, elsewhere not, and credentials go nowhere else.
 
-use mcp_tokio::http::Connector;
+use mcp_tokio::http::connector;
 use mcp_tokio::{CallError, ClientConfig, CloseReason, ConnectError, Revision};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -25,7 +25,7 @@ fn config() -> ClientConfig {
 async fn within_the_origin_a_redirect_is_followed_with_everything() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/old", listener.local_addr().unwrap());
-    let connector = Connector::new().header("Authorization", "Bearer secret");
+    let connector = connector().header("Authorization", "Bearer secret");
     let _client = connector.open(&url, config(), |_| ()).unwrap();
     let (mut stream, first) = redirects(&listener, "307", "/new?x=1").await;
     assert!(first.starts_with("POST /old HTTP/1.1"), "{first}");
@@ -41,7 +41,7 @@ async fn to_another_origin_nothing_is_sent() {
     for status in ["301", "302", "303", "307", "308"] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-        let connector = Connector::new().header("Authorization", "Bearer secret");
+        let connector = connector().header("Authorization", "Bearer secret");
         let connecting = connector.connect(&url, config());
         let (connected, _) =
             soon(async { tokio::join!(connecting, redirects(&listener, status, &elsewhere)) })
@@ -56,7 +56,7 @@ async fn to_another_origin_nothing_is_sent() {
 async fn a_server_that_sends_its_clients_round_and_round_is_left() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-    let client = Connector::new().open(&url, config(), |_| ()).unwrap();
+    let client = connector().open(&url, config(), |_| ()).unwrap();
     let calling = tokio::spawn(async move { client.call(call("t")).await });
     let (mut stream, _) = redirects(&listener, "308", "/mcp").await;
     let mut requests = 1;

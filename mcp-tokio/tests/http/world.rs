@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_tokio::http::{Connector, HttpServer, ServerOptions};
+use mcp_tokio::http::{self, HttpServer};
 use mcp_tokio::{
     CallTool, CallToolResult, Client, ClientConfig, Context, Pacing, Progress, RawJson, Revision,
     Router, Tool, ToolError,
@@ -135,7 +135,7 @@ impl World {
     pub(crate) async fn with(set: impl FnOnce(HttpServer) -> HttpServer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = set(HttpServer::new(listener).options(ServerOptions::default()));
+        let server = set(http::server(listener).unwrap());
         let gate = Gate::default();
         let router = router(&gate);
         let (stop, stopped) = oneshot::channel::<()>();
@@ -157,7 +157,7 @@ impl World {
 
 pub(crate) async fn connect(url: &str, revision: Revision) -> Client {
     let config = ClientConfig::new("test", "1.0").revisions(revision);
-    soon(Connector::new().connect(url, config)).await.unwrap()
+    soon(http::connector().connect(url, config)).await.unwrap()
 }
 
 pub(crate) fn call(tool: &str) -> CallTool {

@@ -1,8 +1,8 @@
 //! Peers that break the rules of WebSockets, or keep to them and mean harm.
 
 use mcp_tokio::mcp_proto::Limits;
-use mcp_tokio::ws::Connector;
-use mcp_tokio::{CallTool, ClientConfig, CloseReason, ConnectError, ServerConfig};
+use mcp_tokio::ws::connector;
+use mcp_tokio::{CallTool, ClientConfig, CloseReason, ConnectError, ServerConfig, stream};
 use tokio::io::AsyncWriteExt;
 
 use super::{modern, raw::*, served, soon};
@@ -173,7 +173,7 @@ async fn a_server_that_takes_another_subprotocol_or_none_is_none_of_ours() {
         let (near, far) = tokio::io::duplex(1 << 16);
         let answering = tokio::spawn(Raw::answer(far, headers));
         let config = ClientConfig::new("c", "1");
-        let opened = Connector::new().open_over(near, "ws://localhost/", config, |_| ()).await;
+        let opened = connector().open_over(stream(near), "ws://localhost/", config, |_| ()).await;
         assert!(matches!(opened, Err(ConnectError::NoWebSocket(_))), "{opened:?}");
         answering.await.unwrap();
     }
@@ -194,8 +194,8 @@ async fn a_server_that_breaks_the_rules_ends_the_call_and_is_told_why() {
         let mut limits = Limits::default();
         limits.max_message_len = LIMIT;
         let config = ClientConfig::new("c", "1").limits(limits);
-        let connector = Connector::new();
-        let client = connector.open_over(near, "ws://localhost/", config, |_| ()).await.unwrap();
+        let client =
+            connector().open_over(stream(near), "ws://localhost/", config, |_| ()).await.unwrap();
         let mut raw = answering.await.unwrap();
         let calling = client.call(CallTool::new("t"));
         let calling = tokio::spawn(calling);

@@ -9,11 +9,11 @@ mod raw;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_tokio::ws::{AcceptError, Acceptor, Access, Connector};
+use mcp_tokio::ws::{AcceptError, Access, acceptor, connector};
 use mcp_tokio::{
     CallTool, CallToolResult, Client, ClientConfig, CloseReason, ConnectError, Context, Delivery,
     Pacing, Progress, RawJson, Revision, Router, Server, ServerConfig, Tool, ToolError, connect_ws,
-    ws,
+    stream, ws,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
@@ -130,11 +130,11 @@ async fn each_end_says_why_it_closes() {
 
     let (near, far) = tokio::io::duplex(1 << 16);
     let accepting = tokio::spawn(async move {
-        let server = Acceptor::new().accept(far, ServerConfig::new("s", "1")).await.unwrap();
+        let server = acceptor().accept(stream(far), ServerConfig::new("s", "1")).await.unwrap();
         server.closed().await
     });
     let client =
-        Connector::new().open_over(near, "ws://localhost/", config(), |_| ()).await.unwrap();
+        connector().open_over(stream(near), "ws://localhost/", config(), |_| ()).await.unwrap();
     client.ready().await.unwrap();
     drop(client);
     assert_eq!(soon(accepting).await.unwrap(), CloseReason::Eof { unread: 0 });
@@ -188,15 +188,15 @@ async fn only_this_machine_may_connect_and_only_for_mcp() {
 
 #[tokio::test]
 async fn what_others_reach_must_know_its_name() {
-    let refused = ws::listen_exposed("0.0.0.0:0", Acceptor::new()).await.unwrap_err();
+    let refused = ws::listen_exposed("0.0.0.0:0", acceptor()).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
     let refused = ws::listen("0.0.0.0:0").await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
-    let acceptor = Acceptor::new().access(Access::local().host("mcp.example.com"));
+    let acceptor = acceptor().access(Access::local().host("mcp.example.com"));
     let running = run(ws::listen_exposed("127.0.0.1:0", acceptor).await.unwrap(), router().0);
-    let stream = TcpStream::connect(running.address.unwrap()).await.unwrap();
+    let socket = TcpStream::connect(running.address.unwrap()).await.unwrap();
     let url = "ws://mcp.example.com/mcp";
-    let client = Connector::new().open_over(stream, url, config(), |_| ()).await.unwrap();
+    let client = connector().open_over(stream(socket), url, config(), |_| ()).await.unwrap();
     assert_eq!(count(&client).await.len(), 64);
     drop(client);
     running.stop().await;
@@ -205,8 +205,9 @@ async fn what_others_reach_must_know_its_name() {
 #[tokio::test]
 async fn a_client_says_why_there_is_no_connection() {
     let running = Running::local(router().0).await;
-    let stream = TcpStream::connect(running.address.unwrap()).await.unwrap();
-    let refused = Connector::new().open_over(stream, "ws://evil.example/", config(), |_| ()).await;
+    let socket = TcpStream::connect(running.address.unwrap()).await.unwrap();
+    let refused =
+        connector().open_over(stream(socket), "ws://evil.example/", config(), |_| ()).await;
     assert!(matches!(refused, Err(ConnectError::Status(403))), "{refused:?}");
     let url = running.url();
     running.stop().await;
@@ -223,8 +224,9 @@ async fn a_client_says_why_there_is_no_connection() {
         far.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
         String::from_utf8(request).unwrap()
     });
-    let connector = Connector::new().header("Authorization", "Bearer secret");
-    let refused = connector.open_over(near, "ws://localhost/mcp?x=1", config(), |_| ()).await;
+    let connector = connector().header("Authorization", "Bearer secret");
+    let refused =
+        connector.open_over(stream(near), "ws://localhost/mcp?x=1", config(), |_| ()).await;
     assert!(matches!(refused, Err(ConnectError::Status(200))), "{refused:?}");
     let request = answers.await.unwrap().to_lowercase();
     assert!(request.starts_with("get /mcp?x=1 http/1.1\r\n"), "{request}");
@@ -237,10 +239,10 @@ async fn a_client_says_why_there_is_no_connection() {
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_ever_for_a_handshake() {
     let (_silent, far) = tokio::io::duplex(1 << 10);
-    let accepted = Acceptor::new().accept(far, ServerConfig::new("s", "1")).await;
+    let accepted = acceptor().accept(stream(far), ServerConfig::new("s", "1")).await;
     assert!(matches!(accepted, Err(AcceptError::TimedOut)), "{accepted:?}");
     let (near, _silent) = tokio::io::duplex(1 << 10);
-    let opened = Connector::new().open_over(near, "ws://localhost/", config(), |_| ()).await;
+    let opened = connector().open_over(stream(near), "ws://localhost/", config(), |_| ()).await;
     let Err(ConnectError::Io(error)) = opened else { panic!("{opened:?}") };
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
 }
@@ -248,8 +250,8 @@ async fn nobody_waits_for_ever_for_a_handshake() {
 /// A server over a pipe of so many bytes, and its client by hand.
 async fn served(capacity: usize, config: ServerConfig) -> (Server, Raw<DuplexStream>) {
     let (near, far) = tokio::io::duplex(capacity);
-    let acceptor = Acceptor::new();
-    let (server, raw) = tokio::join!(acceptor.accept(far, config), Raw::open(near));
+    let acceptor = acceptor();
+    let (server, raw) = tokio::join!(acceptor.accept(stream(far), config), Raw::open(near));
     (server.unwrap(), raw)
 }
 
@@ -340,9 +342,9 @@ async fn tls_is_spoken_with_those_who_prove_their_name() {
     let (router, _) = router();
     let serving = tokio::spawn(async move {
         loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let Ok(stream) = tls.accept(stream).await else { continue };
-            Acceptor::new().run(stream, router.clone()).await.unwrap();
+            let (socket, _) = listener.accept().await.unwrap();
+            let Ok(socket) = tls.accept(socket).await else { continue };
+            acceptor().run(stream(socket), router.clone()).await.unwrap();
         }
     });
     let url = format!("wss://localhost:{port}/");
@@ -355,7 +357,7 @@ async fn tls_is_spoken_with_those_who_prove_their_name() {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let connector = Connector::new().tls(Arc::new(trusting));
+    let connector = connector().tls(Arc::new(trusting));
     let client = soon(connector.connect(&url, config())).await.unwrap();
     assert_eq!(count(&client).await.len(), 64);
     serving.abort();

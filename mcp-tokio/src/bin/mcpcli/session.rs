@@ -65,12 +65,12 @@ impl Session {
         let listen = |client: &Client| listen(client, feed);
         let headers = headers.iter().map(|Header { name, value }| (name, value));
         let opened = if is_http(url) {
-            let connector = http::Connector::new();
+            let connector = http::connector();
             headers
                 .fold(connector, |connector, (name, value)| connector.header(name, value))
                 .open(url, config, listen)
         } else {
-            let connector = ws::Connector::new().timeout(limit.left(now));
+            let connector = ws::connector().timeout(limit.left(now));
             let connector =
                 headers.fold(connector, |connector, (name, value)| connector.header(name, value));
             stage.watch(connector.open(url, config, listen)).await?

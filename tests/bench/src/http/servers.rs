@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
 use futures_util::stream;
-use mcp_tokio::http::{HttpServer, ServerOptions, Service};
+use mcp_tokio::http::{ServerOptions, Service};
 use mcp_tokio::{CallToolResult, Context, Pacing, Progress, RawJson, Router, Tool};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
@@ -53,7 +53,7 @@ fn options() -> ServerOptions {
 
 /// This engine on a socket.
 pub async fn serve_ours(listener: TcpListener) -> io::Result<()> {
-    let server = HttpServer::new(listener).options(options()).max_connections(MANY);
+    let server = mcp_tokio::http::server(listener)?.options(options()).max_connections(MANY);
     server.run(router(), pending()).await
 }
 

@@ -1,73 +1,52 @@
 //! The client's side: a URL becomes a connection.
 
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::time::Duration;
+use std::io;
 
-use mcp_proto::ClientConfig;
-use mcp_proto::driver::{self, Client};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_tungstenite::client_async_with_config;
-use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
-use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Request, Uri};
+use async_tungstenite::client_async_with_config;
+use async_tungstenite::tungstenite::Error;
+use async_tungstenite::tungstenite::client::IntoClientRequest;
+use async_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use async_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Request, Uri};
 
 use super::socket::{Socket, config};
 use super::{PULSE, SUBPROTOCOL};
-use crate::ConnectError;
-use crate::io::Clock;
-use crate::target;
+use crate::config::ClientConfig;
+use crate::driver::Client;
+use crate::net::timing::within;
+use crate::net::{ConnectError, Dial, Stream, client_over_messages, target};
 
 /// How long it may take until the WebSocket is open.
 const OPENING: Duration = Duration::from_secs(30);
 
-/// Connects to the server at a `ws://` or `wss://` URL, and waits until it is ready. See [`Connector`] for headers
-/// and more.
-///
-/// # Errors
-///
-/// [`ConnectError`]: there is no connection, or no server at its other end.
-pub async fn connect(url: &str, config: ClientConfig) -> Result<Client, ConnectError> {
-    Connector::new().connect(url, config).await
-}
-
-/// How to connect: with which headers, how long to try, whom to trust.
-///
-/// ```no_run
-/// # async fn example() -> Result<(), mcp_tokio::ConnectError> {
-/// use mcp_tokio::ClientConfig;
-/// use mcp_tokio::ws::Connector;
-///
-/// let connector = Connector::new().header("Authorization", "Bearer abc");
-/// let client = connector.connect("wss://mcp.example.com/mcp", ClientConfig::new("example", "1.0")).await?;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug)]
+/// How to connect: with which headers, how long to try, whom to trust. Made by an adapter's `ws::connector`.
+#[derive(Clone)]
 #[must_use = "nothing happens until it connects"]
 pub struct Connector {
+    platform: Arc<dyn Dial>,
     headers: Vec<(String, String)>,
     timeout: Duration,
     pulse: Duration,
     tls: Option<Arc<rustls::ClientConfig>>,
 }
 
-impl Default for Connector {
-    fn default() -> Self {
-        Self { headers: Vec::new(), timeout: OPENING, pulse: PULSE, tls: None }
-    }
-}
-
-/// A connection to a server before it is a WebSocket.
-trait Pipe: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Pipe for S {}
-
 impl Connector {
     /// No headers of its own; 30 s until the WebSocket is open; a ping after 30 s of silence; TLS with the roots
     /// that the system trusts.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(platform: impl Dial) -> Self {
+        Self {
+            platform: Arc::new(platform),
+            headers: Vec::new(),
+            timeout: OPENING,
+            pulse: PULSE,
+            tls: None,
+        }
     }
 
     /// Sends a header with the handshake, such as `Authorization`. One that is none, or that the handshake itself
@@ -122,11 +101,12 @@ impl Connector {
         let uri = target::url(url, SCHEMES)?;
         let request = self.request(&uri)?;
         let opening = async {
-            let pipe = self.reach(&uri).await?;
-            self.shake_hands(request, pipe, &config).await
+            let server = target::Server::of(&uri, self.tls.as_ref())?;
+            let (stream, _) = server.reach(&*self.platform).await?;
+            self.shake_hands(request, stream, &config).await
         };
-        let socket = within(self.timeout, opening).await?;
-        Ok(start(socket, config, prepare))
+        let socket = self.in_time(opening).await?;
+        Ok(self.start(socket, config, prepare))
     }
 
     /// As [`open`](Self::open), over a stream that leads to the server already. The URL is what the handshake names.
@@ -134,48 +114,43 @@ impl Connector {
     /// # Errors
     ///
     /// [`ConnectError`]: there is no WebSocket.
-    pub async fn open_over<S>(
+    pub async fn open_over(
         &self,
-        stream: S,
+        stream: Stream,
         url: &str,
         config: ClientConfig,
         prepare: impl FnOnce(&Client),
-    ) -> Result<Client, ConnectError>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
+    ) -> Result<Client, ConnectError> {
         let request = self.request(&target::url(url, SCHEMES)?)?;
-        let socket = within(self.timeout, self.shake_hands(request, stream, &config)).await?;
-        Ok(start(socket, config, prepare))
+        let socket = self.in_time(self.shake_hands(request, stream, &config)).await?;
+        Ok(self.start(socket, config, prepare))
     }
 
-    async fn reach(&self, uri: &Uri) -> Result<Box<dyn Pipe>, ConnectError> {
-        let is_secure = uri.scheme_str() == Some("wss");
-        let host = uri.host().unwrap_or_default();
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
-        let stream = TcpStream::connect((host, port)).await?;
-        stream.set_nodelay(true)?;
-        if !is_secure {
-            return Ok(Box::new(stream));
-        }
-        let tls = self.tls.clone().map_or_else(crate::tls::client_config, Ok)?;
-        Ok(Box::new(crate::tls::connect(tls, host, stream).await?))
+    async fn in_time<T>(
+        &self,
+        opening: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        let opened = within(self.timeout, opening, &*self.platform).await;
+        opened.unwrap_or_else(|| Err(ConnectError::Io(io::ErrorKind::TimedOut.into())))
     }
 
-    async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn shake_hands(
         &self,
         request: Request<()>,
-        stream: S,
+        stream: Stream,
         client: &ClientConfig,
-    ) -> Result<Socket<S>, ConnectError> {
+    ) -> Result<Socket, ConnectError> {
         let limits = config(client.max_message_len());
         match client_async_with_config(request, stream, Some(limits)).await {
-            Ok((stream, _)) => Ok(Socket::new(stream, self.pulse)),
+            Ok((stream, _)) => Ok(Socket::new(stream, self.pulse, self.platform.clone())),
             Err(Error::Io(error)) => Err(ConnectError::Io(error)),
             Err(Error::Http(response)) => Err(ConnectError::Status(response.status().as_u16())),
             Err(error) => Err(ConnectError::NoWebSocket(error.to_string())),
         }
+    }
+
+    fn start(&self, socket: Socket, config: ClientConfig, prepare: impl FnOnce(&Client)) -> Client {
+        client_over_messages(socket, config, self.platform.clone(), prepare)
     }
 
     fn request(&self, uri: &Uri) -> Result<Request<()>, ConnectError> {
@@ -195,24 +170,16 @@ impl Connector {
 
 const SCHEMES: &[&str] = &["ws", "wss"];
 
-async fn within<T>(
-    limit: Duration,
-    opening: impl Future<Output = Result<T, ConnectError>>,
-) -> Result<T, ConnectError> {
-    match tokio::time::timeout(limit, opening).await {
-        Ok(opened) => opened,
-        Err(_) => Err(ConnectError::Io(std::io::ErrorKind::TimedOut.into())),
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What headers say is nobody's business.
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Connector")
+            .field("headers", &headers)
+            .field("timeout", &self.timeout)
+            .field("pulse", &self.pulse)
+            .finish_non_exhaustive()
     }
-}
-
-fn start<S>(socket: Socket<S>, config: ClientConfig, prepare: impl FnOnce(&Client)) -> Client
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (client, driver) = driver::client_over_messages(socket, config, Clock::new());
-    prepare(&client);
-    tokio::spawn(driver);
-    client
 }
 
 #[cfg(test)]

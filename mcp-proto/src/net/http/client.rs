@@ -1,49 +1,30 @@
 //! A client on HTTP: a URL becomes a conversation.
 
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
 use std::io;
-use std::sync::Arc;
 
-use hyper::Uri;
-use mcp_proto::ClientConfig;
-use mcp_proto::driver::Client;
-use mcp_proto::driver::http::{self, HttpClient};
-use mcp_proto::http::ClientOptions;
+use ::hyper::Uri;
 
 use super::hyper::Hyper;
-use crate::ConnectError;
-use crate::io::Clock;
-use crate::target;
+use crate::config::ClientConfig;
+use crate::driver::Client;
+use crate::driver::http::{self, HttpClient};
+use crate::http::ClientOptions;
+use crate::net::{ConnectError, Dial, Platform, target};
 
-/// Connects to the server at an `http://` or `https://` URL, and waits until it is ready. See [`Connector`] for headers
-/// and more.
-///
-/// # Errors
-///
-/// [`ConnectError`]: there is no server, or none that becomes ready.
-pub async fn connect(url: &str, config: ClientConfig) -> Result<Client, ConnectError> {
-    Connector::new().connect(url, config).await
-}
-
-/// How to connect: with which headers, whom to trust, within which limits.
+/// How to connect: with which headers, whom to trust, within which limits. Made by an adapter's `http::connector`.
 ///
 /// Streams that are cut are taken up again where the revision allows it, with back-off; see
 /// [`ClientOptions`].
-///
-/// ```no_run
-/// use mcp_tokio::http::Connector;
-/// use mcp_tokio::{CallTool, ClientConfig};
-///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let connector = Connector::new().header("Authorization", "Bearer abc");
-/// let client = connector.connect("https://example.com/mcp", ClientConfig::new("example", "1.0")).await?;
-/// let call = client.call(CallTool::new("resize").argument("width", 800));
-/// let result = call.on_progress(|report| println!("{}", report.progress)).await?;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 #[must_use = "nothing happens until it connects"]
 pub struct Connector {
+    platform: Arc<dyn Dial>,
     options: ClientOptions,
     headers: Vec<(String, String)>,
     tls: Option<Arc<rustls::ClientConfig>>,
@@ -52,8 +33,14 @@ pub struct Connector {
 
 impl Connector {
     /// No headers of its own; TLS with the roots that the system trusts.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(platform: impl Dial) -> Self {
+        Self {
+            platform: Arc::new(platform),
+            options: ClientOptions::default(),
+            headers: Vec::new(),
+            tls: None,
+            is_http2: false,
+        }
     }
 
     /// Sends a header with every request, such as `Authorization`. Its value is never shown. One that is none, or
@@ -115,11 +102,9 @@ impl Connector {
             let (name, value) = target::header(name, value, ClientOptions::is_own)?;
             options = options.header(name, value);
         }
-        let hyper = match &self.tls {
-            Some(tls) => Hyper::with(tls.clone(), self.is_http2),
-            None => Hyper::new(&url, self.is_http2)?,
-        };
-        Ok(client(hyper, url, config, options, prepare))
+        let server = target::Server::of(&url, self.tls.as_ref())?;
+        let hyper = Hyper::new(&url, server, self.is_http2, self.platform.clone());
+        Ok(client(hyper, url, config, options, self.platform.clone(), prepare))
     }
 }
 
@@ -130,13 +115,26 @@ pub fn client<H>(
     url: Uri,
     config: ClientConfig,
     options: ClientOptions,
+    platform: impl Platform + Clone,
     prepare: impl FnOnce(&Client),
 ) -> Client
 where
     H: HttpClient<Body: Send, Sending: Send> + Send + 'static,
 {
-    let (client, driver) = http::connect(http, url, config, options, Clock::new());
+    let (client, driver) = http::connect(http, url, config, options, platform.clone());
     prepare(&client);
-    tokio::spawn(driver);
+    platform.spawn(Box::pin(async { drop(driver.await) }));
     client
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What headers say is nobody's business.
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Connector")
+            .field("options", &self.options)
+            .field("headers", &headers)
+            .field("is_http2", &self.is_http2)
+            .finish_non_exhaustive()
+    }
 }

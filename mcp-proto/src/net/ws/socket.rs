@@ -1,25 +1,27 @@
 //! A WebSocket as the driver wants it: a pipe of whole messages.
 
-use std::future::Future;
+use alloc::sync::Arc;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use futures_util::{Sink, Stream};
-use mcp_proto::CloseReason;
-use mcp_proto::driver::MessageTransport;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::watch;
-use tokio::time::{Instant, Sleep};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use async_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+use futures_util::{Sink, Stream as _};
+
+use crate::driver::{MessageTransport, Transport};
+use crate::error::CloseReason;
+use crate::net::signal::{Raised, Signal};
+use crate::net::timing::Deadline;
+use crate::net::{Platform, Stream};
 
 /// An open WebSocket.
-pub(super) struct Socket<S> {
-    stream: WebSocketStream<S>,
+pub(super) struct Socket {
+    stream: WebSocketStream<Stream>,
     /// The peer has closed it: nothing can be sent any more.
     is_left: bool,
     /// Why this side ends it, where that is not the engine's reason.
@@ -28,11 +30,10 @@ pub(super) struct Socket<S> {
     /// Pings since everything was flushed last; their answers may wait in the buffer.
     unanswered: u32,
     pulse: Pulse,
-    stop: Option<Stop>,
+    platform: Arc<dyn Platform>,
+    /// Ready when the server stops.
+    stop: Option<Raised>,
 }
-
-/// Ready when the server stops.
-type Stop = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Closing {
@@ -49,7 +50,7 @@ enum Closing {
 /// Asks a peer that says nothing whether it is still there, and keeps what is on the way from forgetting the
 /// connection.
 struct Pulse {
-    timer: Pin<Box<Sleep>>,
+    deadline: Deadline,
     every: Duration,
     has_heard: bool,
     has_asked: bool,
@@ -73,31 +74,29 @@ pub(super) fn config(max_message_len: usize) -> WebSocketConfig {
         .max_frame_size(Some(max_message_len))
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+impl Socket {
     /// A socket that is open. If it hears nothing for `every`, it asks; if it then hears nothing, it fails.
-    pub(super) fn new(stream: WebSocketStream<S>, every: Duration) -> Self {
-        let pulse = Pulse {
-            timer: Box::pin(tokio::time::sleep(every)),
-            every,
-            has_heard: false,
-            has_asked: false,
-        };
+    pub(super) fn new(
+        stream: WebSocketStream<Stream>,
+        every: Duration,
+        platform: Arc<dyn Platform>,
+    ) -> Self {
+        let deadline = Deadline::after(every, &*platform);
         Self {
             stream,
             is_left: false,
             fault: None,
             closing: Closing::No,
             unanswered: 0,
-            pulse,
+            pulse: Pulse { deadline, every, has_heard: false, has_asked: false },
+            platform,
             stop: None,
         }
     }
 
-    /// Ends its input when `stopped` becomes true, or nobody can make it so any more.
-    pub(super) fn until(mut self, mut stopped: watch::Receiver<bool>) -> Self {
-        self.stop = Some(Box::pin(async move {
-            let _ = stopped.wait_for(|is_stopped| *is_stopped).await;
-        }));
+    /// Ends its input when the server stops.
+    pub(super) fn until(mut self, stop: &Signal) -> Self {
+        self.stop = Some(stop.raised());
         self
     }
 
@@ -109,21 +108,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// What to do while nothing comes.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         if let Some(stop) = &mut self.stop
-            && stop.as_mut().poll(cx).is_ready()
+            && Pin::new(stop).poll(cx).is_ready()
         {
             self.stop = None;
             self.fault = Some(CloseCode::Away);
             return Poll::Ready(None);
         }
-        while self.pulse.timer.as_mut().poll(cx).is_ready() {
-            let next = Instant::now() + self.pulse.every;
-            self.pulse.timer.as_mut().reset(next);
-            let has_heard = std::mem::take(&mut self.pulse.has_heard);
+        let platform = self.platform.clone();
+        while self.pulse.deadline.poll(&*platform, cx).is_ready() {
+            self.pulse.deadline.reset(self.pulse.every, &*platform);
+            let has_heard = core::mem::take(&mut self.pulse.has_heard);
             // Where it has not read what was sent before, it cannot answer, and that it does not read is
             // noticed elsewhere.
             if has_heard || Pin::new(&mut self.stream).poll_flush(cx).is_pending() {
                 self.pulse.has_asked = false;
-            } else if std::mem::replace(&mut self.pulse.has_asked, true) {
+            } else if core::mem::replace(&mut self.pulse.has_asked, true) {
                 let error = Error::Io(io::ErrorKind::TimedOut.into());
                 return self.fail(CloseCode::Policy, error);
             } else {
@@ -160,7 +159,7 @@ fn code_for(reason: &CloseReason) -> CloseCode {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> MessageTransport for Socket<S> {
+impl MessageTransport for Socket {
     type Error = Error;
 
     fn poll_receive(
@@ -254,12 +253,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> MessageTransport for Socket<S> {
             this.closing = Closing::Shut;
         }
         let stream = this.stream.get_mut();
-        ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+        ready!(Transport::poll_close(Pin::new(&mut *stream), cx))?;
         let mut passed_over = [0; 1 << 10];
         for _ in 0..MAX_PASSED {
-            let mut buf = ReadBuf::new(&mut passed_over);
-            ready!(Pin::new(&mut *stream).poll_read(cx, &mut buf))?;
-            if buf.filled().is_empty() {
+            if ready!(Transport::poll_read(Pin::new(&mut *stream), cx, &mut passed_over))? == 0 {
                 return Poll::Ready(Ok(()));
             }
         }

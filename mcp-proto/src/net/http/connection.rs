@@ -1,0 +1,89 @@
+//! A connection, watched while it has not said anything yet, and while it takes nothing.
+
+use alloc::sync::Arc;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
+use std::io;
+
+use crate::driver::Transport;
+use crate::net::timing::Deadline;
+use crate::net::{Platform, Stream};
+
+/// How long a connection may take to say which version of HTTP it speaks. From then on hyper's own limits hold.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// Bytes by which that is known: the preface of HTTP/2.
+const GREETING_LEN: usize = 24;
+
+/// A stream that must begin to speak in time, and must not stand still. Stops connections that are only opened, and those
+/// that read nothing: what hyper has taken from a response is no longer seen by the machine.
+pub(super) struct Prompt {
+    stream: Stream,
+    platform: Arc<dyn Platform>,
+    /// Bytes that are still expected, and until when.
+    awaits: Option<(usize, Deadline)>,
+    /// How long the peer may take nothing.
+    patience: Duration,
+    /// Until when it has to take something, while something waits for it.
+    stalls: Option<Deadline>,
+}
+
+impl Prompt {
+    pub(super) fn new(stream: Stream, patience: Duration, platform: Arc<dyn Platform>) -> Self {
+        let awaits = Some((GREETING_LEN, Deadline::after(GREETING, &*platform)));
+        Self { stream, platform, awaits, patience, stalls: None }
+    }
+}
+
+impl Transport for Prompt {
+    type Error = io::Error;
+
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if let Some((missing, deadline)) = &mut this.awaits {
+            match &read {
+                Poll::Pending => {
+                    ready!(deadline.poll(&*this.platform, cx));
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                Poll::Ready(read) => {
+                    *missing = missing.saturating_sub(*read.as_ref().unwrap_or(&0));
+                    if *missing == 0 {
+                        this.awaits = None;
+                    }
+                }
+            }
+        }
+        read
+    }
+
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            this.stalls = None;
+            return written;
+        }
+        let stalls = || Deadline::after(this.patience, &*this.platform);
+        ready!(this.stalls.get_or_insert_with(stalls).poll(&*this.platform, cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(cx)
+    }
+}

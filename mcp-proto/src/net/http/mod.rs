@@ -1,0 +1,12 @@
+//! HTTP for adapters: a server on a socket, and a client that reaches others, over hyper.
+
+mod client;
+mod connection;
+mod hyper;
+mod io;
+mod pool;
+mod rt;
+mod serve;
+
+pub use self::client::{Connector, client};
+pub use self::serve::{HttpServer, service};

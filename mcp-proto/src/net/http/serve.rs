@@ -1,0 +1,217 @@
+//! Serving HTTP on a socket, until it is to stop.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::convert::Infallible;
+use core::fmt;
+use core::future::Future;
+use core::pin::pin;
+use core::time::Duration;
+use std::io;
+use std::net::SocketAddr;
+
+use ::hyper::body::Incoming;
+use ::hyper::{Request, Response};
+use hyper_util::server::conn::auto;
+
+use super::connection::Prompt;
+use super::io::Io;
+use super::rt::{Clock, Executor};
+use crate::config::ServerConfig;
+use crate::driver::Server;
+use crate::driver::http::{self, Responding, Service};
+#[cfg(doc)]
+use crate::http::Access;
+use crate::http::ServerOptions;
+use crate::net::listen::accept;
+use crate::net::run::run_handlers;
+use crate::net::signal::{Raised, Signal};
+use crate::net::tasks::Tasks;
+use crate::net::timing::{unless, within};
+use crate::net::{Accept, Platform};
+use crate::router::Router;
+
+/// A server on HTTP without a socket, to be nested into any other server. Requests are to be
+/// [accepted](Server::accept); its time moves in a task of its own.
+pub fn service(
+    config: ServerConfig,
+    options: ServerOptions,
+    platform: impl Platform + Clone,
+) -> (Server, Service) {
+    let (server, service, driver) = http::serve(config, options, platform.clone());
+    platform.spawn(Box::pin(async { drop(driver.await) }));
+    (server, service)
+}
+
+/// A socket on which HTTP is served: [`run`](Self::run) it. Made by an adapter's `http::server`.
+#[must_use = "nobody is accepted before it runs"]
+pub struct HttpServer {
+    source: Box<dyn Accept>,
+    local_addr: SocketAddr,
+    platform: Arc<dyn Platform>,
+    options: ServerOptions,
+    max_connections: usize,
+    grace: Duration,
+}
+
+/// A connection costs some ten kilobytes and a descriptor.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// How long requests under way may take once the server is to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long connections may take to write the ends of their responses after that.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Bytes that hyper reads ahead, and of a request's head at most. Stops giant heads.
+const MAX_READ: usize = 64 << 10;
+
+/// Requests at once on one connection of HTTP/2. Stops rapid openings.
+const MAX_STREAMS: u32 = 256;
+
+/// Bytes of HTTP/2 that wait to be written for one stream, before no more is asked of it.
+const MAX_SEND: usize = 64 << 10;
+
+/// When a connection of HTTP/2 on which nothing comes is asked whether it is still there.
+const PING_AFTER: Duration = Duration::from_secs(30);
+
+impl HttpServer {
+    /// Serves the connections of `source`, a socket that listens on `local_addr`.
+    pub fn new(
+        source: impl Accept + 'static,
+        local_addr: SocketAddr,
+        platform: impl Platform,
+    ) -> Self {
+        Self {
+            source: Box::new(source),
+            local_addr,
+            platform: Arc::new(platform),
+            options: ServerOptions::default(),
+            max_connections: MAX_CONNECTIONS,
+            grace: GRACE,
+        }
+    }
+
+    /// Sets what is allowed, and how much.
+    pub fn options(mut self, options: ServerOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets how many connections there may be at once. Default 1,024, at least 1. More wait in the system's queue
+    /// until one has ended. Stops a peer that opens connections without end.
+    pub fn max_connections(mut self, max: usize) -> Self {
+        self.max_connections = max.max(1);
+        self
+    }
+
+    /// Sets how long requests under way may take once the server is to stop. Default 10 s.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Serves a router's tools until `until` is ready. Then nobody is accepted any more and no request either;
+    /// those under way are finished, or end with their streams once the [grace](Self::grace) is over. Dropping it
+    /// ends them at once.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a tool's schema says `x-mcp-header` where it must not, or if
+    /// others reach the socket and the server knows no name to be reached by, see [`Access::host`].
+    pub async fn run(self, router: Router, until: impl Future<Output = ()>) -> io::Result<()> {
+        if !self.options.access.fits(self.local_addr.ip()) {
+            let why = "this server knows no name to be reached by; see `Access::host`";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        let bad = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let options = router.mirror(self.options.clone()).map_err(bad)?;
+        let stall_timeout = options.stall_timeout;
+        let platform = self.platform.clone();
+        let (server, service, driver) = http::serve(router.config(), options, platform.clone());
+        let inner = Tasks::new(platform.clone());
+        inner.spawn(async { drop(driver.await) });
+        inner.spawn(async { drop(run_handlers(router, server, platform).await) });
+        self.connections(&service, stall_timeout, until).await;
+        service.close();
+        inner.ended().await;
+        Ok(())
+    }
+
+    /// Accepts connections until `until` is ready, and sees them end.
+    async fn connections(
+        self,
+        service: &Service,
+        stall_timeout: Duration,
+        until: impl Future<Output = ()>,
+    ) {
+        let Self { source, platform, max_connections, grace, .. } = self;
+        let (stop, protocol) = (Signal::default(), protocol(&platform));
+        let connections = Tasks::new(platform.clone());
+        accept(source, &connections, max_connections, until, |stream| {
+            let stream = Prompt::new(stream, stall_timeout, platform.clone());
+            let (service, protocol) = (service.clone(), protocol.clone());
+            connections.spawn(connection(stream, service, protocol, stop.raised()));
+        })
+        .await;
+        service.drain();
+        stop.raise();
+        if within(grace, connections.ended(), &*platform).await.is_none() {
+            service.close();
+            within(LAST_WORDS, connections.ended(), &*platform).await;
+        }
+    }
+}
+
+fn protocol(platform: &Arc<dyn Platform>) -> auto::Builder<Executor> {
+    let clock = Clock::new(platform.clone());
+    let mut builder = auto::Builder::new(Executor(platform.clone()));
+    builder.http1().timer(clock.clone()).max_buf_size(MAX_READ);
+    builder
+        .http2()
+        .timer(clock)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(MAX_SEND)
+        .keep_alive_interval(PING_AFTER);
+    builder
+}
+
+async fn connection(
+    stream: Prompt,
+    service: Service,
+    protocol: auto::Builder<Executor>,
+    stopped: Raised,
+) {
+    let io = Io(stream);
+    let mut connection = pin!(protocol.serve_connection(io, Serves(service)));
+    // How a connection ends concerns nobody else: its requests learn of it by themselves.
+    if unless(stopped, connection.as_mut()).await.is_some() {
+        return;
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
+}
+
+/// The service as hyper calls it.
+struct Serves(Service);
+
+impl ::hyper::service::Service<Request<Incoming>> for Serves {
+    type Response = Response<http::ResponseBody>;
+    type Error = Infallible;
+    type Future = Responding<Incoming>;
+
+    fn call(&self, request: Request<Incoming>) -> Responding<Incoming> {
+        self.0.respond(request)
+    }
+}
+
+impl fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpServer")
+            .field("local_addr", &self.local_addr)
+            .field("options", &self.options)
+            .field("max_connections", &self.max_connections)
+            .field("grace", &self.grace)
+            .finish_non_exhaustive()
+    }
+}
