@@ -7,10 +7,14 @@
 #![forbid(unsafe_code)]
 
 pub mod child;
+#[cfg(feature = "http")]
+pub mod http;
 mod platform;
 pub mod tcp;
 #[cfg(unix)]
 pub mod unix;
+#[cfg(feature = "ws")]
+pub mod ws;
 
 use std::future::Future;
 
@@ -19,7 +23,11 @@ use mcp_proto::net;
 use mcp_smol::parts::{self, duplex};
 
 pub use self::child::spawn;
+#[cfg(feature = "http")]
+pub use self::http::{connect as connect_url, serve as serve_http};
 pub use self::platform::AsyncStd;
+#[cfg(feature = "ws")]
+pub use self::ws::connect as connect_ws;
 pub use mcp_proto;
 #[doc(inline)]
 pub use mcp_proto::net::prelude::*;

@@ -40,11 +40,15 @@
 #![forbid(unsafe_code)]
 
 pub mod child;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod parts;
 mod platform;
 pub mod tcp;
 #[cfg(unix)]
 pub mod unix;
+#[cfg(feature = "ws")]
+pub mod ws;
 
 use std::future::Future;
 
@@ -54,8 +58,12 @@ use smol::io::{AsyncRead, AsyncWrite};
 use self::parts::duplex;
 
 pub use self::child::spawn;
+#[cfg(feature = "http")]
+pub use self::http::{connect as connect_url, serve as serve_http};
 pub use self::parts::stream;
 pub use self::platform::Smol;
+#[cfg(feature = "ws")]
+pub use self::ws::connect as connect_ws;
 pub use mcp_proto;
 #[doc(inline)]
 pub use mcp_proto::net::prelude::*;

@@ -4,9 +4,9 @@
 //! [`dial`]; what it needs then is here and in [`mcp_proto::net`]. `mcp-async-std` is such an adapter.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
 use smol::process;
+
+pub use smol::net::TcpListener;
 
 /// A reader, a writer or both, as a transport's halves.
 #[derive(Debug)]
@@ -91,24 +93,20 @@ pub fn dial(host: &str, port: u16) -> Dialing {
 ///
 /// If the reactor does not take it.
 pub fn listen_tcp(socket: std::net::TcpListener, platform: impl Platform) -> io::Result<Listener> {
-    let address: SocketAddr = socket.local_addr()?;
-    Ok(Listener::new(accept_tcp(socket)?, Some(address), platform))
+    let address = socket.local_addr()?;
+    Ok(Listener::new(accept_tcp(socket.try_into()?), Some(address), platform))
 }
 
 /// The connections of a socket that is bound.
-///
-/// # Errors
-///
-/// If the reactor does not take it.
-pub fn accept_tcp(socket: std::net::TcpListener) -> io::Result<impl Accept + use<>> {
-    let socket = Async::new(socket)?;
-    Ok(Accepting(move |cx: &mut Context<'_>| {
+pub fn accept_tcp(socket: TcpListener) -> impl Accept {
+    let socket = Arc::<Async<std::net::TcpListener>>::from(socket);
+    Accepting(move |cx: &mut Context<'_>| {
         let accept = || socket.get_ref().accept();
         let (socket, _) = ready!(poll_socket(cx, accept, |cx| socket.poll_readable(cx)))?;
         // It fails only if the peer is gone already, which reading shows too.
         let _ = socket.set_nodelay(true);
         Poll::Ready(Ok(stream(TcpStream::from(Async::new(socket)?))))
-    }))
+    })
 }
 
 /// The same of a socket on a path, whose file goes with it.

@@ -1,0 +1,156 @@
+//! HTTP: Streamable HTTP of every revision, and HTTP+SSE where it is asked for.
+//!
+//! A server is [served](serve()) on a socket, with a router's tools:
+//!
+//! ```no_run
+//! use mcp_async_std::http::ServerOptions;
+//! use mcp_async_std::{CallToolResult, Context, RawJson, Router, Tool};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let schema = RawJson::parse(r#"{"type":"object"}"#)?;
+//! let hello = async |_: Context, _: Option<RawJson>| CallToolResult::text("hello");
+//! let router = Router::new("greeter", "1.0").raw_tool(Tool::new("hello", schema), hello);
+//!
+//! let listener = async_std::net::TcpListener::bind("127.0.0.1:8000").await?;
+//! mcp_async_std::serve_http(listener, router, ServerOptions::default(), std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! or is a [`Service`] that an axum router nests, see [`service`]. It answers every path: which one it is, whoever nests
+//! it decides. By default it speaks only to this machine; see [`Access`].
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use ::http::Uri;
+use async_std::net::{TcpListener, TcpStream};
+use mcp_proto::net::{Accept, Stream, http as net};
+
+use crate::{AsyncStd, Client, ClientConfig, ConnectError, Router, Server, ServerConfig, stream};
+
+pub use mcp_proto::driver::http::{HttpClient, Principal, ResponseBody, Service};
+pub use mcp_proto::http::{Access, ClientOptions, ServerOptions};
+pub use mcp_proto::net::http::{Connector, HttpServer};
+
+/// Connects to the server at an `http://` or `https://` URL, and waits until it is ready. See [`connector`] for headers
+/// and more.
+///
+/// # Errors
+///
+/// [`ConnectError`]: there is no server, or none that becomes ready.
+pub async fn connect(url: &str, config: ClientConfig) -> Result<Client, ConnectError> {
+    connector().connect(url, config).await
+}
+
+/// How to connect, to be chosen.
+///
+/// ```no_run
+/// use mcp_async_std::{CallTool, ClientConfig};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let connector = mcp_async_std::http::connector().header("Authorization", "Bearer abc");
+/// let client = connector.connect("https://example.com/mcp", ClientConfig::new("example", "1.0")).await?;
+/// let call = client.call(CallTool::new("resize").argument("width", 800));
+/// let result = call.on_progress(|report| println!("{}", report.progress)).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn connector() -> Connector {
+    Connector::new(AsyncStd::new())
+}
+
+/// A client of the server at an absolute `url`, over any HTTP library. It is not waited for: calls leave when the
+/// server is ready. `prepare` runs before the first byte is sent.
+pub fn client<H>(
+    http: H,
+    url: Uri,
+    config: ClientConfig,
+    options: ClientOptions,
+    prepare: impl FnOnce(&Client),
+) -> Client
+where
+    H: HttpClient<Body: Send, Sending: Send> + Send + 'static,
+{
+    net::client(http, url, config, options, AsyncStd::new(), prepare)
+}
+
+/// Serves a router's tools to whoever connects, until `until` is ready: HTTP/1.1 and HTTP/2, without TLS. See
+/// [`server`] for what else can be set.
+///
+/// # Errors
+///
+/// As [`HttpServer::run`], and why the socket has no address.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    options: ServerOptions,
+    until: impl Future<Output = ()>,
+) -> io::Result<()> {
+    server(listener)?.options(options).run(router, until).await
+}
+
+/// A socket on which HTTP is served, to be set up and [run](HttpServer::run).
+///
+/// # Errors
+///
+/// Why it has no address.
+pub fn server(listener: TcpListener) -> io::Result<HttpServer> {
+    let address = listener.local_addr()?;
+    Ok(HttpServer::new(Accepting::new(listener), address, AsyncStd::new()))
+}
+
+/// A server on HTTP without a socket, to be nested into any other server that takes a `tower_service::Service`. Requests are to be
+/// [accepted](Server::accept); its time moves in a task of its own.
+///
+/// ```
+/// use mcp_async_std::http::ServerOptions;
+/// use mcp_async_std::{CallToolResult, ServerConfig};
+///
+/// # async_std::task::block_on(async {
+/// let config = ServerConfig::new("greeter", "1.0");
+/// let (mut server, service) = mcp_async_std::http::service(config, ServerOptions::default());
+/// let serving = async_std::task::spawn(async move {
+///     while let Some(request) = server.accept().await {
+///         let _ = request.respond(&CallToolResult::text("hello"));
+///     }
+/// });
+/// // hyper::server::conn::http1::Builder::new().serve_connection(io, …)
+/// # drop(service);
+/// # serving.await;
+/// # });
+/// ```
+pub fn service(config: ServerConfig, options: ServerOptions) -> (Server, Service) {
+    net::service(config, options, AsyncStd::new())
+}
+
+/// A socket's connections.
+struct Accepting {
+    socket: Arc<TcpListener>,
+    next: Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>,
+}
+
+impl Accepting {
+    fn new(socket: TcpListener) -> Self {
+        let socket = Arc::new(socket);
+        Self { next: Box::pin(next(socket.clone())), socket }
+    }
+}
+
+async fn next(socket: Arc<TcpListener>) -> io::Result<TcpStream> {
+    Ok(socket.accept().await?.0)
+}
+
+impl Accept for Accepting {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        let accepted = ready!(self.next.as_mut().poll(cx));
+        self.next = Box::pin(next(self.socket.clone()));
+        let socket = accepted?;
+        // It fails only if the peer is gone already, which reading shows too.
+        let _ = socket.set_nodelay(true);
+        Poll::Ready(Ok(stream(socket)))
+    }
+}

@@ -1,0 +1,125 @@
+//! HTTP: Streamable HTTP of every revision, and HTTP+SSE where it is asked for.
+//!
+//! A server is [served](serve()) on a socket, with a router's tools:
+//!
+//! ```no_run
+//! use mcp_smol::http::ServerOptions;
+//! use mcp_smol::{CallToolResult, Context, RawJson, Router, Tool};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let schema = RawJson::parse(r#"{"type":"object"}"#)?;
+//! let hello = async |_: Context, _: Option<RawJson>| CallToolResult::text("hello");
+//! let router = Router::new("greeter", "1.0").raw_tool(Tool::new("hello", schema), hello);
+//!
+//! let listener = smol::net::TcpListener::bind("127.0.0.1:8000").await?;
+//! mcp_smol::serve_http(listener, router, ServerOptions::default(), std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! or is a [`Service`] that an axum router nests, see [`service`]. It answers every path: which one it is, whoever nests
+//! it decides. By default it speaks only to this machine; see [`Access`].
+
+use std::future::Future;
+use std::io;
+
+use ::http::Uri;
+use mcp_proto::net::http as net;
+use smol::net::TcpListener;
+
+use crate::{Client, ClientConfig, ConnectError, Router, Server, ServerConfig, Smol, parts};
+
+pub use mcp_proto::driver::http::{HttpClient, Principal, ResponseBody, Service};
+pub use mcp_proto::http::{Access, ClientOptions, ServerOptions};
+pub use mcp_proto::net::http::{Connector, HttpServer};
+
+/// Connects to the server at an `http://` or `https://` URL, and waits until it is ready. See [`connector`] for headers
+/// and more.
+///
+/// # Errors
+///
+/// [`ConnectError`]: there is no server, or none that becomes ready.
+pub async fn connect(url: &str, config: ClientConfig) -> Result<Client, ConnectError> {
+    connector().connect(url, config).await
+}
+
+/// How to connect, to be chosen.
+///
+/// ```no_run
+/// use mcp_smol::{CallTool, ClientConfig};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let connector = mcp_smol::http::connector().header("Authorization", "Bearer abc");
+/// let client = connector.connect("https://example.com/mcp", ClientConfig::new("example", "1.0")).await?;
+/// let call = client.call(CallTool::new("resize").argument("width", 800));
+/// let result = call.on_progress(|report| println!("{}", report.progress)).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn connector() -> Connector {
+    Connector::new(Smol::new())
+}
+
+/// A client of the server at an absolute `url`, over any HTTP library. It is not waited for: calls leave when the
+/// server is ready. `prepare` runs before the first byte is sent.
+pub fn client<H>(
+    http: H,
+    url: Uri,
+    config: ClientConfig,
+    options: ClientOptions,
+    prepare: impl FnOnce(&Client),
+) -> Client
+where
+    H: HttpClient<Body: Send, Sending: Send> + Send + 'static,
+{
+    net::client(http, url, config, options, Smol::new(), prepare)
+}
+
+/// Serves a router's tools to whoever connects, until `until` is ready: HTTP/1.1 and HTTP/2, without TLS. See
+/// [`server`] for what else can be set.
+///
+/// # Errors
+///
+/// As [`HttpServer::run`], and why the socket has no address.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    options: ServerOptions,
+    until: impl Future<Output = ()>,
+) -> io::Result<()> {
+    server(listener)?.options(options).run(router, until).await
+}
+
+/// A socket on which HTTP is served, to be set up and [run](HttpServer::run).
+///
+/// # Errors
+///
+/// Why it has no address.
+pub fn server(listener: TcpListener) -> io::Result<HttpServer> {
+    let address = listener.local_addr()?;
+    Ok(HttpServer::new(parts::accept_tcp(listener), address, Smol::new()))
+}
+
+/// A server on HTTP without a socket, to be nested into any other server that takes a `tower_service::Service`. Requests are to be
+/// [accepted](Server::accept); its time moves in a task of its own.
+///
+/// ```
+/// use mcp_smol::http::ServerOptions;
+/// use mcp_smol::{CallToolResult, ServerConfig};
+///
+/// # smol::block_on(async {
+/// let config = ServerConfig::new("greeter", "1.0");
+/// let (mut server, service) = mcp_smol::http::service(config, ServerOptions::default());
+/// let serving = smol::spawn(async move {
+///     while let Some(request) = server.accept().await {
+///         let _ = request.respond(&CallToolResult::text("hello"));
+///     }
+/// });
+/// // hyper::server::conn::http1::Builder::new().serve_connection(io, …)
+/// # drop(service);
+/// # serving.await;
+/// # });
+/// ```
+pub fn service(config: ServerConfig, options: ServerOptions) -> (Server, Service) {
+    net::service(config, options, Smol::new())
+}
