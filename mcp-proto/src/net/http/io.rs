@@ -83,3 +83,92 @@ impl<T: Transport<Error = io::Error> + Unpin> Write for Io<T> {
         self.inner().poll_close(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::hyper::rt::ReadBuf;
+    use alloc::vec::Vec;
+    use core::task::Waker;
+
+    /// Takes so many bytes at once, and gives what is left of its input.
+    struct Pipe {
+        takes: usize,
+        written: Vec<Vec<u8>>,
+        input: &'static [u8],
+    }
+
+    impl Transport for Pipe {
+        type Error = io::Error;
+
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            let len = self.input.len().min(buf.len());
+            let (now, later) = self.input.split_at(len);
+            buf[..len].copy_from_slice(now);
+            self.input = later;
+            Poll::Ready(Ok(len))
+        }
+
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let len = buf.len().min(self.takes);
+            self.written.push(buf[..len].to_vec());
+            Poll::Ready(Ok(len))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn pipe(takes: usize, input: &'static [u8]) -> Io<Pipe> {
+        Io(Pipe { takes, written: Vec::new(), input })
+    }
+
+    /// What is written of some slices: as how many bytes they count, and in how many pieces they leave.
+    fn written(takes: usize, slices: &[&[u8]]) -> (usize, Vec<Vec<u8>>) {
+        let mut io = pipe(takes, b"");
+        let slices: Vec<_> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
+        let cx = &mut Context::from_waker(Waker::noop());
+        let Poll::Ready(Ok(len)) = Pin::new(&mut io).poll_write_vectored(cx, &slices) else {
+            panic!("a pipe that always takes")
+        };
+        (len, io.0.written)
+    }
+
+    #[test]
+    fn small_slices_leave_as_one() {
+        assert_eq!(written(99, &[b"head", b"", b"body"]), (8, [b"headbody".to_vec()].into()));
+        assert_eq!(written(5, &[b"head", b"body"]), (5, [b"headb".to_vec()].into()));
+        assert_eq!(written(99, &[b"", b""]), (0, Vec::new()));
+        let long = [7; 3 * GATHERED];
+        let (len, pieces) = written(usize::MAX, &[b"head", &long, b"tail"]);
+        assert_eq!((len, pieces.len(), pieces[0].len()), (GATHERED, 1, GATHERED));
+        assert!(pieces[0].starts_with(b"head\x07"));
+        // What is long is not copied.
+        assert_eq!(written(usize::MAX, &[&long, b"tail"]), (long.len(), [long.to_vec()].into()));
+    }
+
+    #[test]
+    fn what_comes_is_read_as_far_as_there_is_room() {
+        let mut io = pipe(0, b"request");
+        let cx = &mut Context::from_waker(Waker::noop());
+        for expected in [&b"requ"[..], b"est", b""] {
+            let mut room = [0; 4];
+            let mut buf = ReadBuf::new(&mut room);
+            assert!(Pin::new(&mut io).poll_read(cx, buf.unfilled()).is_ready());
+            assert_eq!(buf.filled(), expected);
+        }
+    }
+}

@@ -99,7 +99,7 @@ impl Connector {
         prepare: impl FnOnce(&Client),
     ) -> Result<Client, ConnectError> {
         let uri = target::url(url, SCHEMES)?;
-        let request = self.request(&uri)?;
+        let request = request(&uri, &self.headers)?;
         let opening = async {
             let server = target::Server::of(&uri, self.tls.as_ref())?;
             let (stream, _) = server.reach(&*self.platform).await?;
@@ -121,7 +121,7 @@ impl Connector {
         config: ClientConfig,
         prepare: impl FnOnce(&Client),
     ) -> Result<Client, ConnectError> {
-        let request = self.request(&target::url(url, SCHEMES)?)?;
+        let request = request(&target::url(url, SCHEMES)?, &self.headers)?;
         let socket = self.in_time(self.shake_hands(request, stream, &config)).await?;
         Ok(self.start(socket, config, prepare))
     }
@@ -152,23 +152,24 @@ impl Connector {
     fn start(&self, socket: Socket, config: ClientConfig, prepare: impl FnOnce(&Client)) -> Client {
         client_over_messages(socket, config, self.platform.clone(), prepare)
     }
-
-    fn request(&self, uri: &Uri) -> Result<Request<()>, ConnectError> {
-        let mut request = uri.into_client_request().map_err(|_| ConnectError::Url)?;
-        for (name, value) in &self.headers {
-            let is_own = |name: &HeaderName| {
-                request.headers().contains_key(name) || *name == SEC_WEBSOCKET_PROTOCOL
-            };
-            let (name, value) = target::header(name, value, is_own)?;
-            request.headers_mut().append(name, value);
-        }
-        let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
-        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
-        Ok(request)
-    }
 }
 
 const SCHEMES: &[&str] = &["ws", "wss"];
+
+/// The handshake's request, with headers of its sender's own.
+fn request(uri: &Uri, headers: &[(String, String)]) -> Result<Request<()>, ConnectError> {
+    let mut request = uri.into_client_request().map_err(|_| ConnectError::Url)?;
+    for (name, value) in headers {
+        let is_own = |name: &HeaderName| {
+            request.headers().contains_key(name) || *name == SEC_WEBSOCKET_PROTOCOL
+        };
+        let (name, value) = target::header(name, value, is_own)?;
+        request.headers_mut().append(name, value);
+    }
+    let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
+    request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    Ok(request)
+}
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -207,7 +208,8 @@ mod tests {
     #[test]
     fn headers_of_the_handshake_are_its_own() {
         let uri = target::url("ws://localhost/mcp", SCHEMES).unwrap();
-        let request = |name: &str, value: &str| Connector::new().header(name, value).request(&uri);
+        let request =
+            |name: &str, value: &str| super::request(&uri, &[(name.to_owned(), value.to_owned())]);
         let good = request("Authorization", "Bearer x").unwrap();
         assert_eq!(good.headers()["authorization"], "Bearer x");
         assert_eq!(good.headers()["sec-websocket-protocol"], "mcp");
