@@ -190,7 +190,8 @@ where
     V: AsyncWrite + Unpin + Send + 'static,
 {
     let log = server::Log::default();
-    let served = server::start(reader, writer, server_config(case, revision), log.clone());
+    let server = mcp_tokio::serve(reader, writer, server_config(case, revision));
+    let served = server::start(server, log.clone());
     wire.write(server_opening(case, revision).as_bytes(), Feed::Greedy).await;
     wire.take();
     log.lock().retain(|handled| handled.is_running());

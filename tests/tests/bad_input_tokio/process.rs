@@ -35,8 +35,8 @@ pub fn serve(named: String) {
     runtime.block_on(async {
         // What still runs then is a tool that never ends.
         let config = config.drain_timeout(std::time::Duration::from_millis(20));
-        let (reader, writer) = mcp_tokio::stdio().expect("standard input and output");
-        let reason = start(reader, writer, config, Log::default()).end().await;
+        let server = mcp_tokio::serve_stdio(config).expect("standard input and output");
+        let reason = start(server, Log::default()).end().await;
         assert!(matches!(reason, CloseReason::Eof { .. }), "{reason}");
     });
 }

@@ -2,17 +2,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use mcp_proto::driver::Incoming;
+use mcp_proto::driver::{Incoming, Server};
 
 use mcp_proto::router::{Context, Router, ToolError, ToolInfo};
-use mcp_proto::{CloseReason, Progress, RawJson, RequestId, Revision, ServerConfig};
+use mcp_proto::{CloseReason, Progress, RawJson, RequestId, Revision};
 use mcp_tests::bad_input::observed::Handled;
 use mcp_tests::bad_input::reference::{Answer, Outcome, serve, tools};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the handlers of a server have seen.
@@ -39,13 +38,8 @@ pub struct Served {
     pub closed: Arc<Mutex<Option<CloseReason>>>,
 }
 
-/// Serves what comes through a reader and a writer.
-pub fn start<R, W>(reader: R, writer: W, config: ServerConfig, log: Log) -> Served
-where
-    R: AsyncRead + Send + 'static,
-    W: AsyncWrite + Send + 'static,
-{
-    let mut server = mcp_tokio::serve(reader, writer, config);
+/// Answers what a server hears.
+pub fn start(mut server: Server, log: Log) -> Served {
     let router = router(&log);
     let (asks, mut asked) = mpsc::unbounded_channel::<oneshot::Sender<_>>();
     let closed = Arc::new(Mutex::new(None));
