@@ -389,7 +389,7 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
                     Some(Ok(message)) => afterwards.jobs.push(Job::Log(message)),
                     _ => afterwards
                         .jobs
-                        .push(Job::Violation(Violation::BadNotification("notifications/message"))),
+                        .push(Job::Violation(Violation::BadNotification("notifications/message".into()))),
                 }
             }
             Event::Notification { method, params } => {
