@@ -343,7 +343,9 @@ pub enum CloseReason {
     /// The peer did not answer the handshake in time.
     HandshakeTimeout,
     /// The peer refused the handshake.
-    HandshakeRefused(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ErrorObject),
+    HandshakeRefused(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ErrorObject,
+    ),
     /// The peer answered the handshake with something else.
     HandshakeInvalid,
     /// The two sides share no revision.
@@ -415,19 +417,29 @@ pub enum Violation {
     /// A response to a call that has ended.
     LateResponse(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId),
     /// A response to a call that never was.
-    UnknownResponse(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId),
+    UnknownResponse(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId,
+    ),
     /// An error that names no request.
-    AnonymousError(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ErrorObject),
+    AnonymousError(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ErrorObject,
+    ),
     /// An id of another JSON type than the one that was sent; it was matched all the same.
     LenientId(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId),
     /// The response is not what the revision allows.
     InvalidResponse(Text),
     /// Progress for a call that has ended.
-    LateProgress(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ProgressToken),
+    LateProgress(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ProgressToken,
+    ),
     /// Progress for a token that was never given out.
-    UnknownToken(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ProgressToken),
+    UnknownToken(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ProgressToken,
+    ),
     /// A token of another JSON type than the one that was sent; it was matched all the same.
-    LenientToken(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ProgressToken),
+    LenientToken(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ProgressToken,
+    ),
     /// Progress with a token that is neither a string nor an integer.
     BadToken,
     /// Progress whose value is no finite number.

@@ -60,7 +60,9 @@ impl Instant {
 
     /// The moment so much earlier.
     pub(crate) fn before(self, earlier: Duration) -> Self {
-        Self(NonZeroU64::new(self.0.get().saturating_sub(nanos(earlier))).unwrap_or(NonZeroU64::MIN))
+        Self(
+            NonZeroU64::new(self.0.get().saturating_sub(nanos(earlier))).unwrap_or(NonZeroU64::MIN),
+        )
     }
 
     /// Time since `earlier`, or zero if `earlier` is later.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module of the engine, from the ground up.
-const FLOORS: [(&str, u8); 24] = [
+const FLOORS: [(&str, u8); 25] = [
     ("bound", 1),
     ("slots", 1),
     ("json", 1),
@@ -15,6 +15,7 @@ const FLOORS: [(&str, u8); 24] = [
     ("role", 1),
     ("revision", 1),
     ("time", 1),
+    ("state", 1),
     ("digest", 1),
     ("method", 1),
     ("types", 2),

@@ -56,7 +56,9 @@ pub(crate) enum Tracked {
     /// Its id.
     Own,
     /// Seldom, and many calls may wait: so it is elsewhere.
-    Custom(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] Box<ProgressToken>),
+    Custom(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] Box<ProgressToken>,
+    ),
 }
 
 /// How long something may take, and when that is over.

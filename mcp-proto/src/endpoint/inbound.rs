@@ -257,12 +257,13 @@ impl Core {
             b"notifications/cancelled" => self.handle_cancelled(frame, params),
             b"notifications/initialized" => match &mut self.life {
                 Lifecycle::Server(serving) => serving.handle_initialized(),
-                Lifecycle::Client(_) => {
-                    self.violation(Violation::UnexpectedMethod("initialized from the server".into()))
-                }
+                Lifecycle::Client(_) => self
+                    .violation(Violation::UnexpectedMethod("initialized from the server".into())),
             },
             _ if method.len() > self.limits.max_method_len => {
-                self.violation(Violation::UnexpectedMethod("a method name beyond its limit".into()));
+                self.violation(Violation::UnexpectedMethod(
+                    "a method name beyond its limit".into(),
+                ));
             }
             _ => self.events.push_back(Event::Notification {
                 method: Text::of(frame, method),
@@ -315,7 +316,8 @@ impl Core {
         };
         let Some(number) = self.find_call(&token) else { return };
         if !self.may_report(number) {
-            return self.violation(Violation::UnexpectedMethod("progress beside its own stream".into()));
+            return self
+                .violation(Violation::UnexpectedMethod("progress beside its own stream".into()));
         }
         let Some(value) =
             fields.progress.filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64)
@@ -463,7 +465,9 @@ impl Core {
             Some(Some(kind)) if kind == "input_required" => Err(CallError::Protocol(
                 Violation::InvalidResponse("input is required that was not offered".into()),
             )),
-            Some(_) => Err(CallError::Protocol(Violation::InvalidResponse("unknown resultType".into()))),
+            Some(_) => {
+                Err(CallError::Protocol(Violation::InvalidResponse("unknown resultType".into())))
+            }
         }
     }
 

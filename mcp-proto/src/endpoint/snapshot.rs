@@ -20,7 +20,7 @@ use crate::era::{Life, Lifecycle, Negotiation, Served, Serving};
 use crate::event::{Event, PeerInfo};
 use crate::id::RequestId;
 use crate::method::{Request, Ticket};
-use crate::revision::Era;
+use crate::revision::{Era, Revision};
 use crate::role::{Client, Role, Server};
 use crate::state::{self, Envelope, Moments, RestoreError, check, check_limit, moments};
 use crate::time::Instant;
@@ -250,9 +250,8 @@ impl Core {
         core.calls = Calls::restore(state.calls, &limits)?;
         core.requests = Requests::restore(state.requests, pacing, &limits)?;
         let requests = &core.requests;
-        let waiting = |key| {
-            requests.iter().filter(|(_, inbound)| inbound.batch == Some(key)).count()
-        };
+        let waiting =
+            |key| requests.iter().filter(|(_, inbound)| inbound.batch == Some(key)).count();
         core.batches = Batches::restore(state.batches, waiting, &limits)?;
         core.outbox = Outbox::restore(state.outbox, max_messages, max_len)?;
         core.held_len = state.held.iter().map(Held::len).sum();
@@ -345,7 +344,7 @@ impl Core {
             let revision = inbound.speech.revision;
             let is_served = match &self.life {
                 Lifecycle::Client(negotiation) => {
-                    let is_modern = |revision: crate::Revision| revision.era() == Era::Modern;
+                    let is_modern = |revision: Revision| revision.era() == Era::Modern;
                     !negotiation.revision().is_some_and(is_modern) || inbound.cancelled
                 }
                 Lifecycle::Server(serving) if revision.era() == Era::Legacy => {

@@ -215,7 +215,8 @@ impl Sender {
         let merges = self.waiting.iter().rev().skip(1).any(|waiting| !waiting.is_kept);
         check(!merges, "a report waits that should have merged")?;
         let mut last = None;
-        let values = self.waiting.iter().map(|waiting| (waiting.progress.progress, waiting.progress.total));
+        let values =
+            self.waiting.iter().map(|waiting| (waiting.progress.progress, waiting.progress.total));
         for (value, total) in values.chain(self.last) {
             let is_finite = value.is_finite() && total.is_none_or(f64::is_finite);
             let is_in_order = last.is_none_or(|last| last <= value);

@@ -4,8 +4,8 @@ use alloc::string::{String, ToString};
 
 use crate::json::RawJson;
 use crate::role::Role;
-use crate::snapshot::{ConnectionSnapshot, RestoreError};
-use crate::stdio::Connection;
+use crate::state::RestoreError;
+use crate::stdio::{Connection, ConnectionSnapshot};
 use crate::time::Instant;
 
 /// How a snapshot travels: written in some format, and read again.
@@ -33,7 +33,11 @@ pub fn restored<R: Role>(
     assert_eq!(written(&restored.snapshot(then)), text, "it remembers something else");
     let due = connection.poll_timeout().map(|at| at.rebased(now, then));
     assert_eq!(restored.poll_timeout(), due, "it wakes at another time");
-    assert_eq!(restored.deadline_reason(), connection.deadline_reason(), "it wakes for another reason");
+    assert_eq!(
+        restored.deadline_reason(),
+        connection.deadline_reason(),
+        "it wakes for another reason"
+    );
     let look = |it: &Connection<R>| {
         let numbers = (it.calls_in_flight(), it.requests_in_flight());
         let flags = (it.is_closed(), it.wants_input(), it.has_transmit());

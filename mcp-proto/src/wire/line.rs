@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::inbox::{BYTE_ORDER_MARK, Inbox};
 #[cfg(feature = "snapshot")]
 use super::inbox::InboxForm;
+use super::inbox::{BYTE_ORDER_MARK, Inbox};
 use crate::bound::{PART, sum};
 use crate::config::{Limits, Tolerance};
 #[cfg(feature = "snapshot")]

@@ -77,7 +77,9 @@ impl Outbox {
         for (number, message) in (first..).zip(messages) {
             let Message { route, origin, len, previous, is_revoked } = message;
             let unsent = if number == first { len.checked_sub(begun) } else { Some(len) };
-            let unsent = unsent.filter(|unsent| *unsent > 0).and_then(|unsent| rest.split_at_checked(unsent));
+            let unsent = unsent
+                .filter(|unsent| *unsent > 0)
+                .and_then(|unsent| rest.split_at_checked(unsent));
             let (text, behind) = unsent.ok_or(RestoreError::Invalid("a message without bytes"))?;
             rest = behind;
             let is_line = memchr::memchr(b'\n', text) == Some(text.len() - 1);

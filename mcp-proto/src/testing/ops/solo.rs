@@ -33,8 +33,12 @@ impl SoloSchedule {
     pub fn run_restored(&self, every: u8) {
         let now = Instant::from_nanos(1);
         match self.end {
-            End::Client => self.play(Watched::client(self.client(now), now).restored_every(every), now),
-            End::Server => self.play(Watched::server(self.server(now), now).restored_every(every), now),
+            End::Client => {
+                self.play(Watched::client(self.client(now), now).restored_every(every), now)
+            }
+            End::Server => {
+                self.play(Watched::server(self.server(now), now).restored_every(every), now)
+            }
         }
     }
 
