@@ -134,6 +134,8 @@ pub mod snapshot {
     //!
     //! `docs/snapshot.md` says what is in it, who may read it, and how a server hands its sessions to the next one.
     pub use crate::endpoint::{Asked, EndpointSnapshot, InFlight};
+    #[cfg(feature = "http")]
+    pub use crate::http::SessionSnapshot;
     pub use crate::state::{RestoreError, VERSION};
     pub use crate::stdio::ConnectionSnapshot;
 }

@@ -174,6 +174,12 @@ impl Batches {
         self.open.contains_key(&key)
     }
 
+    /// Where they came from.
+    #[cfg(all(feature = "snapshot", feature = "http"))]
+    pub(super) fn origins(&self) -> impl Iterator<Item = Origin> {
+        self.open.values().map(|gathering| gathering.origin)
+    }
+
     /// The ids of the answers that wait.
     #[cfg(feature = "snapshot")]
     pub(super) fn ids(&self) -> impl Iterator<Item = &RequestId> {

@@ -283,7 +283,7 @@ impl Requests {
         self.entered
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&RequestId, &Inbound)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&RequestId, &Inbound)> + Clone {
         self.entries.iter().map(|(id, inbound)| (id, inbound))
     }
 

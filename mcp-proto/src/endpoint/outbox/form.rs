@@ -111,6 +111,12 @@ impl Outbox {
         place.number() < end && self.get(place).is_none_or(|message| message.route == *route)
     }
 
+    /// Where its messages go.
+    #[cfg(feature = "http")]
+    pub(crate) fn origins(&self) -> impl Iterator<Item = Origin> {
+        self.messages.iter().map(|message| message.origin)
+    }
+
     /// Whether no message has left in part.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.begun == 0
