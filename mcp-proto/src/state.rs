@@ -53,6 +53,11 @@ pub(crate) fn check(holds: bool, why: &'static str) -> Result<(), RestoreError> 
     if holds { Ok(()) } else { Err(RestoreError::Invalid(why)) }
 }
 
+/// Whether something can have been counted so far, so that counting on does not overflow.
+pub(crate) fn check_count(count: u64) -> Result<(), RestoreError> {
+    check(count < 1 << 62, "a counter that nobody can have counted to")
+}
+
 /// Whether there is no more of something than the limits allow.
 pub(crate) fn check_limit(count: usize, max: usize, of: &'static str) -> Result<(), RestoreError> {
     if count <= max { Ok(()) } else { Err(RestoreError::Limit(of)) }

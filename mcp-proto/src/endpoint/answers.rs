@@ -74,7 +74,9 @@ impl Reports {
     #[cfg(feature = "snapshot")]
     pub(super) fn limited(self, limits: &Limits) -> Self {
         let pacing = pacing(limits.max_violation_reports_per_second);
-        Self { bucket: self.bucket.paced(pacing), ..self }
+        // Counting on does not overflow.
+        let left_out = self.left_out.min(u64::MAX / 2);
+        Self { bucket: self.bucket.paced(pacing), left_out }
     }
 
     /// Whether to report one more. If not, it is counted.

@@ -16,7 +16,7 @@ use crate::config::Limits;
 use crate::error::Violation;
 use crate::id::RequestId;
 #[cfg(feature = "snapshot")]
-use crate::state::{RestoreError, check, check_limit};
+use crate::state::{RestoreError, check, check_count, check_limit};
 use crate::time::Instant;
 use crate::wire::{Malformed, MalformedKind, Message, read_batch, read_message};
 
@@ -149,7 +149,7 @@ impl Batches {
     ) -> Result<Self, RestoreError> {
         let BatchesForm { open, last } = form;
         let mut batches = Self { last, ..Self::new(limits) };
-        check(last < 1 << 62, "more batches than there can have been")?;
+        check_count(last)?;
         for (key, gathering) in open {
             let is_issued = key.0.get() - 1 <= last;
             check(is_issued && gathering.waiting > 0, "a batch that was never opened")?;

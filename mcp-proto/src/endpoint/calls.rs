@@ -15,7 +15,7 @@ use crate::id::ProgressToken;
 use crate::progress::Receiver;
 use crate::slots::Slots;
 #[cfg(feature = "snapshot")]
-use crate::state::{RestoreError, check, check_limit, moments};
+use crate::state::{RestoreError, check, check_count, check_limit, moments};
 use crate::time::Instant;
 
 /// One request of ours that waits for its answer.
@@ -244,8 +244,7 @@ impl Calls {
         let most = limits.max_calls.saturating_add(2);
         check_limit(calls.len(), most, "calls in flight")?;
         check_limit(slots, Slots::<Call>::bound(most).next_power_of_two(), "slots of calls")?;
-        let is_last = (0..i64::MAX).contains(&last_id);
-        check(is_last, "a counter of calls that nobody can have counted to")?;
+        check_count(last_id.cast_unsigned())?;
         let mut tokens = BTreeMap::new();
         for (id, call) in &calls {
             check((1..=last_id).contains(id), "a call that was never made")?;

@@ -17,7 +17,7 @@ use crate::json::{Raw, RawJson, Text};
 use crate::progress::Pacing;
 use crate::progress::Sender;
 #[cfg(feature = "snapshot")]
-use crate::state::{RestoreError, check, check_limit};
+use crate::state::{RestoreError, check, check_count, check_limit};
 use crate::time::Instant;
 
 /// One request that we must answer.
@@ -251,7 +251,7 @@ impl Requests {
     ) -> Result<Self, RestoreError> {
         let RequestsForm { entries, entered } = form;
         check_limit(entries.len(), limits.max_requests, "requests in flight")?;
-        check(entered < 1 << 62, "more requests than there can have been")?;
+        check_count(entered)?;
         let mut serials = alloc::collections::BTreeSet::new();
         let mut requests = Self { entered, ..Self::default() };
         for Entry { id, mut inbound } in entries {

@@ -147,6 +147,7 @@ impl Endpoint<Client> {
         now: Instant,
     ) -> Result<Self, RestoreError> {
         let mut state = snapshot.0.open()?;
+        check(!state.holds_input, "input is held back that nobody has")?;
         state.rebase(Instant::ZERO, now);
         Self::of(state, config)
     }
@@ -171,6 +172,7 @@ impl Endpoint<Server> {
         now: Instant,
     ) -> Result<Self, RestoreError> {
         let mut state = snapshot.0.open()?;
+        check(!state.holds_input, "input is held back that nobody has")?;
         state.rebase(Instant::ZERO, now);
         Self::of(state, Arc::new(Served::new(config)))
     }
@@ -277,6 +279,11 @@ impl Core {
         core.check_phase()?;
         core.arm_all();
         Ok(core)
+    }
+
+    /// Whether input waits until there is room for what it may provoke.
+    pub(crate) fn holds_input(&self) -> bool {
+        self.holds_input
     }
 
     /// Whether no message has left in part.

@@ -43,7 +43,7 @@ impl Receiver {
     /// Whether it can have come to be so.
     #[cfg(feature = "snapshot")]
     pub(crate) fn is_sound(&self) -> bool {
-        self.value.is_finite()
+        self.value.is_finite() && self.count < 1 << 62
     }
 
     #[cfg(feature = "testing")]

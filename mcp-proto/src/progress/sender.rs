@@ -8,7 +8,7 @@ use crate::bound::{PART, queue, sum, times};
 use crate::digest::Digest;
 use crate::json::Text;
 #[cfg(feature = "snapshot")]
-use crate::state::{RestoreError, check, check_limit};
+use crate::state::{RestoreError, check, check_count, check_limit};
 use crate::time::Instant;
 use crate::types::Progress;
 
@@ -209,6 +209,7 @@ impl Sender {
         self.bucket = self.bucket.paced(pacing);
         self.max_milestones = max_milestones;
         self.waiting_len = self.waiting.iter().map(Waiting::len).sum();
+        check_count(self.merged)?;
         let kept = self.waiting.iter().filter(|waiting| waiting.is_kept).count();
         check_limit(kept, max_milestones, "milestones that wait")?;
         check_limit(self.waiting_len, MAX_WAITING_LEN + MAX_TEXT_LEN, "messages of reports")?;

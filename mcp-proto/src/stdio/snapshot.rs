@@ -66,6 +66,8 @@ impl<R: Role> Connection<R> {
         let input = Input::restore(state.input, core.limits(), core.tolerance())?;
         let is_whole = input.framing() == Framing::Lines || core.is_between_messages();
         check(is_whole, "half a message was sent where messages are whole")?;
+        let has_input = input.len() > 0 || state.ended.is_some();
+        check(has_input || !core.holds_input(), "input is held back that nobody has")?;
         Ok(Self { endpoint, input, ended: state.ended, failed: state.failed })
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{Origin, Outbox, Place, Queued, Route};
-use crate::state::{RestoreError, check, check_limit};
+use crate::state::{RestoreError, check, check_count, check_limit};
 
 /// The unsent bytes, and the messages that they are of.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ impl Outbox {
         let OutboxForm { bytes, messages, first, begun, lent } = form;
         check_limit(messages.len(), max_messages, "messages that wait to be sent")?;
         check_limit(bytes.len(), max_len, "bytes that wait to be sent")?;
-        check(first < 1 << 62, "more messages than there can have been")?;
+        check_count(first)?;
         check(lent <= bytes.len(), "more is being written than there is")?;
         // What has left is counted from the beginning of the first message.
         let mut outbox = Self { first, gone: begun as u64, begun, lent, ..Self::new() };

@@ -17,7 +17,9 @@ use super::stream::{Form, Kind, Stream, StreamForm};
 use super::{Scope, Server, find};
 use crate::endpoint::{self, Endpoint, Origin, Outlet};
 use crate::role;
-use crate::state::{self, Envelope, Moments, RestoreError, check, check_limit, moments};
+use crate::state::{
+    self, Envelope, Moments, RestoreError, check, check_count, check_limit, moments,
+};
 use crate::time::Instant;
 
 /// A session of a legacy revision, taken out of a [`Server`]: its id, whose it is, its endpoint with everything in
@@ -208,8 +210,9 @@ fn check_streams(
 ) -> Result<(), RestoreError> {
     let core = endpoint.core();
     let is_ready = endpoint.peer().is_some() && !endpoint.is_closed();
-    check(is_ready && core.is_between_messages(), "a session that is not open")?;
-    check(newest.0 < 1 << 62, "more streams than there can have been")?;
+    let is_whole = core.is_between_messages() && !core.holds_input();
+    check(is_ready && is_whole, "a session that is not open")?;
+    check_count(newest.0)?;
     let names = streams.iter().map(StreamForm::name);
     check(names.is_sorted_by(|one, other| one < other), "streams out of order")?;
     let mut names: Vec<_> = streams.iter().chain(complete).map(|stream| stream.name().0).collect();

@@ -10,7 +10,7 @@ use super::super::super::Exchange;
 use super::super::super::media::Accepts;
 use super::{Form, Kind, Replay, Stream, StreamName};
 use crate::revision::Era;
-use crate::state::{RestoreError, check, moments};
+use crate::state::{RestoreError, check, check_count, moments};
 use crate::time::Instant;
 
 /// A stream of events with ids that nobody reads now.
@@ -133,8 +133,8 @@ impl Stream {
             queue,
         } = form;
         let kept = taken.len() as u64 + queue.len() as u64;
-        let is_counted = last < 1 << 62 && kept <= last;
-        check(is_counted, "a stream of more messages than were said")?;
+        check_count(last)?;
+        check(kept <= last, "a stream of more messages than were said")?;
         let is_line = |message: &Bytes| memchr::memchr(b'\n', message).is_none();
         let are_lines = taken.iter().chain(&queue).all(is_line);
         check(are_lines, "a message that is no line")?;
