@@ -8,7 +8,9 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{DecodeError, EncodeError, RawJson, ScanErrorKind, bounded};
+use crate::json::{DecodeError, EncodeError, RawJson, ScanErrorKind, Text, bounded};
+#[cfg(feature = "snapshot")]
+use crate::state::Kept;
 
 /// The error member of a response: `basic/index`, error responses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +71,20 @@ impl ErrorObject {
     }
 }
 
+/// Its members one after the other: in JSON one of them may be absent, which not every format can say.
+#[cfg(feature = "snapshot")]
+impl Kept for ErrorObject {
+    type Form = (i64, String, Option<String>);
+
+    fn form(&self) -> Self::Form {
+        (self.code, self.message.clone(), self.data.form())
+    }
+
+    fn of((code, message, data): Self::Form) -> Result<Self, &'static str> {
+        Ok(Self { code, message, data: Option::of(data)? })
+    }
+}
+
 /// One line for a log: a peer chose the message, so control characters are shown with escapes, and of a long one
 /// only the beginning.
 impl fmt::Display for ErrorObject {
@@ -92,6 +108,7 @@ impl core::error::Error for ErrorObject {}
 
 /// How a call ended without a result.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum CallError {
     /// This side gave it up.
@@ -108,7 +125,7 @@ pub enum CallError {
     Http(HttpError),
     /// The peer answered with an error.
     #[error("the peer answered with an error: {0}")]
-    Peer(ErrorObject),
+    Peer(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ErrorObject),
     /// The answer breaks the protocol.
     #[error("the answer breaks the protocol: {0}")]
     Protocol(Violation),
@@ -122,6 +139,7 @@ pub enum CallError {
 
 /// How an HTTP exchange failed that a message needed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum HttpError {
     /// The server was not reached, or hung up before it said anything.
@@ -203,6 +221,7 @@ impl From<SendError> for CallError {
 
 /// Which deadline of a call passed, and what had happened until then.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Expired {
     /// Which deadline.
@@ -216,6 +235,7 @@ pub struct Expired {
     /// Reports accepted until then.
     pub reports: u64,
     /// The value of the last one.
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     pub last: Option<f64>,
     /// Other calls in flight at that moment.
     pub others: usize,
@@ -223,6 +243,7 @@ pub struct Expired {
 
 /// A deadline of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[allow(clippy::exhaustive_enums)] // two deadlines a call is the design
 pub enum Limit {
     /// Nothing was heard of the call for too long. Accepted progress re-arms it.
@@ -259,6 +280,7 @@ impl fmt::Display for Expired {
 
 /// Why something could not be sent. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum SendError {
     /// The peer cancelled this request: its answer is no longer wanted.
@@ -304,6 +326,7 @@ impl From<EncodeError> for SendError {
 
 /// Why a connection ended.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum CloseReason {
     /// This side closed it.
@@ -320,7 +343,9 @@ pub enum CloseReason {
     /// The peer did not answer the handshake in time.
     HandshakeTimeout,
     /// The peer refused the handshake.
-    HandshakeRefused(ErrorObject),
+    HandshakeRefused(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ErrorObject,
+    ),
     /// The peer answered the handshake with something else.
     HandshakeInvalid,
     /// The two sides share no revision.
@@ -357,6 +382,7 @@ impl core::error::Error for CloseReason {}
 
 /// How the peer broke the protocol. Already dealt with: this is for logs.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Violation {
     /// A line is not JSON.
@@ -369,7 +395,7 @@ pub enum Violation {
         start: String,
     },
     /// JSON, but no JSON-RPC message.
-    NotAMessage(&'static str),
+    NotAMessage(Text),
     /// A message nests deeper than the limit, or uses a reserved key.
     Refused(ScanErrorKind),
     /// A line is longer than the limit.
@@ -385,25 +411,35 @@ pub enum Violation {
         limit: usize,
     },
     /// A request uses the id of one that still waits for its answer.
-    DuplicateId(RequestId),
+    DuplicateId(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId),
     /// More requests at once than the limit.
     TooManyRequests,
     /// A response to a call that has ended.
-    LateResponse(RequestId),
+    LateResponse(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId),
     /// A response to a call that never was.
-    UnknownResponse(RequestId),
+    UnknownResponse(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId,
+    ),
     /// An error that names no request.
-    AnonymousError(ErrorObject),
+    AnonymousError(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ErrorObject,
+    ),
     /// An id of another JSON type than the one that was sent; it was matched all the same.
-    LenientId(RequestId),
+    LenientId(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId),
     /// The response is not what the revision allows.
-    InvalidResponse(&'static str),
+    InvalidResponse(Text),
     /// Progress for a call that has ended.
-    LateProgress(ProgressToken),
+    LateProgress(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ProgressToken,
+    ),
     /// Progress for a token that was never given out.
-    UnknownToken(ProgressToken),
+    UnknownToken(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ProgressToken,
+    ),
     /// A token of another JSON type than the one that was sent; it was matched all the same.
-    LenientToken(ProgressToken),
+    LenientToken(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ProgressToken,
+    ),
     /// Progress with a token that is neither a string nor an integer.
     BadToken,
     /// Progress whose value is no finite number.
@@ -411,16 +447,19 @@ pub enum Violation {
     /// Progress that did not increase; it was dropped.
     NotIncreasing {
         /// The call.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         id: RequestId,
         /// The value accepted before.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         last: f64,
         /// The value refused.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         progress: f64,
     },
     /// A message that the revision in force does not have in this direction.
-    UnexpectedMethod(&'static str),
+    UnexpectedMethod(Text),
     /// A notification whose parameters cannot be read.
-    BadNotification(&'static str),
+    BadNotification(Text),
     /// A tool whose arguments cannot be repeated in headers as its schema asks; it was left out of the list.
     BadTool {
         /// Its name, 256 bytes of it at most.
@@ -436,10 +475,10 @@ pub enum Violation {
 
 impl Violation {
     /// The JSON-RPC error that a server answers a malformed message with, where that is to be answered at all.
-    pub(crate) fn answer(&self) -> Option<(i64, &'static str)> {
+    pub(crate) fn answer(&self) -> Option<(i64, &str)> {
         Some(match self {
             Self::NotJson { .. } => (ErrorObject::PARSE_ERROR, "parse error"),
-            Self::NotAMessage(why) => (ErrorObject::INVALID_REQUEST, why),
+            Self::NotAMessage(why) => (ErrorObject::INVALID_REQUEST, why.as_str()),
             Self::Refused(_) => {
                 (ErrorObject::INVALID_REQUEST, "nested too deeply, or a reserved key")
             }

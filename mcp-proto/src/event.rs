@@ -10,12 +10,14 @@ use crate::types::{Implementation, Progress};
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Event {
     /// The peer no longer wants the answer to its request. Answer nothing; `abandon` it when its work
     /// has stopped.
     Cancelled {
         /// The request.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         id: RequestId,
         /// Why, in the peer's words.
         reason: Option<Text>,
@@ -27,13 +29,16 @@ pub enum Event {
         /// Its method.
         method: Text,
         /// Its parameters, if any: an object.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         params: Option<RawJson>,
     },
     /// A call of ours has come further.
     Progress {
         /// The call.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         id: RequestId,
         /// The report.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         progress: Progress,
     },
     /// Era, revision and the peer's capabilities are known.
@@ -41,23 +46,28 @@ pub enum Event {
     /// The peer wants an answer: `respond`, `fail` or `abandon`.
     Request {
         /// To be given back with the answer.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         id: RequestId,
         /// Its method.
         method: Text,
         /// Its parameters, if any: an object.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         params: Option<RawJson>,
     },
     /// A call of ours has ended. Exactly once for each call.
     Response {
         /// The call.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         id: RequestId,
         /// Its result, or how it ended without one.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         outcome: Result<RawJson, CallError>,
     },
     /// A report of this request had no way to the client, and none that follows has: the client took nothing but
     /// the answer, or its connection is gone and cannot be resumed. Once for each request; feature `http`.
     Undelivered {
         /// The request.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         id: RequestId,
     },
     /// The peer broke the protocol. Already dealt with.
@@ -66,13 +76,16 @@ pub enum Event {
 
 /// What is known about the other side.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PeerInfo {
     /// The revision that is spoken.
     pub revision: Revision,
     /// Who it is, if it says so.
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     pub info: Option<Implementation>,
     /// What it can do, as it was said: decode it as `ServerCapabilities` or `ClientCapabilities`.
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     pub capabilities: RawJson,
     /// How to use the server, for a model.
     pub instructions: Option<String>,

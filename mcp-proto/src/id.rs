@@ -86,12 +86,35 @@ macro_rules! scalar {
                 }
             }
 
+            /// Bytes of it, if it is a string.
+            #[cfg(feature = "snapshot")]
+            pub(crate) fn text_len(&self) -> usize {
+                self.as_str().map_or(0, str::len)
+            }
+
             pub(crate) fn write(&self, out: &mut Vec<u8>) {
                 match &self.0 {
                     Scalar::Integer(value) => write_i64(out, *value),
                     Scalar::Digits(text) => out.extend_from_slice(text.as_bytes()),
                     Scalar::Text(text) => write_str(out, text),
                 }
+            }
+        }
+
+        /// As its JSON text.
+        #[cfg(feature = "snapshot")]
+        impl crate::state::Kept for $name {
+            type Form = String;
+
+            fn form(&self) -> String {
+                let mut out = Vec::new();
+                self.write(&mut out);
+                String::from_utf8(out).unwrap_or_default()
+            }
+
+            fn of(form: String) -> Result<Self, &'static str> {
+                let raw = Raw::parse(form.as_bytes(), 1).map_err(|_| "an id that is no JSON")?;
+                Self::read(raw, usize::MAX).map_err(|_| "an id that is none")
             }
         }
 

@@ -101,6 +101,47 @@ pub mod sse {
     pub use crate::wire::sse::{Decoder, Event, TooLong, write_comment, write_event, write_retry};
 }
 mod slots;
+#[cfg(feature = "snapshot")]
+mod state;
+#[cfg(feature = "snapshot")]
+pub mod snapshot {
+    //! State as a value: what a machine remembers, taken out and put in again. Feature `snapshot`.
+    //!
+    //! [`Connection::snapshot`](crate::Connection::snapshot) takes the state of a machine out, as a value that `serde` writes in
+    //! any format; `restore` makes a machine of it that goes on like the first one, byte for byte, in another process and on
+    //! another clock. What is configuration (names, limits, timeouts) is not in it and is given again.
+    //!
+    //! ```
+    //! use mcp_proto::snapshot::ConnectionSnapshot;
+    //! use mcp_proto::{Connection, Event, Instant, ServerConfig, role::Server};
+    //!
+    //! let config = || ServerConfig::new("images", "1.0");
+    //! let mut server = Connection::server(config());
+    //! let now = Instant::from_nanos(5_000_000_000);
+    //! server.handle_input(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ini", now); // half a line
+    //!
+    //! let text = serde_json::to_string(&server.snapshot(now))?;
+    //!
+    //! // Later, elsewhere, where the clock has just begun to count.
+    //! let snapshot: ConnectionSnapshot = serde_json::from_str(&text)?;
+    //! let now = Instant::ZERO;
+    //! let mut server = Connection::<Server>::restore(snapshot, config(), now)?;
+    //! server.handle_input(
+    //!     b"tialize\",\"params\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\
+    //!       \"clientInfo\":{\"name\":\"c\",\"version\":\"1\"}}}\n",
+    //!     now,
+    //! );
+    //! assert!(matches!(server.poll_event(), Some(Event::Ready(_))));
+    //! # Ok::<(), Box<dyn std::error::Error>>(())
+    //! ```
+    //!
+    //! `docs/snapshot.md` says what is in it, who may read it, and how a server hands its sessions to the next one.
+    pub use crate::endpoint::{Asked, EndpointSnapshot, InFlight};
+    #[cfg(feature = "http")]
+    pub use crate::http::SessionSnapshot;
+    pub use crate::state::{RestoreError, VERSION};
+    pub use crate::stdio::ConnectionSnapshot;
+}
 mod stdio;
 #[cfg(feature = "testing")]
 pub mod testing;

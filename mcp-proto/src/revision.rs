@@ -4,6 +4,7 @@ use core::fmt;
 
 /// One dated version of the specification, in order of time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "testing", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
 pub enum Revision {

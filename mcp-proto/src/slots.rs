@@ -76,8 +76,25 @@ impl<T> Slots<T> {
         self.slots.iter().flatten().map(|(number, entry)| (*number, entry))
     }
 
+    /// The table of so many slots that holds these entries, if there can be one.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn restore(slots: usize, entries: Vec<(i64, T)>) -> Option<Self> {
+        if slots > 0 && !slots.is_power_of_two() {
+            return None;
+        }
+        let mut table = Self::default();
+        table.slots.resize_with(slots, || None);
+        for (number, entry) in entries {
+            let is_full = table.must_grow();
+            let slot = table.slot_mut(number).filter(|slot| slot.is_none() && !is_full)?;
+            *slot = Some((number, entry));
+            table.live += 1;
+        }
+        Some(table)
+    }
+
     /// Slots that there are.
-    #[cfg(any(test, feature = "testing"))]
+    #[cfg(any(test, feature = "testing", feature = "snapshot"))]
     pub(crate) fn slots(&self) -> usize {
         self.slots.len()
     }

@@ -1,5 +1,8 @@
 //! The machine on a transport: a byte stream with one message per line, or one that keeps messages apart.
 
+#[cfg(feature = "snapshot")]
+mod snapshot;
+
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 
@@ -11,6 +14,9 @@ use crate::event::Event;
 use crate::role::{Client, Role, Server};
 use crate::time::Instant;
 use crate::wire::{Framing, Input, Line};
+
+#[cfg(feature = "snapshot")]
+pub use snapshot::ConnectionSnapshot;
 
 /// One side of a conversation over a pair of byte streams, such as a child's stdin and stdout.
 ///

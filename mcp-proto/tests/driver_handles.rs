@@ -173,7 +173,7 @@ fn a_list_whose_cursor_stands_still_is_refused() {
     let done = notes.clone();
     world.spawn(async move {
         match client.list_tools().await {
-            Err(CallError::Protocol(Violation::InvalidResponse(why))) => done.note(why),
+            Err(CallError::Protocol(Violation::InvalidResponse(why))) => done.note(why.as_str()),
             other => panic!("{other:?}"),
         }
     });

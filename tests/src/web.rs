@@ -55,6 +55,13 @@ impl Web {
         Self { server: Server::new(config, options), now, events: Vec::new(), seeds: 0 }
     }
 
+    /// With session ids of its own, where there is another server.
+    #[must_use]
+    pub fn seeds_from(mut self, seed: u8) -> Self {
+        self.seeds = seed;
+        self
+    }
+
     /// Sends a request, and says what came of it: an exchange, or a refusal of its head.
     pub fn send(&mut self, request: Request<Bytes>) -> Result<Exchange, Box<Response<Bytes>>> {
         self.send_as(None, request)

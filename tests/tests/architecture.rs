@@ -15,6 +15,7 @@ const FLOORS: [(&str, u8); 25] = [
     ("role", 1),
     ("revision", 1),
     ("time", 1),
+    ("state", 1),
     ("digest", 1),
     ("method", 1),
     ("types", 2),

@@ -282,7 +282,10 @@ fn messages_go_to_no_other_origin_and_the_address_does_not_move() {
         channel,
         "event: endpoint\ndata: /m?sessionId=1\n\nevent: endpoint\ndata: /n?sessionId=2\n\n",
     );
-    assert_eq!(hand.violations(), [Violation::UnexpectedMethod("a second address for messages")]);
+    assert_eq!(
+        hand.violations(),
+        [Violation::UnexpectedMethod("a second address for messages".into())]
+    );
     let (exchange, request) = hand.take();
     assert_eq!(request.uri(), "https://a.example/m?sessionId=1");
     hand.accept(exchange);

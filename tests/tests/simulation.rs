@@ -35,6 +35,20 @@ fn random_sessions_keep_every_promise_and_leave_nothing() {
     }
 }
 
+/// An end that is replaced by what its snapshot becomes is the same end: the very same session happens.
+#[test]
+fn sessions_of_restored_ends_are_the_same_sessions() {
+    for seed in 1..100 {
+        let mut session = Session::new(seed).traced();
+        let happened = session.run().unwrap();
+        let mut restored = Session::new(seed).restored(seed).traced();
+        let again = restored.run().unwrap_or_else(|broken| {
+            panic!("{}\nseed {seed}: {broken}", restored.trace().join("\n"))
+        });
+        assert_eq!((again, restored.trace()), (happened, session.trace()), "seed {seed}");
+    }
+}
+
 #[test]
 fn a_seed_is_a_session() {
     let run = |seed| {

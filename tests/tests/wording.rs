@@ -35,7 +35,7 @@ fn every_ending_of_a_connection_says_why() {
 fn every_violation_says_what_the_peer_did() {
     let (id, token) = (RequestId::from(7), ProgressToken::from("t"));
     for (violation, text) in [
-        (Violation::NotAMessage("no method"), "not a JSON-RPC message: no method"),
+        (Violation::NotAMessage("no method".into()), "not a JSON-RPC message: no method"),
         (Violation::TooLong { limit: 9 }, "a line is longer than 9 bytes"),
         (Violation::Batch, "a batch, which this revision does not have"),
         (Violation::DuplicateId(id.clone()), "request id 7 is already in flight"),
@@ -50,7 +50,7 @@ fn every_violation_says_what_the_peer_did() {
             Violation::LenientId(id.clone()),
             "a response names its call 7, of another type than was sent",
         ),
-        (Violation::InvalidResponse("neither"), "an invalid response: neither"),
+        (Violation::InvalidResponse("neither".into()), "an invalid response: neither"),
         (Violation::LateProgress(token.clone()), "progress for \"t\", whose call has ended"),
         (Violation::UnknownToken(token.clone()), "progress for \"t\", which was never given out"),
         (Violation::LenientToken(token), "progress for \"t\", of another type than was sent"),
@@ -60,8 +60,8 @@ fn every_violation_says_what_the_peer_did() {
             Violation::NotIncreasing { id, last: 2.0, progress: 1.5 },
             "progress of call 7 did not increase: 1.5 after 2",
         ),
-        (Violation::UnexpectedMethod("a request"), "an unexpected message: a request"),
-        (Violation::BadNotification("x"), "the parameters of x cannot be read"),
+        (Violation::UnexpectedMethod("a request".into()), "an unexpected message: a request"),
+        (Violation::BadNotification("x".into()), "the parameters of x cannot be read"),
     ] {
         assert_eq!(violation.to_string(), text);
     }

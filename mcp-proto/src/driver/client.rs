@@ -194,7 +194,7 @@ impl Client {
 }
 
 fn unusable(list: &'static str) -> CallError {
-    CallError::Protocol(Violation::InvalidResponse(list))
+    CallError::Protocol(Violation::InvalidResponse(list.into()))
 }
 
 /// A notification whose parameters are written already: the user's `Serialize` runs without the lock.

@@ -387,9 +387,9 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
             Event::Notification { method, params } if method == "notifications/message" => {
                 match params.as_ref().map(RawJson::decode) {
                     Some(Ok(message)) => afterwards.jobs.push(Job::Log(message)),
-                    _ => afterwards
-                        .jobs
-                        .push(Job::Violation(Violation::BadNotification("notifications/message"))),
+                    _ => afterwards.jobs.push(Job::Violation(Violation::BadNotification(
+                        "notifications/message".into(),
+                    ))),
                 }
             }
             Event::Notification { method, params } => {

@@ -10,6 +10,7 @@ use crate::time::Instant;
 
 /// The budget: so many a second, so many in all.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Answers {
     bucket: Bucket,
     left: u32,
@@ -26,6 +27,7 @@ pub(crate) enum Allowance {
 
 /// The budget of reports: so many a second; the others are counted.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Reports {
     bucket: Bucket,
     left_out: u64,
@@ -35,6 +37,13 @@ impl Answers {
     pub(crate) fn new(limits: &Limits) -> Self {
         let bucket = bucket(limits.max_error_answers_per_second);
         Self { bucket, left: limits.max_error_answers }
+    }
+
+    /// With its limits, after it was read from a snapshot: never more is left than they give.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn limited(self, limits: &Limits) -> Self {
+        let bucket = self.bucket.paced(pacing(limits.max_error_answers_per_second));
+        Self { bucket, left: self.left.min(limits.max_error_answers) }
     }
 
     pub(crate) fn take(&mut self, now: Instant) -> Allowance {
@@ -61,6 +70,15 @@ impl Reports {
         Self { bucket: bucket(limits.max_violation_reports_per_second), left_out: 0 }
     }
 
+    /// With its limits, after it was read from a snapshot.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn limited(self, limits: &Limits) -> Self {
+        let pacing = pacing(limits.max_violation_reports_per_second);
+        // Counting on does not overflow.
+        let left_out = self.left_out.min(u64::MAX / 2);
+        Self { bucket: self.bucket.paced(pacing), left_out }
+    }
+
     /// Whether to report one more. If not, it is counted.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         let reports = self.bucket.try_take(now);
@@ -82,6 +100,15 @@ impl Reports {
 }
 
 fn bucket(per_second: u32) -> Bucket {
-    let per_second = per_second.max(1);
-    Bucket::new(Pacing::default().burst(per_second).every(Duration::from_secs(1) / per_second))
+    Bucket::new(pacing(per_second))
 }
+
+fn pacing(per_second: u32) -> Pacing {
+    let per_second = per_second.max(1);
+    Pacing::default().burst(per_second).every(Duration::from_secs(1) / per_second)
+}
+
+#[cfg(feature = "snapshot")]
+crate::state::moments!(Answers { bucket; left });
+#[cfg(feature = "snapshot")]
+crate::state::moments!(Reports { bucket; left_out });

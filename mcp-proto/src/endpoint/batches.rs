@@ -15,11 +15,14 @@ use crate::bound::{PART, queue, sum, times, tree};
 use crate::config::Limits;
 use crate::error::Violation;
 use crate::id::RequestId;
+#[cfg(feature = "snapshot")]
+use crate::state::{RestoreError, check, check_count, check_limit};
 use crate::time::Instant;
 use crate::wire::{Malformed, MalformedKind, Message, read_batch, read_message};
 
 /// Names one batch, never again another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct BatchKey(NonZeroU64);
 
 /// Answers that wait for the other answers of their batch.
@@ -39,15 +42,26 @@ pub(crate) struct Batches {
 
 /// The answers of one batch.
 #[derive(Clone, Debug, Default, Hash)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 struct Gathering {
     /// An array without its end.
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     text: Vec<u8>,
     /// Whose answers are in it.
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     ids: Vec<RequestId>,
     /// Requests without an answer, and one more while it is being read.
     waiting: usize,
     /// Where it came from.
     origin: Origin,
+}
+
+/// What a snapshot keeps of the table.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct BatchesForm {
+    open: Vec<(BatchKey, Gathering)>,
+    last: u64,
 }
 
 /// `{"jsonrpc":"2.0","id":1,"result":{}}`
@@ -72,7 +86,7 @@ impl Core {
             let member = frame.slice_ref(member);
             let read = match read_message(&member, &self.limits, self.tolerance) {
                 Ok(Message::Batch) => {
-                    Err(unanswerable(Violation::NotAMessage("a batch inside a batch")))
+                    Err(unanswerable(Violation::NotAMessage("a batch inside a batch".into())))
                 }
                 read => read,
             };
@@ -116,6 +130,60 @@ impl Batches {
             held: 0,
             max_held: limits.max_outbox_len,
         }
+    }
+
+    /// What a snapshot keeps of it; none is being read then.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn form(&self) -> BatchesForm {
+        let Self { open, ids: _, reading: _, last, held: _, max_held: _ } = self;
+        let open = open.iter().map(|(key, gathering)| (*key, gathering.clone())).collect();
+        BatchesForm { open, last: *last }
+    }
+
+    /// The table again, where each batch waits for so many requests.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn restore(
+        form: BatchesForm,
+        waiting: impl Fn(BatchKey) -> usize,
+        limits: &Limits,
+    ) -> Result<Self, RestoreError> {
+        let BatchesForm { open, last } = form;
+        let mut batches = Self { last, ..Self::new(limits) };
+        check_count(last)?;
+        for (key, gathering) in open {
+            let is_issued = key.0.get() - 1 <= last;
+            check(is_issued && gathering.waiting > 0, "a batch that was never opened")?;
+            check(gathering.waiting == waiting(key), "a batch that waits for no request")?;
+            let is_array = gathering.text.starts_with(b"[") && !gathering.text.contains(&b'\n');
+            check(is_array || gathering.text.is_empty(), "answers that are no array")?;
+            let named = gathering.ids.is_empty() || is_array;
+            check(named, "answers that are named and not there")?;
+            for id in &gathering.ids {
+                check(batches.ids.insert(id.clone()), "two answers to one request")?;
+            }
+            batches.held += gathering.text.len();
+            check(batches.open.insert(key, gathering).is_none(), "two batches of one name")?;
+        }
+        check_limit(batches.held, batches.max_held, "answers that wait")?;
+        Ok(batches)
+    }
+
+    /// Whether there is a batch of this name.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn is_open(&self, key: BatchKey) -> bool {
+        self.open.contains_key(&key)
+    }
+
+    /// Where they came from.
+    #[cfg(all(feature = "snapshot", feature = "http"))]
+    pub(super) fn origins(&self) -> impl Iterator<Item = Origin> {
+        self.open.values().map(|gathering| gathering.origin)
+    }
+
+    /// The ids of the answers that wait.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn ids(&self) -> impl Iterator<Item = &RequestId> {
+        self.ids.iter()
     }
 
     /// The batch whose members are being read.

@@ -14,10 +14,13 @@ use crate::error::{Expired, Limit};
 use crate::id::ProgressToken;
 use crate::progress::Receiver;
 use crate::slots::Slots;
+#[cfg(feature = "snapshot")]
+use crate::state::{RestoreError, check, check_count, check_limit, moments};
 use crate::time::Instant;
 
 /// One request of ours that waits for its answer.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Call {
     pub(crate) purpose: Purpose,
     pub(crate) tracking: Tracked,
@@ -36,6 +39,7 @@ pub(crate) struct Call {
 
 /// Who waits for the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Purpose {
     Application,
     Probe,
@@ -46,16 +50,20 @@ pub(crate) enum Purpose {
 
 /// The token that a call went out with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Tracked {
     No,
     /// Its id.
     Own,
     /// Seldom, and many calls may wait: so it is elsewhere.
-    Custom(Box<ProgressToken>),
+    Custom(
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] Box<ProgressToken>,
+    ),
 }
 
 /// How long something may take, and when that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Deadline {
     /// Nanoseconds.
     after: u64,
@@ -72,6 +80,22 @@ pub(crate) struct Calls {
     last_id: i64,
     tokens: BTreeMap<ProgressToken, i64>,
 }
+
+/// What a snapshot keeps of the table.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct CallsForm {
+    slots: usize,
+    last_id: i64,
+    calls: Vec<(i64, Call)>,
+}
+
+#[cfg(feature = "snapshot")]
+moments!(CallsForm { calls; slots, last_id });
+#[cfg(feature = "snapshot")]
+moments!(Call { started, idle, total; purpose, tracking, queued, receiver, lenient, origin });
+#[cfg(feature = "snapshot")]
+moments!(Deadline { at; after });
 
 impl Deadline {
     pub(crate) fn new(after: Option<Duration>, now: Instant) -> Option<Self> {
@@ -203,6 +227,47 @@ impl Calls {
         let mut ids: Vec<i64> = self.slots.iter().map(|(id, _)| id).collect();
         ids.sort_unstable();
         ids
+    }
+
+    /// What is kept of it. How many slots there are decides which ids are skipped.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn form(&self) -> CallsForm {
+        let Self { slots, last_id, tokens: _ } = self;
+        let calls = slots.iter().map(|(id, call)| (id, call.clone())).collect();
+        CallsForm { slots: slots.slots(), last_id: *last_id, calls }
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn restore(form: CallsForm, limits: &Limits) -> Result<Self, RestoreError> {
+        let CallsForm { slots, last_id, calls } = form;
+        // One that opens the conversation, and one that asks for log messages.
+        let most = limits.max_calls.saturating_add(2);
+        check_limit(calls.len(), most, "calls in flight")?;
+        check_limit(slots, Slots::<Call>::bound(most).next_power_of_two(), "slots of calls")?;
+        check_count(last_id.cast_unsigned())?;
+        let mut tokens = BTreeMap::new();
+        for (id, call) in &calls {
+            check((1..=last_id).contains(id), "a call that was never made")?;
+            check(call.receiver.is_sound(), "a report that is no number")?;
+            if let Tracked::Custom(token) = &call.tracking {
+                check_limit(token.text_len(), limits.max_id_len, "the length of a token")?;
+                let is_ours = token.as_i64().is_some_and(|token| token >= *id);
+                let is_new = tokens.insert((**token).clone(), *id).is_none();
+                check(is_new && !is_ours, "two calls that go by one token")?;
+            }
+        }
+        let slots = Slots::restore(slots, calls);
+        let slots = slots.ok_or(RestoreError::Invalid("calls that have no place"))?;
+        let is_taken = |token: &ProgressToken| {
+            token.as_i64().is_some_and(|number| slots.get(number).is_some())
+        };
+        check(!tokens.keys().any(is_taken), "two calls that go by one token")?;
+        Ok(Self { slots, last_id, tokens })
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Call)> {
+        self.slots.iter()
     }
 
     #[cfg(feature = "testing")]

@@ -71,6 +71,7 @@ pub(crate) struct Core {
 
 /// How much of a conversation there is.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Phase {
     Open,
     /// The peer sends nothing more; what was accepted is still being answered.
@@ -110,18 +111,8 @@ impl Core {
 
     /// Bytes that its tables take at most.
     pub(super) const fn bound(limits: &Limits) -> usize {
-        let ends = sum([limits.max_calls, limits.max_requests, 1]);
-        let (line, answers) = (times(3, limits.max_batch_len), sum([ends, limits.max_batch_len]));
-        // What fits whatever waits: an error or a refusal for each request and for each member of one batch, a
-        // cancellation for each call.
-        // In JSON a byte may become six.
-        let error = times(6, sum([limits.max_id_len, MAX_TEXT_LEN]));
-        let forced_len = times(answers, sum([error, MAX_TEXT_LEN]));
-        let forced =
-            sum([times(limits.max_requests, sum([limits.max_milestones, 2])), times(2, answers)]);
-        // A message may be three events, and a line a batch of them. Before a violation and before the end it
-        // is told how many were left out.
-        let events = sum([limits.max_events, ends, line, 3 + 2]);
+        let (forced, forced_len) = Self::forced(limits);
+        let events = Self::most_events(limits);
         sum([
             Calls::bound(limits),
             Requests::bound(limits),
@@ -136,7 +127,24 @@ impl Core {
         ])
     }
 
-    fn new(life: Lifecycle, limits: Limits, tolerance: Tolerance) -> Self {
+    /// Messages, and bytes of them, that fit whatever waits: an error or a refusal for each request and for each member
+    /// of one batch, a cancellation for each call.
+    pub(super) const fn forced(limits: &Limits) -> (usize, usize) {
+        let answers = sum([limits.max_calls, limits.max_requests, 1, limits.max_batch_len]);
+        // In JSON a byte may become six.
+        let error = times(6, sum([limits.max_id_len, MAX_TEXT_LEN]));
+        let reports = times(limits.max_requests, sum([limits.max_milestones, 2]));
+        (sum([reports, times(2, answers)]), times(answers, sum([error, MAX_TEXT_LEN])))
+    }
+
+    /// Events that wait at most. A message may be three, and a line a batch of them. Before a violation and before the
+    /// end it is told how many were left out.
+    pub(super) const fn most_events(limits: &Limits) -> usize {
+        let ends = sum([limits.max_calls, limits.max_requests, 1]);
+        sum([limits.max_events, ends, times(3, limits.max_batch_len), 3 + 2])
+    }
+
+    pub(super) fn new(life: Lifecycle, limits: Limits, tolerance: Tolerance) -> Self {
         Self {
             life,
             limits,

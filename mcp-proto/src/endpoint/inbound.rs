@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use bytes::Bytes;
 
@@ -103,9 +104,7 @@ impl Core {
     /// deadline win over it.
     pub(super) fn begin_message(&mut self, at: Instant) {
         self.read_at = at;
-        if let Some(before) = at.as_nanos().checked_sub(1) {
-            self.expire(Instant::from_nanos(before));
-        }
+        self.expire(at.before(Duration::from_nanos(1)));
     }
 
     // Requests.
@@ -133,7 +132,7 @@ impl Core {
             Lifecycle::Client(negotiation) => match negotiation.revision() {
                 // A client never responds; 2026-07-28 basic/transports/stdio
                 Some(revision) if revision.era() == Era::Modern => {
-                    self.violation(Violation::UnexpectedMethod("a request from the server"));
+                    self.violation(Violation::UnexpectedMethod("a request from the server".into()));
                     return;
                 }
                 revision => {
@@ -174,6 +173,11 @@ impl Core {
                 if let Some(batch) = batch {
                     self.batches.join(batch);
                 }
+                #[cfg(feature = "snapshot")]
+                let asked = {
+                    let params = params.map(|params| params.raw());
+                    self.requests.keep(&method, params, self.limits.max_message_len)
+                };
                 self.requests.insert(
                     vacancy,
                     id.clone(),
@@ -187,6 +191,8 @@ impl Core {
                         batch,
                         origin: self.reading,
                         outlet: Outlet::Open,
+                        #[cfg(feature = "snapshot")]
+                        asked,
                     },
                 );
                 self.events.push_back(Event::Request {
@@ -251,12 +257,13 @@ impl Core {
             b"notifications/cancelled" => self.handle_cancelled(frame, params),
             b"notifications/initialized" => match &mut self.life {
                 Lifecycle::Server(serving) => serving.handle_initialized(),
-                Lifecycle::Client(_) => {
-                    self.violation(Violation::UnexpectedMethod("initialized from the server"))
-                }
+                Lifecycle::Client(_) => self
+                    .violation(Violation::UnexpectedMethod("initialized from the server".into())),
             },
             _ if method.len() > self.limits.max_method_len => {
-                self.violation(Violation::UnexpectedMethod("a method name beyond its limit"));
+                self.violation(Violation::UnexpectedMethod(
+                    "a method name beyond its limit".into(),
+                ));
             }
             _ => self.events.push_back(Event::Notification {
                 method: Text::of(frame, method),
@@ -270,7 +277,7 @@ impl Core {
             .and_then(|params| params.get("requestId"))
             .and_then(|id| RequestId::read(id, self.limits.max_id_len).ok());
         let Some(id) = id else {
-            return self.violation(Violation::BadNotification("notifications/cancelled"));
+            return self.violation(Violation::BadNotification("notifications/cancelled".into()));
         };
         let reason = params
             .and_then(|params| params.get("reason"))
@@ -301,7 +308,7 @@ impl Core {
     fn handle_progress(&mut self, frame: &Bytes, fields: &ProgressFields<'_>, at: Instant) {
         if self.is_server_of_modern_client() {
             // MUST NOT; 2026-07-28 basic/patterns/progress
-            return self.violation(Violation::UnexpectedMethod("progress from a client"));
+            return self.violation(Violation::UnexpectedMethod("progress from a client".into()));
         }
         let read = |token| ProgressToken::read(token, self.limits.max_id_len);
         let Some(Ok(token)) = fields.token.map(read) else {
@@ -309,7 +316,8 @@ impl Core {
         };
         let Some(number) = self.find_call(&token) else { return };
         if !self.may_report(number) {
-            return self.violation(Violation::UnexpectedMethod("progress beside its own stream"));
+            return self
+                .violation(Violation::UnexpectedMethod("progress beside its own stream".into()));
         }
         let Some(value) =
             fields.progress.filter(|value| value.kind() == Kind::Number).and_then(Raw::as_f64)
@@ -455,9 +463,11 @@ impl Core {
             None => Ok(()),
             Some(Some(Cow::Borrowed("complete"))) => Ok(()),
             Some(Some(kind)) if kind == "input_required" => Err(CallError::Protocol(
-                Violation::InvalidResponse("input is required that was not offered"),
+                Violation::InvalidResponse("input is required that was not offered".into()),
             )),
-            Some(_) => Err(CallError::Protocol(Violation::InvalidResponse("unknown resultType"))),
+            Some(_) => {
+                Err(CallError::Protocol(Violation::InvalidResponse("unknown resultType".into())))
+            }
         }
     }
 

@@ -14,6 +14,8 @@ mod outbox;
 #[cfg(feature = "http")]
 mod outlets;
 mod requests;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 mod waking;
 
 use ::core::fmt;
@@ -46,6 +48,12 @@ pub(crate) use outbox::Origin;
 pub use outbox::{Route, Transmit};
 #[cfg(feature = "http")]
 pub(crate) use requests::Outlet;
+#[cfg(feature = "snapshot")]
+pub use requests::{Asked, InFlight};
+#[cfg(feature = "snapshot")]
+pub use snapshot::EndpointSnapshot;
+#[cfg(feature = "snapshot")]
+pub(crate) use snapshot::State;
 pub use waking::DeadlineReason;
 
 /// One side of a conversation, fed with whole messages.

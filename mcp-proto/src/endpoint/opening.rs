@@ -17,6 +17,8 @@ use crate::error::{CallError, SendError};
 use crate::event::{Event, PeerInfo};
 use crate::id::RequestId;
 use crate::json::RawJson;
+#[cfg(feature = "snapshot")]
+use crate::json::{Kind, Raw};
 use crate::method::{Notification, Request};
 use crate::revision::Era;
 use crate::time::Instant;
@@ -25,13 +27,16 @@ use crate::wire::{Stamps, object_with_meta, write_notification};
 
 /// Something to be sent once the peer is ready.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Held {
     /// The call that it is; none for a notification.
     pub(super) call: Option<i64>,
     /// The newest call at the time, itself included: what is held is sorted by it.
     newest: i64,
     method: String,
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     params: Vec<u8>,
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     meta: Option<RawJson>,
 }
 
@@ -207,6 +212,25 @@ impl Core {
 }
 
 impl Held {
+    /// Whether it can be sent, and comes behind `newest`, the newest call before it.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn is_sound(&self, newest: i64) -> bool {
+        let is_object = |raw: Raw<'_>| raw.kind() == Kind::Object;
+        let is_params = Raw::parse(&self.params, usize::MAX).is_ok_and(is_object);
+        let is_meta = self.meta.as_ref().is_none_or(|meta| is_object(meta.as_raw()));
+        let is_next = match self.call {
+            Some(number) => number == self.newest && newest < number,
+            None => newest <= self.newest,
+        };
+        is_params && is_meta && is_next
+    }
+
+    /// The newest call when it was asked for.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn newest(&self) -> i64 {
+        self.newest
+    }
+
     #[cfg(feature = "testing")]
     pub(super) fn digest(&self, digest: &mut Digest<'_>) {
         let Self { call, method, params, meta, newest } = self;

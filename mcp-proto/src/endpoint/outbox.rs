@@ -1,5 +1,8 @@
 //! Bytes that wait for the transport: whole messages in order, each of which can still be revoked.
 
+#[cfg(feature = "snapshot")]
+mod form;
+
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
@@ -12,18 +15,22 @@ use crate::config::Limits;
 use crate::digest::Digest;
 use crate::id::RequestId;
 
+#[cfg(feature = "snapshot")]
+pub(crate) use form::OutboxForm;
+
 /// What an outgoing message relates to, so that a transport can place it. stdio ignores it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Route {
     /// A request of ours.
-    Call(RequestId),
+    Call(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId),
     /// Gives up a request of ours.
-    Cancel(RequestId),
+    Cancel(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId),
     /// The answer to a request of the peer, or to the batch that it came in.
-    Reply(RequestId),
+    Reply(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId),
     /// A notification that belongs to a request of the peer: progress, a log message.
-    Related(RequestId),
+    Related(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] RequestId),
     /// Belongs to nothing.
     Standalone,
 }
@@ -33,6 +40,7 @@ pub enum Route {
 /// The number is the transport's own. What answers a message, or belongs to it, carries its origin out again,
 /// so that a transport finds the way back without looking at ids, which every peer chooses as it likes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Origin(pub(crate) u64);
 
 impl Origin {
@@ -61,6 +69,7 @@ pub struct Transmit {
 /// Where a message stands among all that were ever queued.
 // One more than its number, so that a place that may be missing takes no more room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Place(NonZeroU64);
 
 impl Place {

@@ -127,6 +127,35 @@ impl Core {
         self.settle();
     }
 
+    /// Whether what belongs to no request of the peer waits, for its reader is slow.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn is_held(&self) -> bool {
+        self.outlet == Outlet::Held
+    }
+
+    /// The newest origin that is still known here.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn newest_origin(&self) -> Origin {
+        let requests = self.requests.iter().map(|(_, inbound)| inbound.origin);
+        let calls = self.calls.iter().map(|(_, call)| call.origin);
+        let all = requests.chain(calls).chain(self.batches.origins()).chain(self.outbox.origins());
+        all.chain(self.settled.iter().copied()).max().unwrap_or_default()
+    }
+
+    /// What the requests of an origin were told that want an answer still.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn outlets_of(&self, origin: Origin) -> impl Iterator<Item = Outlet> + Clone {
+        let live = self.requests.iter().filter(|(_, inbound)| !inbound.cancelled);
+        live.filter(move |(_, inbound)| inbound.origin == origin).map(|(_, inbound)| inbound.outlet)
+    }
+
+    /// Whether every request from elsewhere that wants an answer knows that nothing else can leave.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn strays_are_shut(&self, is_here: impl Fn(Origin) -> bool) -> bool {
+        let mut live = self.requests.iter().filter(|(_, inbound)| !inbound.cancelled);
+        live.all(|(_, inbound)| is_here(inbound.origin) || inbound.outlet == Outlet::Shut)
+    }
+
     fn requests_of(&self, origin: Origin) -> Vec<RequestId> {
         let of_it = self.requests.iter().filter(|(_, inbound)| inbound.origin == origin);
         of_it.map(|(id, _)| id.clone()).collect()

@@ -11,11 +11,18 @@ use crate::config::Limits;
 use crate::digest::Digest;
 use crate::era::Speech;
 use crate::id::{MAX_NUMBER_LEN, ProgressToken, RequestId};
+#[cfg(feature = "snapshot")]
+use crate::json::{Raw, RawJson, Text};
+#[cfg(feature = "snapshot")]
+use crate::progress::Pacing;
 use crate::progress::Sender;
+#[cfg(feature = "snapshot")]
+use crate::state::{RestoreError, check, check_count, check_limit};
 use crate::time::Instant;
 
 /// One request that we must answer.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Inbound {
     /// Tells it from earlier requests with its id, which only the driver needs.
     #[cfg_attr(not(feature = "driver"), allow(dead_code))]
@@ -35,10 +42,42 @@ pub(crate) struct Inbound {
     pub(crate) origin: Origin,
     /// What becomes of its reports.
     pub(crate) outlet: Outlet,
+    /// What was asked, for whoever answers it after a restore.
+    #[cfg(feature = "snapshot")]
+    pub(crate) asked: Option<Box<Asked>>,
+}
+
+/// What a request of the peer asks.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct Asked {
+    /// Its method.
+    pub method: Text,
+    /// Its parameters, if any: an object.
+    #[serde(with = "crate::state::kept")]
+    pub params: Option<RawJson>,
+}
+
+/// A request of the peer that waits for an answer, and of which no event tells any more.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct InFlight<'a> {
+    /// To be given back with the answer.
+    pub id: &'a RequestId,
+    /// What it asks. Of all requests together as much is kept as one message may have
+    /// ([`Limits::max_message_len`](crate::Limits)); of one that is beyond it nothing is.
+    pub asked: Option<&'a Asked>,
+    /// The token under which it wants reports.
+    pub token: Option<&'a ProgressToken>,
+    /// The peer no longer wants the answer: `abandon` it when its work has stopped.
+    pub is_cancelled: bool,
 }
 
 /// Whether what belongs to a request can leave, as its transport sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(not(feature = "http"), allow(dead_code))]
 pub(crate) enum Outlet {
     /// It leaves.
@@ -52,7 +91,9 @@ pub(crate) enum Outlet {
 
 /// Where progress of a request goes.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Reporter {
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     pub(crate) token: ProgressToken,
     pub(crate) sender: Sender,
 }
@@ -75,6 +116,45 @@ pub(crate) struct Requests {
     entries: VecDeque<(RequestId, Inbound)>,
     /// Requests that were ever entered.
     entered: u64,
+    /// Bytes of what was asked.
+    #[cfg(feature = "snapshot")]
+    asked_len: usize,
+}
+
+/// What a snapshot keeps of the table.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct RequestsForm {
+    entries: alloc::vec::Vec<Entry>,
+    entered: u64,
+}
+
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Entry {
+    #[serde(with = "crate::state::kept")]
+    id: RequestId,
+    inbound: Inbound,
+}
+
+#[cfg(feature = "snapshot")]
+mod moments {
+    use super::*;
+    use crate::state::moments;
+
+    moments!(RequestsForm { entries; entered });
+    moments!(Entry { inbound; id });
+    moments!(Inbound { reporter, flush_at; serial, speech, cancelled, queued, batch, origin, outlet, asked });
+    moments!(Reporter { sender; token });
+}
+
+#[cfg(feature = "snapshot")]
+impl Asked {
+    /// Bytes of it.
+    fn len(&self) -> usize {
+        let params = self.params.as_ref().map_or(0, |params| params.as_bytes().len());
+        size_of::<Self>() + self.method.len() + params
+    }
 }
 
 impl Requests {
@@ -83,7 +163,9 @@ impl Requests {
         let name = sum([limits.max_id_len, MAX_NUMBER_LEN, PART]);
         let reporter = sum([size_of::<Reporter>(), Sender::bound(limits.max_milestones)]);
         let inbound = sum([times(2, name), reporter]);
+        let asked = if cfg!(feature = "snapshot") { limits.max_message_len } else { 0 };
         sum([
+            asked,
             queue(limits.max_requests, size_of::<(RequestId, Inbound)>()),
             times(limits.max_requests, inbound),
         ])
@@ -125,7 +207,74 @@ impl Requests {
     /// Takes a request out.
     pub(crate) fn remove(&mut self, id: &RequestId) -> Option<Inbound> {
         let at = self.find(id).ok()?;
-        self.entries.remove(at).map(|(_, inbound)| inbound)
+        let (_, inbound) = self.entries.remove(at)?;
+        #[cfg(feature = "snapshot")]
+        {
+            self.asked_len -= inbound.asked.as_deref().map_or(0, Asked::len);
+        }
+        Some(inbound)
+    }
+
+    /// Keeps what is asked, if that is not too much beside what is kept already. A copy: a slice would keep its buffer.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn keep(
+        &mut self,
+        method: &[u8],
+        params: Option<Raw<'_>>,
+        max_len: usize,
+    ) -> Option<Box<Asked>> {
+        let params_len = params.map_or(0, |params| params.as_bytes().len());
+        let len = size_of::<Asked>() + method.len() + params_len;
+        if self.asked_len + len > max_len {
+            return None;
+        }
+        self.asked_len += len;
+        let method = alloc::string::String::from_utf8_lossy(method).into_owned().into();
+        Some(Box::new(Asked { method, params: params.map(Raw::to_raw_json) }))
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn form(&self) -> RequestsForm {
+        let Self { entries, entered, asked_len: _ } = self;
+        let entry = |(id, inbound): &(RequestId, Inbound)| {
+            let (id, inbound) = (id.clone(), inbound.clone());
+            Entry { id, inbound }
+        };
+        RequestsForm { entries: entries.iter().map(entry).collect(), entered: *entered }
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn restore(
+        form: RequestsForm,
+        pacing: Pacing,
+        limits: &Limits,
+    ) -> Result<Self, RestoreError> {
+        let RequestsForm { entries, entered } = form;
+        check_limit(entries.len(), limits.max_requests, "requests in flight")?;
+        check_count(entered)?;
+        let mut serials = alloc::collections::BTreeSet::new();
+        let mut requests = Self { entered, ..Self::default() };
+        for Entry { id, mut inbound } in entries {
+            let is_next = requests.entries.back().is_none_or(|(last, _)| *last < id);
+            check(is_next, "requests out of order")?;
+            check_limit(id.text_len(), limits.max_id_len, "the length of an id")?;
+            let is_new = inbound.serial < entered && serials.insert(inbound.serial);
+            check(is_new, "two requests that came at once")?;
+            if let Some(reporter) = &mut inbound.reporter {
+                check_limit(reporter.token.text_len(), limits.max_id_len, "the length of a token")?;
+                reporter.sender.restore(pacing, limits.max_milestones)?;
+            }
+            let is_live = !inbound.cancelled && inbound.outlet == Outlet::Open;
+            let waits = inbound.has_waiting();
+            check(inbound.flush_at.is_none() || is_live && waits, "a timer for no report")?;
+            let has_nothing = inbound.reporter.is_none() && inbound.batch.is_none();
+            check(!inbound.cancelled || has_nothing, "a cancelled request that goes on")?;
+            check(inbound.outlet != Outlet::Shut || !waits, "a report that waits for ever")?;
+            requests.asked_len += inbound.asked.as_deref().map_or(0, Asked::len);
+            requests.entries.push_back((id, inbound));
+        }
+        check_limit(requests.asked_len, limits.max_message_len, "bytes of requests")?;
+        Ok(requests)
     }
 
     /// Requests that were ever entered.
@@ -134,7 +283,7 @@ impl Requests {
         self.entered
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&RequestId, &Inbound)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&RequestId, &Inbound)> + Clone {
         self.entries.iter().map(|(id, inbound)| (id, inbound))
     }
 
@@ -144,12 +293,21 @@ impl Requests {
 
     /// Takes every entry.
     pub(crate) fn take(&mut self) -> VecDeque<(RequestId, Inbound)> {
+        #[cfg(feature = "snapshot")]
+        {
+            self.asked_len = 0;
+        }
         core::mem::take(&mut self.entries)
     }
 
     #[cfg(feature = "testing")]
     pub(super) fn digest(&self, front: Place, digest: &mut Digest<'_>) {
-        let Self { entries, entered: _ } = self;
+        let Self {
+            entries,
+            entered: _,
+            #[cfg(feature = "snapshot")]
+                asked_len: _,
+        } = self;
         digest.put(entries.len());
         for (id, inbound) in entries {
             let Inbound {
@@ -162,6 +320,8 @@ impl Requests {
                 batch,
                 origin,
                 outlet,
+                #[cfg(feature = "snapshot")]
+                    asked: _, // it is only told
             } = inbound;
             digest.put((id, speech, cancelled, batch, origin, outlet));
             digest.put(queued.map(|place| place.behind(front)));

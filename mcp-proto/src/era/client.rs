@@ -5,6 +5,8 @@
 use alloc::string::ToString;
 use core::time::Duration;
 
+#[cfg(feature = "snapshot")]
+use super::Life;
 use super::stamp::ClientStamp;
 use crate::config::{ClientConfig, Tolerance};
 #[cfg(feature = "testing")]
@@ -13,6 +15,8 @@ use crate::error::{CallError, CloseReason, ErrorObject};
 use crate::event::PeerInfo;
 use crate::json::{Kind, Raw, RawJson, bounded};
 use crate::revision::{Era, Revision, RevisionSet};
+#[cfg(feature = "snapshot")]
+use crate::state::RestoreError;
 use crate::types::{Implementation, meta};
 
 /// Finds out how to speak with the server.
@@ -52,6 +56,25 @@ impl Negotiation {
             config: alloc::boxed::Box::new(config),
             stamp: None,
         }
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn life(&self) -> Life {
+        let Self { revisions: _, revision, retried, config: _, stamp: _ } = self;
+        Life::Client { revision: *revision, retried: *retried }
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn restore(life: &Life, config: ClientConfig) -> Result<Self, RestoreError> {
+        let Life::Client { revision, retried } = *life else { return Err(RestoreError::Role) };
+        let mut restored = Self { revision, retried, ..Self::new(config) };
+        if revision.is_some_and(|revision| !restored.revisions.contains(revision)) {
+            return Err(RestoreError::Config("the revision that is spoken"));
+        }
+        restored.stamp = revision
+            .filter(|revision| revision.era() == Era::Modern)
+            .map(|revision| restored.stamp_for(revision));
+        Ok(restored)
     }
 
     pub(crate) fn opening(&self) -> Option<Opening> {

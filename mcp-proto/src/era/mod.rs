@@ -19,6 +19,7 @@ use crate::types::LogLevel;
 
 /// How one request of the peer is spoken, kept until it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Speech {
     pub(crate) revision: Revision,
     /// The least serious log message wanted for it; modern era.
@@ -32,7 +33,23 @@ pub(crate) enum Lifecycle {
     Server(Serving),
 }
 
+/// What a snapshot keeps of it: the rest is configuration, or follows from it.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Life {
+    Client { revision: Option<Revision>, retried: bool },
+    Server { session: Option<Revision>, initialized: bool, log_level: Option<LogLevel> },
+}
+
 impl Lifecycle {
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn life(&self) -> Life {
+        match self {
+            Self::Client(negotiation) => negotiation.life(),
+            Self::Server(serving) => serving.life(),
+        }
+    }
+
     /// The revision that this side's own requests are spoken in, once it is known.
     pub(crate) fn revision(&self) -> Option<Revision> {
         match self {

@@ -7,6 +7,8 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+#[cfg(feature = "snapshot")]
+use super::Life;
 use super::Speech;
 use super::stamp::ServerStamp;
 use crate::config::ServerConfig;
@@ -16,6 +18,8 @@ use crate::error::ErrorObject;
 use crate::event::PeerInfo;
 use crate::json::{Kind, Params, Raw, RawJson, bounded};
 use crate::revision::{Era, Revision};
+#[cfg(feature = "snapshot")]
+use crate::state::{RestoreError, check};
 use crate::types::{
     Discover, DiscoverResult, Implementation, Initialize, InitializeResult, LogLevel, Ping,
     SetLevel, meta,
@@ -78,6 +82,28 @@ const LEGACY_ONLY: [&str; 5] = [
 impl Serving {
     pub(crate) fn new(served: Arc<Served>) -> Self {
         Self { served, session: None, initialized: false, log_level: None }
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn life(&self) -> Life {
+        let Self { served: _, session, initialized, log_level } = self;
+        let (session, initialized, log_level) = (*session, *initialized, *log_level);
+        Life::Server { session, initialized, log_level }
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn restore(life: &Life, served: Arc<Served>) -> Result<Self, RestoreError> {
+        let Life::Server { session, initialized, log_level } = *life else {
+            return Err(RestoreError::Role);
+        };
+        let is_served = |session: Revision| served.config.revisions.contains(session);
+        if !session.is_none_or(is_served) {
+            return Err(RestoreError::Config("the revision of the session"));
+        }
+        let is_legacy = session.is_none_or(|session| session.era() == Era::Legacy);
+        check(is_legacy, "a session of an era that has none")?;
+        check(session.is_some() || !initialized && log_level.is_none(), "no session was opened")?;
+        Ok(Self { served, session, initialized, log_level })
     }
 
     pub(crate) fn config(&self) -> &ServerConfig {

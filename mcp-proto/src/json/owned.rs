@@ -165,6 +165,20 @@ impl RawJson {
     }
 }
 
+/// As its text.
+#[cfg(feature = "snapshot")]
+impl crate::state::Kept for RawJson {
+    type Form = alloc::string::String;
+
+    fn form(&self) -> Self::Form {
+        self.as_str().into()
+    }
+
+    fn of(form: Self::Form) -> Result<Self, &'static str> {
+        Self::parse(form).map_err(|_| "what should be JSON is none")
+    }
+}
+
 impl fmt::Debug for RawJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -18,6 +18,7 @@ pub struct ScanError {
 
 /// What is wrong with a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ScanErrorKind {
     /// It is not JSON (RFC 8259).

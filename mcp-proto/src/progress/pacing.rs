@@ -46,7 +46,9 @@ impl Default for Pacing {
 
 /// The bucket: full at first. It remembers one moment, at which it will be full again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Bucket {
+    #[cfg_attr(feature = "snapshot", serde(skip))]
     pacing: Pacing,
     full_at: Instant,
 }
@@ -54,6 +56,12 @@ pub(crate) struct Bucket {
 impl Bucket {
     pub(crate) fn new(pacing: Pacing) -> Self {
         Self { pacing, full_at: Instant::ZERO }
+    }
+
+    /// Sets how often something may happen, after it was read from a snapshot.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn paced(self, pacing: Pacing) -> Self {
+        Self { pacing, ..self }
     }
 
     /// Takes one, if there is one.
@@ -68,8 +76,7 @@ impl Bucket {
     /// When there will be one.
     pub(crate) fn next_at(&self) -> Instant {
         let rest = self.pacing.every.saturating_mul(self.pacing.burst.max(1) - 1);
-        let rest = u64::try_from(rest.as_nanos()).unwrap_or(u64::MAX);
-        Instant::from_nanos(self.full_at.as_nanos().saturating_sub(rest))
+        self.full_at.before(rest)
     }
 
     #[cfg(feature = "testing")]
@@ -78,6 +85,9 @@ impl Bucket {
         digest.time_ahead(*full_at);
     }
 }
+
+#[cfg(feature = "snapshot")]
+crate::state::moments!(Bucket { full_at; pacing });
 
 #[cfg(test)]
 mod tests {

@@ -5,9 +5,11 @@ use crate::digest::Digest;
 
 /// The reports of one call. Constant state, whatever the peer sends.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Receiver {
     count: u64,
     /// The value of the last one, once there was one.
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     value: f64,
 }
 
@@ -36,6 +38,12 @@ impl Receiver {
     /// The value of the last one.
     pub(crate) fn last(&self) -> Option<f64> {
         (self.count > 0).then_some(self.value)
+    }
+
+    /// Whether it can have come to be so.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn is_sound(&self) -> bool {
+        self.value.is_finite() && self.count < 1 << 62
     }
 
     #[cfg(feature = "testing")]

@@ -7,6 +7,8 @@ use crate::bound::{PART, queue, sum, times};
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
 use crate::json::Text;
+#[cfg(feature = "snapshot")]
+use crate::state::{RestoreError, check, check_count, check_limit};
 use crate::time::Instant;
 use crate::types::Progress;
 
@@ -47,22 +49,29 @@ pub enum ReportError {
 /// The reports of one request on their way out. Memory is bounded by the milestones, however fast
 /// reports come.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Sender {
     bucket: Bucket,
     /// The value reported last, and its total.
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     last: Option<(f64, Option<f64>)>,
     /// The value that the tool itself reported last: heartbeats do not count.
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     reported: Option<f64>,
     /// What waits: milestones in order, and behind them at most one ordinary report.
     waiting: VecDeque<Waiting>,
     /// Bytes of the messages that wait.
+    #[cfg_attr(feature = "snapshot", serde(skip))]
     waiting_len: usize,
+    #[cfg_attr(feature = "snapshot", serde(skip))]
     max_milestones: usize,
     merged: u64,
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 struct Waiting {
+    #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
     progress: Progress,
     /// It is a milestone, and must not merge.
     is_kept: bool,
@@ -190,6 +199,35 @@ impl Sender {
         self.merged
     }
 
+    /// Gives it its configuration, after it was read from a snapshot.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn restore(
+        &mut self,
+        pacing: Pacing,
+        max_milestones: usize,
+    ) -> Result<(), RestoreError> {
+        self.bucket = self.bucket.paced(pacing);
+        self.max_milestones = max_milestones;
+        self.waiting_len = self.waiting.iter().map(Waiting::len).sum();
+        check_count(self.merged)?;
+        let kept = self.waiting.iter().filter(|waiting| waiting.is_kept).count();
+        check_limit(kept, max_milestones, "milestones that wait")?;
+        check_limit(self.waiting_len, MAX_WAITING_LEN + MAX_TEXT_LEN, "messages of reports")?;
+        let merges = self.waiting.iter().rev().skip(1).any(|waiting| !waiting.is_kept);
+        check(!merges, "a report waits that should have merged")?;
+        let mut last = None;
+        let values =
+            self.waiting.iter().map(|waiting| (waiting.progress.progress, waiting.progress.total));
+        for (value, total) in values.chain(self.last) {
+            let is_finite = value.is_finite() && total.is_none_or(f64::is_finite);
+            let is_in_order = last.is_none_or(|last| last <= value);
+            check(is_finite && is_in_order, "reports that do not increase")?;
+            last = Some(value);
+        }
+        check(self.waiting.is_empty() || self.last.is_some(), "a report that nobody made")?;
+        check(self.reported.is_none_or(f64::is_finite), "a report that is not finite")
+    }
+
     #[cfg(feature = "testing")]
     pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
         let Self { bucket, last, reported, waiting, waiting_len, max_milestones: _, merged: _ } =
@@ -205,6 +243,11 @@ impl Sender {
         }
     }
 }
+
+#[cfg(feature = "snapshot")]
+crate::state::moments!(Sender {
+    bucket; last, reported, waiting, waiting_len, max_milestones, merged
+});
 
 #[cfg(test)]
 mod tests {

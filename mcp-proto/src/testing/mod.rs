@@ -6,6 +6,7 @@
 //! - [`ops`]: schedules of operations for fuzzers, and the oracles that judge them.
 //! - [`transcript`]: conversations written as text, played to one side.
 //! - [`recording`]: what `mcpcli --record` has written, played to the engine again.
+//! - [`restored`]: a connection replaced by one that was made of its snapshot.
 //! - [`codec`]: one message read or written by itself.
 //! - [`connect`]: a client on a [`Router`](crate::router::Router), to test its tools; [`Clock`] for tools that wait.
 
@@ -19,6 +20,7 @@ mod pair;
 mod pipe;
 mod random;
 pub mod recording;
+mod restore;
 pub mod transcript;
 
 pub use clock::Clock;
@@ -27,3 +29,4 @@ pub use memory::{Memory, connect};
 pub use net::{Arrival, End, SimNet};
 pub use pair::Pair;
 pub use random::Random;
+pub use restore::{Carry, as_json, restored};

@@ -34,6 +34,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use self::replay::Replay;
+use super::Carry;
 use super::transcript::Mismatch;
 use crate::config::ClientConfig;
 use crate::event::Event;
@@ -192,9 +193,38 @@ impl Recording {
     ///
     /// The first line at which the engine does not write what was recorded, members in any order.
     pub fn replay(&self, config: ClientConfig) -> Result<Vec<(Instant, Event)>, Mismatch> {
+        self.replay_with(config, None)
+    }
+
+    /// As [`replay`](Self::replay), and behind each chunk the engine is replaced by what its snapshot becomes.
+    ///
+    /// # Errors
+    ///
+    /// As [`replay`](Self::replay), and a snapshot that is refused.
+    ///
+    /// # Panics
+    ///
+    /// As [`restored`](super::restored).
+    pub fn replay_restored(
+        &self,
+        config: ClientConfig,
+        carry: Carry<'_>,
+    ) -> Result<Vec<(Instant, Event)>, Mismatch> {
+        self.replay_with(config, Some(carry))
+    }
+
+    fn replay_with(
+        &self,
+        config: ClientConfig,
+        mut carry: Option<Carry<'_>>,
+    ) -> Result<Vec<(Instant, Event)>, Mismatch> {
         let mut replay = Replay::new(config, self.timed_out());
         for chunk in &self.chunks {
-            replay.play(chunk).map_err(|what| Mismatch { line: chunk.line, what })?;
+            let played = replay.play(chunk).and_then(|()| match &mut carry {
+                Some(carry) => replay.restore(*carry),
+                None => Ok(()),
+            });
+            played.map_err(|what| Mismatch { line: chunk.line, what })?;
         }
         let line = self.chunks.last().map_or(1, |chunk| chunk.line);
         replay.end().map_err(|what| Mismatch { line, what })

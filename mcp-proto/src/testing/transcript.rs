@@ -43,7 +43,7 @@ use line::{Header, parse};
 use play::Play;
 pub(super) use play::compare;
 
-use super::End;
+use super::{Carry, End};
 
 /// Where a transcript and the engine differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,15 +69,33 @@ impl core::error::Error for Mismatch {}
 ///
 /// The first line at which the engine does something else, or that cannot be read.
 pub fn play(text: &str) -> Result<(), Mismatch> {
+    play_with(text, None)
+}
+
+/// As [`play`], and after each line the engine is replaced by what its snapshot becomes, on a clock that is years ahead
+/// or behind.
+///
+/// # Errors
+///
+/// As [`play`], and a snapshot that is refused.
+///
+/// # Panics
+///
+/// As [`restored`](super::restored).
+pub fn play_restored(text: &str, carry: Carry<'_>) -> Result<(), Mismatch> {
+    play_with(text, Some(carry))
+}
+
+fn play_with(text: &str, carry: Option<Carry<'_>>) -> Result<(), Mismatch> {
     let (header, lines) = parse(text)?;
     match header.side {
         End::Client => {
             let connection = Connection::client(client_config(&header), Instant::ZERO);
-            Play::new(connection, End::Client, &lines).run(&lines)
+            Play::new(connection, End::Client, &lines).run(&lines, carry)
         }
         End::Server => {
             let connection = Connection::server(server_config(&header));
-            Play::new(connection, End::Server, &lines).run(&lines)
+            Play::new(connection, End::Server, &lines).run(&lines, carry)
         }
     }
 }

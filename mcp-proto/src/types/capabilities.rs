@@ -35,6 +35,21 @@ impl Implementation {
     }
 }
 
+/// As its JSON text: members that are absent cannot be told in every format.
+#[cfg(feature = "snapshot")]
+impl crate::state::Kept for Implementation {
+    type Form = String;
+
+    fn form(&self) -> String {
+        RawJson::of(self).map_or_else(|_| String::new(), |json| json.as_str().into())
+    }
+
+    fn of(form: String) -> Result<Self, &'static str> {
+        let json = RawJson::parse(form).map_err(|_| "a name that is no JSON")?;
+        json.decode().map_err(|_| "a name that is none")
+    }
+}
+
 /// What a client offers to its servers. Features that the engine has no type for stay raw.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,8 @@
 //! One progress report.
 
 use crate::json::Text;
+#[cfg(feature = "snapshot")]
+use crate::state::Kept;
 
 /// One report: how far a request has come.
 ///
@@ -22,6 +24,20 @@ pub struct Progress {
     pub total: Option<f64>,
     /// What is being done, for people. Not sent to a peer of 2024-11-05, which has no such member.
     pub message: Option<Text>,
+}
+
+/// Value, total and message.
+#[cfg(feature = "snapshot")]
+impl Kept for Progress {
+    type Form = (u64, Option<u64>, Option<Text>);
+
+    fn form(&self) -> Self::Form {
+        (self.progress.form(), self.total.form(), self.message.clone())
+    }
+
+    fn of((progress, total, message): Self::Form) -> Result<Self, &'static str> {
+        Ok(Self { progress: f64::of(progress)?, total: Option::of(total)?, message })
+    }
 }
 
 impl Progress {

@@ -15,13 +15,13 @@ pub(crate) fn read_batch<'a>(
 ) -> Result<Vec<&'a [u8]>, Violation> {
     let limit = limits.max_batch_len;
     if tolerance == Tolerance::Strict && frame.last() == Some(&b'\r') {
-        return Err(Violation::NotAMessage("a carriage return before the newline"));
+        return Err(Violation::NotAMessage("a carriage return before the newline".into()));
     }
     // One more than allowed is enough to know.
     let items = Raw::trusted(frame).items().map(Raw::as_bytes).take(limit.saturating_add(1));
     let members: Vec<_> = items.collect();
     match members.len() {
-        0 => Err(Violation::NotAMessage("an empty batch")),
+        0 => Err(Violation::NotAMessage("an empty batch".into())),
         count if count > limit => Err(Violation::BatchTooLong { limit }),
         _ => Ok(members),
     }
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn too_few_and_too_many_are_refused() {
         for empty in ["[]", " [ \t ] "] {
-            assert_eq!(read(empty, 2), Err(Violation::NotAMessage("an empty batch")));
+            assert_eq!(read(empty, 2), Err(Violation::NotAMessage("an empty batch".into())));
         }
         assert_eq!(read("[1,2]", 2).unwrap().len(), 2);
         assert_eq!(read("[1,2,3]", 2), Err(Violation::BatchTooLong { limit: 2 }));

@@ -83,7 +83,8 @@ pub(crate) fn read_message<'a>(
             fault => malformed(Violation::Refused(fault), &fields, limits),
         });
     }
-    let fault = |why| Err(malformed(Violation::NotAMessage(why), &fields, limits));
+    let fault =
+        |why: &'static str| Err(malformed(Violation::NotAMessage(why.into()), &fields, limits));
     match fields.shape {
         Shape::Object => {}
         Shape::Array => return Ok(Message::Batch),
@@ -91,7 +92,7 @@ pub(crate) fn read_message<'a>(
     }
     if fields.duplicate {
         // Which of the two ids is meant cannot be known, so none is answered.
-        let violation = Violation::NotAMessage("a member occurs twice");
+        let violation = Violation::NotAMessage("a member occurs twice".into());
         return Err(Malformed { violation, id: None, kind: MalformedKind::Request });
     }
     if fields.jsonrpc.is_none_or(|version| version.as_bytes() != b"\"2.0\"") {
@@ -142,7 +143,8 @@ fn read_call<'a>(
     method_raw: Raw<'a>,
     limits: &Limits,
 ) -> Result<Message<'a>, Malformed> {
-    let fault = |why| Err(malformed(Violation::NotAMessage(why), fields, limits));
+    let fault =
+        |why: &'static str| Err(malformed(Violation::NotAMessage(why.into()), fields, limits));
     let method = match method_raw.plain_str() {
         Some(method) => Cow::Borrowed(method),
         None => match method_raw.as_str() {
@@ -166,7 +168,8 @@ fn read_call<'a>(
 }
 
 fn read_response<'a>(fields: &Frame<'a>, limits: &Limits) -> Result<Message<'a>, Malformed> {
-    let fault = |why| Err(malformed(Violation::NotAMessage(why), fields, limits));
+    let fault =
+        |why: &'static str| Err(malformed(Violation::NotAMessage(why.into()), fields, limits));
     let outcome = match (fields.result, fields.error) {
         (Some(result), _) if result.kind() == Kind::Object => Ok(result),
         (Some(_), _) => return fault("result is not an object"),

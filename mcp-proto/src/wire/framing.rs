@@ -4,7 +4,11 @@ use bytes::Bytes;
 
 use super::line::{Line, LineDecoder};
 use super::message::MessageQueue;
+#[cfg(feature = "snapshot")]
+use super::{line::LinesForm, message::MessagesForm};
 use crate::config::{Limits, Tolerance};
+#[cfg(feature = "snapshot")]
+use crate::state::{Moments, RestoreError};
 use crate::time::Instant;
 
 /// How a transport keeps messages apart.
@@ -23,6 +27,50 @@ pub enum Framing {
 pub(crate) enum Input {
     Lines(LineDecoder),
     Messages(MessageQueue),
+}
+
+/// What a snapshot keeps of it.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) enum InputForm {
+    Lines(LinesForm),
+    Messages(MessagesForm),
+}
+
+#[cfg(feature = "snapshot")]
+impl Moments for InputForm {
+    fn moments(&mut self, visit: &mut dyn FnMut(&mut Instant)) {
+        match self {
+            Self::Lines(lines) => lines.moments(visit),
+            Self::Messages(messages) => messages.moments(visit),
+        }
+    }
+}
+
+#[cfg(feature = "snapshot")]
+impl Input {
+    pub(crate) fn form(&self) -> InputForm {
+        match self {
+            Self::Lines(lines) => InputForm::Lines(lines.form()),
+            Self::Messages(queue) => InputForm::Messages(queue.form()),
+        }
+    }
+
+    pub(crate) fn restore(
+        form: InputForm,
+        limits: &Limits,
+        tolerance: Tolerance,
+    ) -> Result<Self, RestoreError> {
+        let max_len = limits.max_message_len;
+        Ok(match form {
+            InputForm::Lines(lines) => {
+                Self::Lines(LineDecoder::restore(lines, max_len, tolerance)?)
+            }
+            InputForm::Messages(messages) => {
+                Self::Messages(MessageQueue::restore(messages, max_len, tolerance)?)
+            }
+        })
+    }
 }
 
 impl Input {

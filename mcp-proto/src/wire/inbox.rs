@@ -6,6 +6,8 @@ use core::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use crate::bound::{queue, sum, times};
+#[cfg(feature = "snapshot")]
+use crate::state::{RestoreError, check, check_limit, moments};
 use crate::time::Instant;
 
 /// What has arrived and was not decoded yet.
@@ -23,6 +25,19 @@ pub(crate) struct Inbox {
     /// The longest message.
     max_len: usize,
 }
+
+/// What a snapshot keeps of it.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct InboxForm {
+    #[serde(with = "crate::state::kept")]
+    buffer: alloc::vec::Vec<u8>,
+    arrivals: VecDeque<(u64, Instant)>,
+    resolution: Duration,
+}
+
+#[cfg(feature = "snapshot")]
+moments!(InboxForm { arrivals; buffer, resolution });
 
 /// How many arrival times are told apart at most. Bounds memory against input in single bytes.
 pub(super) const MAX_ARRIVALS: usize = 1 << 10;
@@ -121,6 +136,28 @@ impl Inbox {
         let mut grown = BytesMut::with_capacity(roomy);
         grown.extend_from_slice(&self.buffer);
         self.buffer = grown;
+    }
+
+    /// What a snapshot keeps of it: positions count from the first byte that waits.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn form(&self) -> InboxForm {
+        let Self { buffer, searched: _, arrivals, resolution, consumed, max_len: _ } = self;
+        let arrivals =
+            arrivals.iter().map(|(end, at)| (end.saturating_sub(*consumed), *at)).collect();
+        InboxForm { buffer: buffer.to_vec(), arrivals, resolution: *resolution }
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn restore(form: InboxForm, max_len: usize) -> Result<Self, RestoreError> {
+        let InboxForm { buffer, arrivals, resolution } = form;
+        let most = max_len.saturating_add(MAX_READ).saturating_mul(2);
+        check_limit(buffer.len(), most, "bytes that arrived")?;
+        check_limit(arrivals.len(), MAX_ARRIVALS, "times of arrival")?;
+        let is_sorted = arrivals.iter().is_sorted_by(|(one, _), (other, _)| one < other);
+        let end = arrivals.back().map_or(0, |(end, _)| *end);
+        let is_whole = end == buffer.len() as u64 && arrivals.is_empty() == buffer.is_empty();
+        check(is_sorted && is_whole, "bytes that never arrived")?;
+        Ok(Self { buffer: BytesMut::from(&*buffer), arrivals, resolution, ..Self::new(max_len) })
     }
 
     /// Bytes that wait.

@@ -2,9 +2,13 @@
 
 use bytes::Bytes;
 
+#[cfg(feature = "snapshot")]
+use super::inbox::InboxForm;
 use super::inbox::{BYTE_ORDER_MARK, Inbox};
 use crate::bound::{PART, sum};
 use crate::config::{Limits, Tolerance};
+#[cfg(feature = "snapshot")]
+use crate::state::{RestoreError, moments};
 use crate::time::Instant;
 
 /// Cuts a byte stream into lines, each with the time at which it became complete.
@@ -18,14 +22,47 @@ pub(crate) struct LineDecoder {
     at_start: bool,
 }
 
+/// What a snapshot keeps of it.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct LinesForm {
+    inbox: InboxForm,
+    skipping: bool,
+    at_start: bool,
+}
+
+#[cfg(feature = "snapshot")]
+moments!(LinesForm { inbox; skipping, at_start });
+
 /// What a line turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Line {
     /// A line without its newline, not blank.
-    Frame(Bytes, Instant),
+    Frame(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] Bytes, Instant),
     /// A line that is longer than the limit and is skipped, but for its first bytes. Said as soon as it is
     /// known: its end may never come.
-    TooLong(Bytes, Instant),
+    TooLong(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] Bytes, Instant),
+}
+
+#[cfg(feature = "snapshot")]
+impl Line {
+    /// Whether it is no longer than one of its kind may be.
+    pub(super) fn fits(&self, max_len: usize) -> bool {
+        match self {
+            Self::Frame(frame, _) => frame.len() <= max_len,
+            Self::TooLong(head, _) => head.len() <= KEPT_HEAD,
+        }
+    }
+}
+
+#[cfg(feature = "snapshot")]
+impl crate::state::Moments for Line {
+    fn moments(&mut self, visit: &mut dyn FnMut(&mut Instant)) {
+        match self {
+            Self::Frame(_, at) | Self::TooLong(_, at) => visit(at),
+        }
+    }
 }
 
 /// How much of a line that is too long is kept, to find its id in.
@@ -40,6 +77,23 @@ impl LineDecoder {
     /// full line.
     pub(crate) const fn bound(limits: &Limits) -> usize {
         sum([Inbox::bound(limits.max_message_len), KEPT_HEAD + 2 * PART])
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn form(&self) -> LinesForm {
+        let Self { inbox, skipping, max_len: _, tolerance: _, at_start } = self;
+        LinesForm { inbox: inbox.form(), skipping: *skipping, at_start: *at_start }
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn restore(
+        form: LinesForm,
+        max_len: usize,
+        tolerance: Tolerance,
+    ) -> Result<Self, RestoreError> {
+        let LinesForm { inbox, skipping, at_start } = form;
+        let inbox = Inbox::restore(inbox, max_len)?;
+        Ok(Self { inbox, skipping, at_start, ..Self::new(max_len, tolerance) })
     }
 
     /// Appends what was read.

@@ -6,6 +6,8 @@ use bytes::Bytes;
 
 use super::line::{Line, kept_head, trim};
 use crate::config::Tolerance;
+#[cfg(feature = "snapshot")]
+use crate::state::{RestoreError, check_limit, moments};
 use crate::time::Instant;
 
 /// Whole messages that arrived and were not decoded yet, each with its time. What is in them may have newlines.
@@ -19,9 +21,39 @@ pub(crate) struct MessageQueue {
     at_start: bool,
 }
 
+/// What a snapshot keeps of it.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct MessagesForm {
+    waiting: VecDeque<Line>,
+    at_start: bool,
+}
+
+#[cfg(feature = "snapshot")]
+moments!(MessagesForm { waiting; at_start });
+
 impl MessageQueue {
     pub(crate) fn new(max_len: usize, tolerance: Tolerance) -> Self {
         Self { waiting: VecDeque::new(), len: 0, max_len, tolerance, at_start: true }
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn form(&self) -> MessagesForm {
+        let Self { waiting, len: _, max_len: _, tolerance: _, at_start } = self;
+        MessagesForm { waiting: waiting.clone(), at_start: *at_start }
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn restore(
+        form: MessagesForm,
+        max_len: usize,
+        tolerance: Tolerance,
+    ) -> Result<Self, RestoreError> {
+        let MessagesForm { waiting, at_start } = form;
+        let is_short = waiting.iter().all(|line| line.fits(max_len));
+        check_limit(usize::from(!is_short), 0, "the length of a message")?;
+        let len = waiting.iter().map(length).sum();
+        Ok(Self { waiting, len, at_start, ..Self::new(max_len, tolerance) })
     }
 
     /// Appends a message. Of one that is too long only its head is kept.

@@ -21,6 +21,8 @@ pub(crate) use envelope::{
 };
 pub use framing::Framing;
 pub(crate) use framing::Input;
+#[cfg(feature = "snapshot")]
+pub(crate) use framing::InputForm;
 pub(crate) use inbox::MAX_READ;
 pub(crate) use line::{Line, LineDecoder};
 pub(crate) use progress::{ProgressFields, ProgressLayout};

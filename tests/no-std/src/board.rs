@@ -79,6 +79,12 @@ pub(crate) fn run(board: &mut impl Hardware) -> Option<()> {
             }
         }
         blinks.retain_mut(|blink| blink.next > now || blink.go_on(board, &mut conn, now));
+        #[cfg(feature = "snapshot")]
+        if conn.in_flight().next().is_some() {
+            let text = RawJson::of(&conn.snapshot(now)).ok()?;
+            let config = ServerConfig::new("board", "1.0").limits(limits());
+            conn = Connection::<Server>::restore(text.decode().ok()?, config, now).ok()?;
+        }
         if let Some([byte, ..]) = conn.poll_transmit() {
             let byte = *byte;
             let is_sent = board.send(byte);

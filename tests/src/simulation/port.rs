@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use mcp_proto::role::Role;
-use mcp_proto::testing::{Arrival, End, SimNet};
+use mcp_proto::snapshot::RestoreError;
+use mcp_proto::testing::{Arrival, End, SimNet, as_json, restored};
 use mcp_proto::{Connection, Event, Instant, Revision, Timeouts};
 
 use crate::promises::{Actor, Broken, Kept, Ledger, Machine, Planted, Timing};
@@ -25,6 +26,8 @@ pub(super) trait Stream {
     fn has_output(&self) -> bool;
     fn machine(&self) -> &dyn Machine;
     fn machine_mut(&mut self) -> &mut dyn Machine;
+    /// Becomes what its snapshot becomes.
+    fn restore(&mut self, now: Instant) -> Result<(), RestoreError>;
 }
 
 /// A connection and the transport around it.
@@ -113,6 +116,10 @@ impl<R: Role + 'static> Stream for Connection<R> {
     }
     fn machine_mut(&mut self) -> &mut dyn Machine {
         &mut **self
+    }
+    fn restore(&mut self, now: Instant) -> Result<(), RestoreError> {
+        *self = restored(self, now, now, &mut as_json)?;
+        Ok(())
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Session {
     happened: Happened,
     /// Tokens that calls were given of their own.
     tokens: u16,
+    /// When an end is replaced by what its snapshot becomes, if it ever is: a chance of its own, so that the session
+    /// stays the same.
+    restoring: Option<Random>,
     /// What happened, in words, if it is wanted.
     trace: Option<Vec<String>>,
 }
@@ -103,6 +106,7 @@ impl Session {
             ledger,
             tokens: 0,
             happened: Happened { sessions: 1, ..Happened::default() },
+            restoring: None,
             trace: None,
         }
     }
@@ -112,6 +116,13 @@ impl Session {
     pub fn planted(mut self, planted: Option<Planted>) -> Self {
         self.client.plant(planted);
         self.server.plant(planted);
+        self
+    }
+
+    /// With ends that are replaced by what their snapshots become, at one step in sixteen.
+    #[must_use]
+    pub fn restored(mut self, seed: u64) -> Self {
+        self.restoring = Some(Random::new(seed));
         self
     }
 
@@ -185,6 +196,13 @@ impl Session {
 
     /// Takes one step. Whether it changed something.
     fn take(&mut self, step: Step) -> Result<bool, Broken> {
+        let end = self.restoring.as_mut().map(|random| random.below(32));
+        if let Some(end) = end.and_then(|end| [End::Client, End::Server].get(end as usize).copied())
+        {
+            let now = self.now;
+            let restored = self.place(end).0.connection.restore(now);
+            restored.map_err(|error| Broken::new("restored_as_before", error.to_string()))?;
+        }
         let outcome = self.apply(step);
         if !matches!(outcome, Ok(false)) {
             self.happened.steps += 1;

@@ -5,6 +5,7 @@ mod full;
 mod http_sse;
 mod limits;
 mod modern;
+mod moving;
 mod resumption;
 mod sessions;
 mod stopping;

@@ -67,7 +67,7 @@ impl Client {
             }
             // The channel must not be moved in the middle.
             Mode::Channel(_) if is_address => {
-                let violation = Violation::UnexpectedMethod("a second address for messages");
+                let violation = Violation::UnexpectedMethod("a second address for messages".into());
                 self.endpoint.core_mut().violation(violation);
             }
             Mode::Channel(_) if event.name.is_empty() || event.name == "message" => {

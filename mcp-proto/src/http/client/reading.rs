@@ -268,7 +268,7 @@ impl Client {
                 }
                 self.deliver(exchange, frame, at);
                 // Nothing more can come that would answer it.
-                let why = Violation::InvalidResponse("the body is no answer to its request");
+                let why = Violation::InvalidResponse("the body is no answer to its request".into());
                 self.fail(exchange, number, CallError::Protocol(why), at);
             }
             (Aim::Call(number, _), State::Json(_)) => {

@@ -32,7 +32,7 @@ pub(super) struct Conversation {
     pub(super) streams: Vec<Stream>,
     /// Streams that are complete and may be taken up again, until when. Apart from the others, which are looked at
     /// with each message.
-    complete: VecDeque<(Instant, Stream)>,
+    pub(super) complete: VecDeque<(Instant, Stream)>,
     /// Bytes that wait on them.
     complete_len: usize,
     /// Its endpoint was lent out, and may have something to say.
@@ -91,7 +91,7 @@ impl Conversation {
         }
     }
 
-    fn weigh_complete(&mut self) {
+    pub(super) fn weigh_complete(&mut self) {
         self.complete_len = self.complete.iter().map(|(_, stream)| stream.len()).sum();
     }
 
@@ -184,7 +184,7 @@ impl Conversation {
     fn keep_complete(&mut self, mut stream: Stream, hub: &mut Hub) {
         let is_kept = stream.can_resume() && !stream.is_gone();
         if !is_kept || self.session.is_none() || self.endpoint.is_closed() {
-            return hub.replay.forget(stream.name);
+            return hub.replay.forget(stream.key);
         }
         // Taking it up again does not prolong that.
         let known = stream.kept_until.filter(|until| *until > hub.clock);
@@ -201,7 +201,7 @@ impl Conversation {
     /// Forgets the stream that has been complete for the longest time.
     fn forget_complete(&mut self, hub: &mut Hub) {
         if let Some((_, stream)) = self.complete.pop_front() {
-            hub.replay.forget(stream.name);
+            hub.replay.forget(stream.key);
             self.weigh_complete();
         }
     }
@@ -410,7 +410,7 @@ impl Conversation {
             if old.kind == Kind::Standalone && old.exchange.is_none() {
                 let unseen = old.take_unseen();
                 unseen.into_iter().for_each(|message| stream.push(message, &mut *hub.replay));
-                hub.replay.forget(old.name);
+                hub.replay.forget(old.key);
                 old.leave();
             }
         }
@@ -511,7 +511,7 @@ impl Conversation {
         hub.timers.set(Timer::Scope(self.scope), self.armed, None);
         hub.waiting_len -= self.waiting_len;
         for stream in self.streams.iter().chain(self.complete.iter().map(|(_, stream)| stream)) {
-            hub.replay.forget(stream.name);
+            hub.replay.forget(stream.key);
         }
         if let Some(session) = &mut self.session {
             hub.sessions.remove(session, self.scope);

@@ -81,6 +81,15 @@ impl Exchanges {
         Some(source)
     }
 
+    /// What follows is here, and nothing behind it.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn conclude(&mut self, exchange: Exchange, last: Response<Bytes>, now: Instant) {
+        if let Some(entry) = self.get_mut(exchange) {
+            entry.source = Source::Whole(last.map(Some));
+            self.signal(exchange, now);
+        }
+    }
+
     /// Opens one.
     pub(super) fn open(&mut self, source: Source, now: Instant) -> Exchange {
         self.last = self.entries.next_free(self.last + 1);

@@ -62,6 +62,18 @@ impl Hub {
         StreamName(self.last_stream)
     }
 
+    /// The name of the newest stream.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn newest_stream(&self) -> StreamName {
+        StreamName(self.last_stream)
+    }
+
+    /// Streams of another server have come, with names up to this one: no new one gets the same.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn skip_streams(&mut self, newest: StreamName) {
+        self.last_stream = self.last_stream.max(newest.0);
+    }
+
     /// Bytes that one conversation may say now. A little always fits: who reads nothing delays nobody else.
     pub(super) fn room(&self) -> usize {
         let left = self.options.max_waiting_len.saturating_sub(self.waiting_len);

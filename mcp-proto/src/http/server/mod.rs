@@ -11,6 +11,8 @@ mod replay;
 mod room;
 mod session;
 mod sessions;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 mod status;
 mod stream;
 
@@ -42,6 +44,8 @@ use crate::time::Instant;
 pub use admission::Admission;
 pub use options::ServerOptions;
 pub use replay::{Replay, Ring, StreamName};
+#[cfg(feature = "snapshot")]
+pub use snapshot::SessionSnapshot;
 
 /// One conversation of a server: a session in the legacy revisions, one exchange in the modern one. Names are never
 /// used twice by one server.

@@ -57,6 +57,20 @@ impl SessionId {
     }
 }
 
+/// As it is written.
+#[cfg(feature = "snapshot")]
+impl crate::state::Kept for SessionId {
+    type Form = String;
+
+    fn form(&self) -> String {
+        self.text()
+    }
+
+    fn of(form: String) -> Result<Self, &'static str> {
+        Self::read(form.as_bytes()).ok_or("an id that is none of a session")
+    }
+}
+
 /// What a session has that an exchange has not.
 #[derive(Clone)]
 pub(super) struct Session {

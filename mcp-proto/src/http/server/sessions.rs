@@ -92,7 +92,7 @@ impl Server {
         Ok((session, self.name_scope()))
     }
 
-    fn begin(&mut self, conversation: Conversation) {
+    pub(super) fn begin(&mut self, conversation: Conversation) {
         let scope = conversation.scope;
         if let Some(conversation) = self.enter(conversation) {
             conversation.is_touched = true;

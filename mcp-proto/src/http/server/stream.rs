@@ -1,5 +1,8 @@
 //! One response on its way: messages that wait to be taken, and in which form.
 
+#[cfg(feature = "snapshot")]
+mod form;
+
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
@@ -17,10 +20,15 @@ use crate::revision::Era;
 use crate::time::Instant;
 use crate::wire::sse::{write_comment, write_event, write_retry};
 
+#[cfg(feature = "snapshot")]
+pub(super) use form::StreamForm;
+
 /// A log of messages with a cursor. What is behind the cursor was taken, and may be kept elsewhere for replay.
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
     pub(super) name: StreamName,
+    /// Under what it is kept for replay: its name, unless another server gave it that.
+    pub(super) key: StreamName,
     pub(super) kind: Kind,
     /// Who reads it; nobody while its client is away.
     pub(super) exchange: Option<Exchange>,
@@ -100,6 +108,7 @@ impl Stream {
     pub(super) fn new(name: StreamName, kind: Kind, exchange: Exchange, accepts: Accepts) -> Self {
         Self {
             name,
+            key: name,
             kind,
             exchange: Some(exchange),
             form: Form::Undecided,
@@ -162,7 +171,7 @@ impl Stream {
         self.last += 1;
         self.len += message.len();
         if self.has_ids && self.form == Form::Events {
-            replay.keep(self.name, self.last, &message);
+            replay.keep(self.key, self.last, &message);
         }
         self.queue.push_back(message);
     }
@@ -206,7 +215,7 @@ impl Stream {
         if self.has_ids {
             let first = self.last - self.queue.len() as u64;
             for (position, message) in (first + 1..).zip(&self.queue) {
-                replay.keep(self.name, position, message);
+                replay.keep(self.key, position, message);
             }
             if self.primes {
                 let id = self.id(first);
@@ -326,7 +335,7 @@ impl Stream {
             return false;
         }
         if position != first {
-            let messages = replay.behind(self.name, position);
+            let messages = replay.behind(self.key, position);
             if messages.len() as u64 != self.last - position {
                 return false;
             }
@@ -338,6 +347,25 @@ impl Stream {
         self.is_parting = false;
         self.is_dirty = true;
         true
+    }
+
+    /// Everything that its reader can still be told now, which ends with it. If the stream goes on, the reader is told how
+    /// to come back, if it does not know already. `None`: nothing can be told.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn take_last(
+        &mut self,
+        options: &ServerOptions,
+        replay: &mut dyn Replay,
+    ) -> Option<Bytes> {
+        self.part(options, replay);
+        if self.form == Form::Undecided {
+            return None;
+        }
+        let mut last = Vec::new();
+        while let Taken::Some(chunk) = self.take() {
+            last.extend_from_slice(&chunk);
+        }
+        Some(last.into())
     }
 
     /// Takes what nobody has seen yet: another stream says it.

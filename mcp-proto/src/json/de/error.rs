@@ -10,6 +10,7 @@ use super::super::bounded;
 
 /// Why a value is not what was wanted, and where in it.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub struct DecodeError {
     why: String,
     /// Segments from the inside out.

@@ -21,6 +21,7 @@ pub(super) use raw::{RAW, serialize_raw};
 /// Why a value has no JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub struct EncodeError(String);
 
 impl EncodeError {

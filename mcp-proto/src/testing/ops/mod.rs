@@ -72,6 +72,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_end_that_is_restored_after_any_step_goes_on_as_before() {
+        for (seed, every) in (0..1_000).zip((1..=5).cycle()) {
+            schedule::<PairSchedule>(seed).run_restored(every);
+            schedule::<SoloSchedule>(seed).run_restored(every);
+        }
+    }
+
     /// A tool that waits, reports, and answers with what it was given.
     fn router(clock: &Clock) -> Router {
         let clock = clock.clone();

@@ -34,7 +34,16 @@ impl PairSchedule {
     ///
     /// If a promise is broken.
     pub fn run(&self) {
-        let mut two = Two::new(self);
+        self.run_restored(0);
+    }
+
+    /// As [`run`](Self::run), and after so many steps each time an end is replaced by what its snapshot becomes.
+    ///
+    /// # Panics
+    ///
+    /// If a promise is broken.
+    pub fn run_restored(&self, every: u8) {
+        let mut two = Two::new(self, every);
         for step in &self.steps {
             two.step(step);
         }
@@ -83,7 +92,7 @@ struct Errand {
 }
 
 impl Two {
-    fn new(plan: &PairSchedule) -> Self {
+    fn new(plan: &PairSchedule, every: u8) -> Self {
         let now = BEGAN;
         let client = client_config(plan.revision, plan.probes);
         let server = server_config(plan.paced);
@@ -94,8 +103,8 @@ impl Two {
             (Connection::client(client, now), Connection::server(server))
         };
         Self {
-            client: Watched::client(client, now),
-            server: Watched::server(server, now),
+            client: Watched::client(client, now).restored_every(every),
+            server: Watched::server(server, now).restored_every(every),
             to_server: Pipe::default(),
             to_client: Pipe::default(),
             of_client: BTreeMap::new(),

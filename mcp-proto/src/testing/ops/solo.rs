@@ -22,10 +22,23 @@ impl SoloSchedule {
     ///
     /// If a promise is broken.
     pub fn run(&self) {
+        self.run_restored(0);
+    }
+
+    /// As [`run`](Self::run), and after so many steps each time the end is replaced by what its snapshot becomes.
+    ///
+    /// # Panics
+    ///
+    /// If a promise is broken.
+    pub fn run_restored(&self, every: u8) {
         let now = Instant::from_nanos(1);
         match self.end {
-            End::Client => self.play(Watched::client(self.client(now), now), now),
-            End::Server => self.play(Watched::server(self.server(now), now), now),
+            End::Client => {
+                self.play(Watched::client(self.client(now), now).restored_every(every), now)
+            }
+            End::Server => {
+                self.play(Watched::server(self.server(now), now).restored_every(every), now)
+            }
         }
     }
 

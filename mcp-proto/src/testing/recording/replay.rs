@@ -14,6 +14,7 @@ use crate::json::{Raw, RawJson, write_raw, write_str};
 use crate::role::Client;
 use crate::stdio::Connection;
 use crate::testing::transcript::compare;
+use crate::testing::{Carry, restored};
 use crate::time::Instant;
 use crate::types::meta;
 
@@ -76,6 +77,13 @@ impl Replay {
             let line = RawJson::parse(line).map_err(|error| format!("not JSON: {error}"))?;
             self.expect(&line)?;
         }
+        Ok(())
+    }
+
+    /// Goes on with what a snapshot of the engine becomes.
+    pub(super) fn restore(&mut self, carry: Carry<'_>) -> Result<(), String> {
+        let restored = restored(&self.connection, self.now, self.now, carry);
+        self.connection = restored.map_err(|error| error.to_string())?;
         Ok(())
     }
 

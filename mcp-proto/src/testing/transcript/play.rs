@@ -16,7 +16,7 @@ use crate::json::{Kind, Raw};
 use crate::progress::Weight;
 use crate::role::{Client, Role, Server};
 use crate::stdio::Connection;
-use crate::testing::{End, take_output};
+use crate::testing::{Carry, End, restored, take_output};
 use crate::time::Instant;
 use crate::types::LogMessage;
 
@@ -65,14 +65,32 @@ impl<R: Logs> Play<R> {
         }
     }
 
-    pub(super) fn run(mut self, lines: &[Line]) -> Result<(), Mismatch> {
+    pub(super) fn run(mut self, lines: &[Line], carry: Option<Carry<'_>>) -> Result<(), Mismatch> {
+        let mut carry = carry;
         let mut last = 1;
         for line in lines {
             last = line.number;
-            self.play(&line.content).map_err(|what| Mismatch { line: line.number, what })?;
+            let played = self.play(&line.content).and_then(|()| match &mut carry {
+                Some(carry) => self.restore(line.number, *carry),
+                None => Ok(()),
+            });
+            played.map_err(|what| Mismatch { line: line.number, what })?;
         }
         self.collect();
         self.expect_silence().map_err(|what| Mismatch { line: last, what })
+    }
+
+    /// Goes on with what a snapshot of the engine becomes, on a clock that began long before or just now.
+    fn restore(&mut self, line: usize, carry: Carry<'_>) -> Result<(), String> {
+        let then = match line % 3 {
+            0 => Instant::from(Duration::from_secs(40 * 365 * 86_400)),
+            1 => Instant::ZERO,
+            _ => self.now,
+        };
+        let restored = restored(&self.connection, self.now, then, carry);
+        self.connection = restored.map_err(|error| error.to_string())?;
+        self.now = then;
+        Ok(())
     }
 
     fn play(&mut self, content: &Content) -> Result<(), String> {

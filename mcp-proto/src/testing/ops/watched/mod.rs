@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
 use crate::role::{Client, Role, Server};
 use crate::stdio::Connection;
-use crate::testing::{End, digest, take_events, take_output};
+use crate::testing::{End, as_json, digest, restored, take_events, take_output};
 use crate::time::Instant;
 use crate::types::{LogLevel, LogMessage};
 
@@ -57,6 +57,9 @@ pub struct Watched<R> {
     deeds: Vec<Deed>,
     /// The transport was said to have failed.
     has_failed: bool,
+    /// After so many steps each time it is replaced by what its snapshot becomes; 0 is never.
+    restored_every: u8,
+    steps: u8,
 }
 
 impl Watched<Client> {
@@ -93,9 +96,30 @@ impl<R: Role> Watched<R> {
             written: Vec::new(),
             deeds: Vec::new(),
             has_failed: false,
+            restored_every: 0,
+            steps: 0,
         };
         watched.note_waiting();
         watched
+    }
+
+    /// From here on it is replaced by what its snapshot becomes, after so many steps each time; 0 is never.
+    #[must_use]
+    pub fn restored_every(mut self, steps: u8) -> Self {
+        self.restored_every = steps;
+        self
+    }
+
+    /// Goes on with what a snapshot of the connection becomes, if it is time for that.
+    fn restore(&mut self) {
+        self.steps = self.steps.wrapping_add(1);
+        if self.steps.checked_rem(self.restored_every) == Some(0) {
+            let restored = restored(&self.connection, self.now, self.now, &mut as_json);
+            match restored {
+                Ok(connection) => self.connection = connection,
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// The connection, to look at.
@@ -179,6 +203,7 @@ impl<R: Role> Watched<R> {
         self.now = now;
         self.connection.handle_input(bytes, now);
         self.check();
+        self.restore();
     }
 
     /// The peer sends nothing more.
@@ -186,6 +211,7 @@ impl<R: Role> Watched<R> {
         self.now = now;
         self.connection.handle_eof(now);
         self.check();
+        self.restore();
     }
 
     // Do this.
@@ -239,6 +265,7 @@ impl<R: Role> Watched<R> {
             }
         }
         self.check();
+        self.restore();
     }
 
     fn poll(&mut self) -> bool {
