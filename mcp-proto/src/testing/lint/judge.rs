@@ -282,7 +282,7 @@ impl Judge {
         if by == End::Client && self.session.is_none() {
             faults.push((
                 &rules::CLIENT_ANSWER,
-                id.map_or("an error".into(), |id| format!("to {id}")),
+                id.map_or_else(|| "an error".into(), |id| format!("to {id}")),
             ));
             return;
         }

@@ -57,7 +57,7 @@ fn judge_error(asked: &Asked, code: Option<i64>, data: Option<Raw<'_>>, faults: 
             });
             if !is_named || member("requested").is_none_or(|version| version.kind() != Kind::String)
             {
-                let data = data.map_or("absent".into(), |data| format!("{data}"));
+                let data = data.map_or_else(|| "absent".into(), |data| format!("{data}"));
                 faults.push((&rules::VERSIONS_NOT_NAMED, format!("its data is {data}")));
             }
         }
