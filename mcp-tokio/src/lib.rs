@@ -34,10 +34,12 @@
 //! ```
 //!
 //! Every function here must be called within a Tokio runtime that has its timer enabled, and its I/O for
-//! [`serve_stdio`], [`run_stdio`], [`spawn`], [`tcp`] and `unix`. Both kinds of runtime will do.
+//! [`serve_stdio`], [`run_stdio`], `spawn`, [`tcp`] and `unix`. Both kinds of runtime will do.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "process")]
 pub mod child;
+#[cfg(feature = "process")]
 mod group;
 #[cfg(feature = "http")]
 pub mod http;
@@ -55,11 +57,14 @@ pub mod unix;
 #[cfg(feature = "ws")]
 pub mod ws;
 
+use std::fmt;
+
 use mcp_proto::driver;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::io::{Clock, Io};
 
+#[cfg(feature = "process")]
 pub use self::child::spawn;
 #[cfg(feature = "http")]
 pub use self::http::{connect as connect_url, serve as serve_http};
@@ -82,30 +87,60 @@ pub use mcp_proto::{
     ListTools, PeerInfo, ProgressToken, RawJson, Request, RequestId, Revision, SendError,
     ServerConfig, Timeouts, Violation,
 };
+#[cfg(feature = "process")]
 pub use tokio::process::Command;
 
 /// Why there is no connection to a server that listens.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// Nobody could be reached.
-    #[error("cannot connect: {0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// Whoever was reached did not become ready.
-    #[error("the server did not become ready: {0}")]
-    NotReady(#[from] CloseReason),
+    NotReady(CloseReason),
     /// The URL is none, of another scheme, or names a user.
-    #[error("no URL of a server")]
     Url,
     /// A header is none, or one that cannot be chosen; this is its name.
-    #[error("the header {0:?} cannot be sent")]
     Header(String),
     /// Whoever was reached answered with this HTTP status.
-    #[error("the server answered with HTTP status {0}")]
     Status(u16),
     /// Whoever was reached does not speak this transport.
-    #[error("the server does not speak WebSocket: {0}")]
     NoWebSocket(String),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(what) => write!(f, "cannot connect: {what}"),
+            Self::NotReady(what) => write!(f, "the server did not become ready: {what}"),
+            Self::Url => f.write_str("no URL of a server"),
+            Self::Header(what) => write!(f, "the header {what:?} cannot be sent"),
+            Self::Status(what) => write!(f, "the server answered with HTTP status {what}"),
+            Self::NoWebSocket(what) => write!(f, "the server does not speak WebSocket: {what}"),
+        }
+    }
+}
+
+impl From<std::io::Error> for ConnectError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<CloseReason> for ConnectError {
+    fn from(error: CloseReason) -> Self {
+        Self::NotReady(error)
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::NotReady(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// Connects to the server at the other end of a reader and a writer, and waits until it is ready.
