@@ -6,6 +6,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "process")]
 pub mod child;
 #[cfg(feature = "http")]
 pub mod http;
@@ -22,6 +23,7 @@ use async_std::io::{Read, Write};
 use mcp_proto::net;
 use mcp_smol::parts::{self, duplex};
 
+#[cfg(feature = "process")]
 pub use self::child::spawn;
 #[cfg(feature = "http")]
 pub use self::http::{connect as connect_url, serve as serve_http};

@@ -107,50 +107,56 @@ const MAX_SHOWN: usize = 1 << 10;
 impl core::error::Error for ErrorObject {}
 
 /// How a call ended without a result.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum CallError {
     /// This side gave it up.
-    #[error("cancelled")]
     Cancelled,
     /// The connection ended first.
-    #[error("the connection ended: {0}")]
     Closed(CloseReason),
     /// The result came, but it is not what the method promises.
-    #[error("the result cannot be read: {0}")]
     Decode(DecodeError),
     /// The HTTP exchange of the call failed.
-    #[error(transparent)]
     Http(HttpError),
     /// The peer answered with an error.
-    #[error("the peer answered with an error: {0}")]
     Peer(#[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))] ErrorObject),
     /// The answer breaks the protocol.
-    #[error("the answer breaks the protocol: {0}")]
     Protocol(Violation),
     /// It was never sent.
-    #[error(transparent)]
     Send(SendError),
     /// A deadline passed.
-    #[error(transparent)]
     TimedOut(Expired),
 }
 
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::Closed(what) => write!(f, "the connection ended: {what}"),
+            Self::Decode(what) => write!(f, "the result cannot be read: {what}"),
+            Self::Http(error) => error.fmt(f),
+            Self::Peer(what) => write!(f, "the peer answered with an error: {what}"),
+            Self::Protocol(what) => write!(f, "the answer breaks the protocol: {what}"),
+            Self::Send(error) => error.fmt(f),
+            Self::TimedOut(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for CallError {}
+
 /// How an HTTP exchange failed that a message needed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum HttpError {
     /// The server was not reached, or hung up before it said anything.
-    #[error("the server was not reached, or hung up before it said anything")]
     Unreachable,
     /// The connection broke before the answer, and what is missing cannot be asked for again. Whether the
     /// server did what it was asked is not known.
-    #[error("the stream ended before the answer")]
     Cut,
     /// The server answered with a status and no message.
-    #[error("the server answered with status {status}{}", Remark(.text))]
     Status {
         /// The status.
         status: u16,
@@ -158,31 +164,49 @@ pub enum HttpError {
         text: String,
     },
     /// The server accepted a request and gave no answer.
-    #[error("the server gave an empty answer")]
     NoAnswer,
     /// The answer is compressed, or neither JSON nor an event stream.
-    #[error("the answer is of another content type than the protocol's")]
     ContentType,
     /// The head, the body or an event of the answer is longer than its limit.
-    #[error("the answer is longer than {limit} bytes")]
     TooLong {
         /// The limit in bytes.
         limit: usize,
     },
     /// The server has forgotten the session. A new one is being opened; whether the server did what it was asked
     /// is not known.
-    #[error("the server has ended the session")]
     SessionExpired,
     /// The server named an id for its session that no header can bear; it is not used.
-    #[error("the server named a session that no header can bear")]
     BadSession,
     /// The server named no address for messages, or one of another origin (HTTP+SSE of 2024-11-05).
-    #[error("the server named no address of its own for messages")]
     BadAddress,
     /// The server did not answer in time what is no call: a notification, a reply, the opening of a stream.
-    #[error("the server did not answer in time")]
     TimedOut,
 }
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable => {
+                f.write_str("the server was not reached, or hung up before it said anything")
+            }
+            Self::Cut => f.write_str("the stream ended before the answer"),
+            Self::Status { status, text } => {
+                write!(f, "the server answered with status {status}{}", Remark(text))
+            }
+            Self::NoAnswer => f.write_str("the server gave an empty answer"),
+            Self::ContentType => {
+                f.write_str("the answer is of another content type than the protocol's")
+            }
+            Self::TooLong { limit } => write!(f, "the answer is longer than {limit} bytes"),
+            Self::SessionExpired => f.write_str("the server has ended the session"),
+            Self::BadSession => f.write_str("the server named a session that no header can bear"),
+            Self::BadAddress => f.write_str("the server named no address of its own for messages"),
+            Self::TimedOut => f.write_str("the server did not answer in time"),
+        }
+    }
+}
+
+impl core::error::Error for HttpError {}
 
 impl HttpError {
     /// Whether a server of any era may answer so.
@@ -279,44 +303,57 @@ impl fmt::Display for Expired {
 }
 
 /// Why something could not be sent. Nothing has changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum SendError {
     /// The peer cancelled this request: its answer is no longer wanted.
-    #[error("the peer cancelled this request")]
     Cancelled,
     /// The connection has ended.
-    #[error("the connection has ended")]
     Closed,
     /// The value cannot be expressed as a JSON object.
-    #[error("cannot be sent: {0}")]
     Encode(EncodeError),
     /// The peer has not finished the handshake.
-    #[error("the handshake is not finished")]
     NotReady,
     /// The output waiting for the peer has reached its limit: it does not read, or this is too long.
-    #[error("the output waiting for the peer has reached its limit")]
     OutboxFull,
     /// The caller's own progress token is longer than the limit of tokens, so no report could name it.
-    #[error("the progress token is too long")]
     TokenTooLong,
     /// The caller's own progress token is in use, or could collide with a later one of ours.
-    #[error("the progress token is in use or reserved")]
     TokenInUse,
     /// As many calls are in flight as the limits allow.
-    #[error("too many calls are in flight")]
     TooManyCalls,
     /// There is no way to the client but for the answer: its connection is gone, or takes nothing else.
-    #[error("nothing but the answer can reach the client")]
     Undeliverable,
     /// No such request waits for an answer: it was answered before, or never came.
-    #[error("no such request waits for an answer")]
     UnknownRequest,
     /// The revision in force has no such message in this direction.
-    #[error("the revision in force has no such message in this direction")]
     Unsupported,
 }
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled => f.write_str("the peer cancelled this request"),
+            Self::Closed => f.write_str("the connection has ended"),
+            Self::Encode(what) => write!(f, "cannot be sent: {what}"),
+            Self::NotReady => f.write_str("the handshake is not finished"),
+            Self::OutboxFull => {
+                f.write_str("the output waiting for the peer has reached its limit")
+            }
+            Self::TokenTooLong => f.write_str("the progress token is too long"),
+            Self::TokenInUse => f.write_str("the progress token is in use or reserved"),
+            Self::TooManyCalls => f.write_str("too many calls are in flight"),
+            Self::Undeliverable => f.write_str("nothing but the answer can reach the client"),
+            Self::UnknownRequest => f.write_str("no such request waits for an answer"),
+            Self::Unsupported => {
+                f.write_str("the revision in force has no such message in this direction")
+            }
+        }
+    }
+}
+
+impl core::error::Error for SendError {}
 
 impl From<EncodeError> for SendError {
     fn from(error: EncodeError) -> Self {

@@ -19,34 +19,47 @@ use crate::time::Instant;
 pub const VERSION: u32 = 1;
 
 /// Why a snapshot did not become a machine.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestoreError {
     /// It was written by another version of the engine.
-    #[error("the snapshot has version {found}; this engine reads version {VERSION}")]
     Version {
         /// Its version.
         found: u32,
     },
     /// It is of another kind of machine, such as an endpoint where a connection is wanted.
-    #[error("the snapshot is of another kind of machine: {found:?}")]
     Machine {
         /// Of which, 64 bytes of it at most.
         found: String,
     },
     /// It is of the other side of a conversation.
-    #[error("the snapshot is of the other role")]
     Role,
     /// The configuration that was given has not what the conversation needs.
-    #[error("the configuration does not fit the snapshot: {0}")]
     Config(&'static str),
     /// It holds more than the limits that were given allow.
-    #[error("the snapshot holds more than the limits allow: {0}")]
     Limit(&'static str),
     /// It contradicts itself: no machine was ever in this state.
-    #[error("the snapshot contradicts itself: {0}")]
     Invalid(&'static str),
 }
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version { found } => {
+                write!(f, "the snapshot has version {found}; this engine reads version {VERSION}")
+            }
+            Self::Machine { found } => {
+                write!(f, "the snapshot is of another kind of machine: {found:?}")
+            }
+            Self::Role => f.write_str("the snapshot is of the other role"),
+            Self::Config(what) => write!(f, "the configuration does not fit the snapshot: {what}"),
+            Self::Limit(what) => write!(f, "the snapshot holds more than the limits allow: {what}"),
+            Self::Invalid(what) => write!(f, "the snapshot contradicts itself: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for RestoreError {}
 
 /// Whether something holds that a machine relies on.
 pub(crate) fn check(holds: bool, why: &'static str) -> Result<(), RestoreError> {

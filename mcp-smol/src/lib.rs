@@ -39,11 +39,14 @@
 //! `LocalExecutor` for instance, is polled in place: [`run_local`], [`client_local`]; or take [`parts`].
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "process")]
 pub mod child;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod parts;
 mod platform;
+#[cfg(feature = "process")]
+mod process;
 pub mod tcp;
 #[cfg(unix)]
 pub mod unix;
@@ -57,6 +60,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use self::parts::duplex;
 
+#[cfg(feature = "process")]
 pub use self::child::spawn;
 #[cfg(feature = "http")]
 pub use self::http::{connect as connect_url, serve as serve_http};

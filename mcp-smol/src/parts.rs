@@ -5,7 +5,6 @@
 
 use std::io;
 use std::pin::Pin;
-use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,13 +12,13 @@ use std::time::Duration;
 use mcp_proto::driver::Timer;
 #[cfg(doc)]
 use mcp_proto::net::Dial;
-use mcp_proto::net::child::{Running, Spawn, Started};
 use mcp_proto::net::{Accept, Dialing, Duplex, Input, Listener, Output, Platform, Stream};
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
-use smol::process;
 
+#[cfg(feature = "process")]
+pub use crate::process::spawn;
 pub use smol::net::TcpListener;
 
 /// A reader, a writer or both, as a transport's halves.
@@ -150,43 +149,6 @@ fn poll_socket<T>(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             done => return Poll::Ready(done),
         }
-    }
-}
-
-/// A server to be started as a child process, on a platform.
-pub fn spawn(command: Command, platform: impl Platform) -> Spawn {
-    Spawn::new(command, start, platform)
-}
-
-fn start(command: Command, stderr: Stdio) -> io::Result<Started> {
-    let mut command = process::Command::from(command);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr).kill_on_drop(true);
-    let mut child = command.spawn()?;
-    let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
-    let stdin = Box::new(Io::new(child.stdin.take().ok_or_else(missing)?));
-    let stdout = Box::new(Io::new(child.stdout.take().ok_or_else(missing)?));
-    let stderr = child.stderr.take().map(|stderr| Box::new(Io::new(stderr)) as _);
-    let exit = Box::pin(child.status());
-    Ok(Started { process: Box::new(Kept { child, exit }), stdin, stdout, stderr })
-}
-
-/// A process of `async-process`.
-struct Kept {
-    child: process::Child,
-    exit: Pin<Box<dyn Future<Output = io::Result<ExitStatus>> + Send>>,
-}
-
-impl Running for Kept {
-    fn id(&self) -> Option<u32> {
-        Some(self.child.id())
-    }
-
-    fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<ExitStatus>> {
-        self.exit.as_mut().poll(cx)
-    }
-
-    fn kill(&mut self) {
-        let _ = self.child.kill();
     }
 }
 

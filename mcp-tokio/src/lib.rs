@@ -34,9 +34,10 @@
 //! ```
 //!
 //! Every function here must be called within a Tokio runtime that has its timer enabled, and its I/O for
-//! [`serve_stdio`], [`run_stdio`], [`spawn`], [`tcp`] and `unix`. Both kinds of runtime will do.
+//! [`serve_stdio`], [`run_stdio`], `spawn`, [`tcp`] and `unix`. Both kinds of runtime will do.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "process")]
 pub mod child;
 #[cfg(feature = "http")]
 pub mod http;
@@ -56,6 +57,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::io::duplex;
 
+#[cfg(feature = "process")]
 pub use self::child::spawn;
 #[cfg(feature = "http")]
 pub use self::http::{connect as connect_url, serve as serve_http};

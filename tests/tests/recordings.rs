@@ -5,6 +5,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mcp_proto::testing::End;
+use mcp_proto::testing::lint::{RULES, lint};
 use mcp_proto::testing::recording::Recording;
 use mcp_proto::testing::transcript::describe;
 
@@ -84,4 +86,58 @@ fn a_recording_that_lacks_a_chunk_is_not_the_same() {
         }
         assert!(noticed >= 2, "{}", path.display());
     }
+}
+
+/// Our client breaks no rule; what servers broke is what it is known to be, however the bytes are cut.
+#[test]
+fn every_recording_breaks_only_the_rules_that_its_server_is_known_to_break() {
+    let mut known = 0;
+    for path in recordings() {
+        let recording = read(&path);
+        let findings = lint(&recording);
+        assert_eq!(lint(&recording.chopped(1)), findings, "{}", path.display());
+        let ours: Vec<_> = findings.iter().filter(|found| found.side == End::Client).collect();
+        assert!(ours.is_empty(), "{}: {ours:?}", path.display());
+        let name = path.file_stem().and_then(OsStr::to_str).unwrap();
+        let expected: &[&str] = match name {
+            "fastmcp-dies" => &["no-answer"],
+            "fastmcp-junk-count" => &["stray-output"; 6],
+            "fastmcp-repeats" => &["not-increasing"; 2],
+            _ => &[],
+        };
+        let found: Vec<_> = findings.iter().map(|found| found.rule.name).collect();
+        assert_eq!(found, expected, "{name}: {findings:#?}");
+        known += expected.len();
+    }
+    assert_eq!(known, 9);
+}
+
+/// An answer that is lost is missed.
+#[test]
+fn a_recording_that_lacks_an_answer_breaks_a_rule() {
+    for path in recordings() {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        for chunk in read(&path).chunks().iter().filter(|chunk| chunk.is_read) {
+            let is_answer = String::from_utf8_lossy(&chunk.bytes).contains("\"id\":");
+            let mut rest = lines.clone();
+            rest.remove(chunk.line - 1);
+            let findings = lint(&Recording::parse(&rest.join("\n")).unwrap());
+            let is_missed = findings.iter().any(|found| found.rule.name == "no-answer");
+            assert!(!is_answer || is_missed, "{} {}", path.display(), chunk.line);
+        }
+    }
+}
+
+/// The page of the tool lists the rules that there are.
+#[test]
+fn every_rule_is_on_its_page() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tool.md");
+    let page = fs::read_to_string(page).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.contains("| R-")).collect();
+    let rules = RULES.iter().map(|rule| {
+        format!("| `{}` | {} | {} | {} |", rule.name, rule.requirement, rule.level, rule.text)
+    });
+    let rules: Vec<String> = rules.collect();
+    assert!(rows == rules, "the rows should be:\n{}", rules.join("\n"));
 }

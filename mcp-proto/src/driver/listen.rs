@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
-use core::fmt::Display;
+use core::fmt::{self, Display};
 use core::future::Future;
 use core::panic::AssertUnwindSafe;
 use core::pin::Pin;
@@ -29,16 +29,25 @@ pub trait Listen: sealed::Sealed {
 }
 
 /// How a listener failed. The call goes on without it, and its result is not lost.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListenerError {
     /// It returned an error.
-    #[error("the progress listener failed: {0}")]
     Failed(String),
     /// It panicked.
-    #[error("the progress listener panicked")]
     Panicked,
 }
+
+impl fmt::Display for ListenerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(what) => write!(f, "the progress listener failed: {what}"),
+            Self::Panicked => f.write_str("the progress listener panicked"),
+        }
+    }
+}
+
+impl core::error::Error for ListenerError {}
 
 /// Nobody listens.
 #[derive(Clone, Copy, Debug)]

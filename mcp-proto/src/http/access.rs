@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::header::{HOST, ORIGIN};
@@ -31,16 +32,25 @@ enum Allowed {
 }
 
 /// Why a request may not come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Denied {
     /// Its `Host` is not served here: a name that was rebound to this machine.
-    #[error("this host is not served here")]
     Host,
     /// Its `Origin` is a page that may not speak here.
-    #[error("pages of this origin may not speak here")]
     Origin,
 }
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("this host is not served here"),
+            Self::Origin => f.write_str("pages of this origin may not speak here"),
+        }
+    }
+}
+
+impl core::error::Error for Denied {}
 
 impl Default for Allowed {
     fn default() -> Self {

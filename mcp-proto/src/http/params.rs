@@ -7,6 +7,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use http::HeaderName;
 
@@ -24,9 +25,16 @@ pub(crate) struct Param {
 }
 
 /// Why a schema's annotations cannot be followed: the tool must not be used over HTTP.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadAnnotation(String);
+
+impl fmt::Display for BadAnnotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for BadAnnotation {}
 
 /// The arguments that the schema of a tool's input wants repeated.
 pub(crate) fn annotations(schema: Raw<'_>) -> Result<Vec<Param>, BadAnnotation> {

@@ -327,11 +327,10 @@ impl fmt::Debug for Started {
 }
 
 /// Why there is no connection to a server that was to be started.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum SpawnError {
     /// The program could not be started.
-    #[error("cannot start {}: {error}", program.display())]
     NotStarted {
         /// The program.
         program: OsString,
@@ -339,7 +338,6 @@ pub enum SpawnError {
         error: io::Error,
     },
     /// It was started, but did not become ready.
-    #[error("the server did not become ready: {reason}{}", ending(*status, last_lines))]
     NotReady {
         /// How the connection ended.
         reason: CloseReason,
@@ -349,6 +347,23 @@ pub enum SpawnError {
         last_lines: Vec<String>,
     },
 }
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStarted { program, error } => {
+                write!(f, "cannot start {}: {error}", program.display())
+            }
+            Self::NotReady { reason, status, last_lines } => write!(
+                f,
+                "the server did not become ready: {reason}{}",
+                ending(*status, last_lines)
+            ),
+        }
+    }
+}
+
+impl core::error::Error for SpawnError {}
 
 fn ending(status: Option<ExitStatus>, last_lines: &[String]) -> String {
     let status =

@@ -1,29 +1,60 @@
 //! Why there is no connection.
 
 use alloc::string::String;
+use core::fmt;
+use std::io;
 
 use crate::error::CloseReason;
 
 /// Why there is no connection to a server that listens.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// Nobody could be reached.
-    #[error("cannot connect: {0}")]
-    Io(#[from] std::io::Error),
+    Io(io::Error),
     /// Whoever was reached did not become ready.
-    #[error("the server did not become ready: {0}")]
-    NotReady(#[from] CloseReason),
+    NotReady(CloseReason),
     /// The URL is none, of another scheme, or names a user.
-    #[error("no URL of a server")]
     Url,
     /// A header is none, or one that cannot be chosen; this is its name.
-    #[error("the header {0:?} cannot be sent")]
     Header(String),
     /// Whoever was reached answered with this HTTP status.
-    #[error("the server answered with HTTP status {0}")]
     Status(u16),
     /// Whoever was reached does not speak this transport.
-    #[error("the server does not speak WebSocket: {0}")]
     NoWebSocket(String),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(what) => write!(f, "cannot connect: {what}"),
+            Self::NotReady(what) => write!(f, "the server did not become ready: {what}"),
+            Self::Url => f.write_str("no URL of a server"),
+            Self::Header(what) => write!(f, "the header {what:?} cannot be sent"),
+            Self::Status(what) => write!(f, "the server answered with HTTP status {what}"),
+            Self::NoWebSocket(what) => write!(f, "the server does not speak WebSocket: {what}"),
+        }
+    }
+}
+
+impl From<io::Error> for ConnectError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<CloseReason> for ConnectError {
+    fn from(error: CloseReason) -> Self {
+        Self::NotReady(error)
+    }
+}
+
+impl core::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::NotReady(error) => Some(error),
+            _ => None,
+        }
+    }
 }

@@ -8,13 +8,16 @@
 //! It is the one module that asks the system for something by itself: sockets are bound, groups of processes get
 //! signals, certificates are read. None of it waits.
 
+#[cfg(feature = "net-process")]
 pub mod child;
 mod connect_error;
+#[cfg(feature = "net-process")]
 mod group;
 mod guard;
 mod halves;
 #[cfg(feature = "net-http")]
 pub mod http;
+#[cfg(feature = "net-process")]
 mod lines;
 mod listen;
 mod platform;
@@ -28,6 +31,10 @@ mod stream;
 mod target;
 mod tasks;
 pub mod tcp;
+#[cfg_attr(
+    not(all(feature = "net-process", feature = "net-http", feature = "net-ws")),
+    allow(dead_code, reason = "each feature uses its part")
+)]
 mod timing;
 #[cfg(any(feature = "net-http", feature = "net-ws"))]
 mod tls;

@@ -1,6 +1,7 @@
 //! The side that works: what was reported, and what of it leaves.
 
 use alloc::collections::VecDeque;
+use core::fmt;
 
 use super::pacing::{Bucket, Pacing};
 use crate::bound::{PART, queue, sum, times};
@@ -29,22 +30,33 @@ pub enum Weight {
 }
 
 /// Why a report was refused. It never reached the wire; nothing else has changed.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ReportError {
     /// `progress` or `total` is not a finite number, which JSON cannot express.
-    #[error("progress and total must be finite numbers")]
     NotFinite,
     /// `progress` must increase with each report of a request (R-PROG-03).
-    #[error("progress must increase: {last} was reported before")]
     NotIncreasing {
         /// The value reported before.
         last: f64,
     },
     /// The request has been answered or cancelled: nothing may follow (R-PROG-05).
-    #[error("the request has been answered or cancelled")]
     Finished,
 }
+
+impl fmt::Display for ReportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFinite => f.write_str("progress and total must be finite numbers"),
+            Self::NotIncreasing { last } => {
+                write!(f, "progress must increase: {last} was reported before")
+            }
+            Self::Finished => f.write_str("the request has been answered or cancelled"),
+        }
+    }
+}
+
+impl core::error::Error for ReportError {}
 
 /// The reports of one request on their way out. Memory is bounded by the milestones, however fast
 /// reports come.

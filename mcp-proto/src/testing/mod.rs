@@ -7,12 +7,14 @@
 //! - [`transcript`]: conversations written as text, played to one side.
 //! - [`recording`]: what `mcpcli --record` has written, played to the engine again.
 //! - [`restored`]: a connection replaced by one that was made of its snapshot.
+//! - [`lint`]: which rules of the protocol either side of a recording broke.
 //! - [`codec`]: one message read or written by itself.
 //! - [`connect`]: a client on a [`Router`](crate::router::Router), to test its tools; [`Clock`] for tools that wait.
 
 mod clock;
 pub mod codec;
 mod drain;
+pub mod lint;
 mod memory;
 mod net;
 pub mod ops;

@@ -4,6 +4,9 @@
 //! `{"time":SECONDS,"direction":"read"|"write","text":…}`, with `"base64"` instead of `"text"` where the chunk is
 //! no UTF-8, and `"end":true` where the server's output ended.
 //!
+//! What others have written down is read too, a message a line: `C: MESSAGE` of a client and `S: MESSAGE` of a server, or
+//! `{"from":"client"|"server","message":MESSAGE}`, with a `"time"` if there is one. Lines that begin with `#` are notes.
+//!
 //! A server that did something odd becomes a regression test:
 //!
 //! ```
@@ -53,18 +56,26 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Reads the text of a recording; blank lines are skipped.
+    /// Reads the text of a recording; blank lines and notes are skipped.
     ///
     /// # Errors
     ///
     /// The first line that cannot be read, or whose time is before that of the line above it.
     pub fn parse(text: &str) -> Result<Self, Mismatch> {
         let mut chunks: Vec<Chunk> = Vec::new();
-        for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
+        let is_said = |text: &str| !text.is_empty() && !text.starts_with('#');
+        let lines = (1..).zip(text.lines().map(str::trim));
+        for (line, text) in lines.filter(|(_, text)| is_said(text)) {
             let fault = |what: &str| Mismatch { line, what: what.to_owned() };
-            let json =
-                RawJson::parse(text.to_owned()).map_err(|error| fault(&error.to_string()))?;
-            let chunk = Chunk::read(&json, line).map_err(fault)?;
+            let now = chunks.last().map_or(Instant::ZERO, |chunk| chunk.at);
+            let chunk = match Chunk::read_line(text, line, now) {
+                Some(chunk) => chunk,
+                None => {
+                    let json = RawJson::parse(text.to_owned())
+                        .map_err(|error| fault(&error.to_string()))?;
+                    Chunk::read(&json, line, now).map_err(fault)?
+                }
+            };
             if chunks.last().is_some_and(|before| before.at > chunk.at) {
                 return Err(fault("time goes back"));
             }
@@ -193,6 +204,16 @@ impl Recording {
     ///
     /// The first line at which the engine does not write what was recorded, members in any order.
     pub fn replay(&self, config: ClientConfig) -> Result<Vec<(Instant, Event)>, Mismatch> {
+        let (told, parted) = self.replay_with(config, None);
+        parted.map_or(Ok(told), Err)
+    }
+
+    /// As [`replay`](Self::replay), with the events until the engine and the recording part, and where that was, if
+    /// they do.
+    pub fn replay_until_parted(
+        &self,
+        config: ClientConfig,
+    ) -> (Vec<(Instant, Event)>, Option<Mismatch>) {
         self.replay_with(config, None)
     }
 
@@ -210,24 +231,26 @@ impl Recording {
         config: ClientConfig,
         carry: Carry<'_>,
     ) -> Result<Vec<(Instant, Event)>, Mismatch> {
-        self.replay_with(config, Some(carry))
+        let (told, parted) = self.replay_with(config, Some(carry));
+        parted.map_or(Ok(told), Err)
     }
 
     fn replay_with(
         &self,
         config: ClientConfig,
         mut carry: Option<Carry<'_>>,
-    ) -> Result<Vec<(Instant, Event)>, Mismatch> {
+    ) -> (Vec<(Instant, Event)>, Option<Mismatch>) {
         let mut replay = Replay::new(config, self.timed_out());
-        for chunk in &self.chunks {
+        let parted = self.chunks.iter().find_map(|chunk| {
             let played = replay.play(chunk).and_then(|()| match &mut carry {
                 Some(carry) => replay.restore(*carry),
                 None => Ok(()),
             });
-            played.map_err(|what| Mismatch { line: chunk.line, what })?;
-        }
+            played.err().map(|what| Mismatch { line: chunk.line, what })
+        });
+        let (told, unwritten) = replay.end();
         let line = self.chunks.last().map_or(1, |chunk| chunk.line);
-        replay.end().map_err(|what| Mismatch { line, what })
+        (told, parted.or_else(|| unwritten.map(|what| Mismatch { line, what })))
     }
 }
 

@@ -6,6 +6,7 @@
 //! [HTML standard]: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -30,13 +31,20 @@ pub struct Event {
 }
 
 /// An event was longer than the limit. The decoder gives nothing more: what follows cannot be told from its rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an event is longer than {limit} bytes")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TooLong {
     /// The limit, in bytes.
     pub limit: usize,
 }
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an event is longer than {} bytes", self.limit)
+    }
+}
+
+impl core::error::Error for TooLong {}
 
 /// Cuts a byte stream into events, whatever its pieces.
 ///

@@ -15,6 +15,7 @@ use std::time::Duration;
 use mcp_tokio::mcp_proto::testing::recording::Recording;
 use serde_json::Value;
 
+#[derive(Debug)]
 struct Run {
     code: i32,
     stdout: String,

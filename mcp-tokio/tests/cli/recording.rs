@@ -17,6 +17,10 @@ fn a_recording_replays_to_the_same_events() {
             let shown = json_run(&[&words[..], &["--revision", revision]].concat());
             assert_eq!(shown.code, 0, "{}", shown.stderr);
             assert!(shown.of("progress").len() >= 9);
+            let [linted, replay] = ["lint", "replay"].map(|command| json_run(&[command, path]));
+            assert_eq!((linted.code, linted.stdout.as_str()), (0, ""), "{revision}");
+            let told = replay.events.iter().filter(|event| event["event"] != "closed").count();
+            assert_eq!((replay.code, told), (0, shown.events.len()), "{}", replay.stderr);
             let recording = recorded(&record);
             for recording in [recording.chopped(1), recording] {
                 let replayed = recording.replay(recording.config()).unwrap();
@@ -75,4 +79,96 @@ fn a_recording_on_a_full_disk_is_told_of_once_and_the_call_goes_on() {
         let warning = "warning: /dev/full cannot be written any more, the recording ends early: ";
         assert_eq!(told.stderr.matches(warning).count(), 1, "{}", told.stderr);
     }
+}
+
+/// A file with these lines.
+fn file(name: &str, lines: &[&str]) -> String {
+    let path = scratch(name);
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    path.into_os_string().into_string().unwrap()
+}
+
+const OPENING: [&str; 3] = [
+    r#"C: {"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#,
+    r#"S: {"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"}}}"#,
+    r#"C: {"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+];
+
+#[test]
+fn lint_names_what_was_broken_and_by_whom() {
+    let late = r#"{"time":1.5,"from":"server","message":{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"\u001b[31m","progress":1}}}"#;
+    let path = file("lint", &[&OPENING[..], &[late]].concat());
+    let run = json_run(&["lint", &path]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert_eq!(
+        run.events,
+        [json!({
+            "line": 4, "time": 1.5, "side": "server", "rule": "invented-token", "requirement": "R-PROG-04",
+            "level": "MUST", "message": "token \"\\u{1b}[31m\" is of no request",
+            "text": "a report bears a token that a request has given",
+        })]
+    );
+    let run = super::run(&["lint", &path]);
+    assert!(run.stdout.contains(":4: at 1.500 s, server: invented-token (R-PROG-04): "));
+    assert!(!run.stdout.contains('\u{1b}') && run.stderr == "1 finding\n", "{run:?}");
+
+    // What only should be otherwise can be left out.
+    let second = OPENING[0].replace(":1,", ":2,");
+    let refused = r#"S: {"jsonrpc":"2.0","id":2,"error":{"code":-32600,"message":"no"}}"#;
+    let path = file("lint", &[&OPENING[..], &[&second, refused]].concat());
+    assert_eq!(json_run(&["lint", &path]).code, 1);
+    assert_eq!(json_run(&["lint", &path, "--must"]).code, 0);
+    assert_eq!(super::run(&["lint", &file("lint", &OPENING)]).stderr, "clean\n");
+}
+
+#[test]
+fn replay_shows_where_the_engine_and_a_recording_part() {
+    let path = file("replay", &OPENING);
+    let run = json_run(&["replay", &path]);
+    // Another client wrote its notification without parameters.
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    let events: Vec<_> = run.events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["ready", "parted"]);
+    assert_eq!(run.events[1]["line"], 3);
+    assert!(run.stderr.contains(":3: from here on the engine does otherwise: "), "{}", run.stderr);
+}
+
+#[test]
+fn what_is_no_recording_is_not_judged() {
+    let none = file("none", &[]);
+    for command in ["lint", "replay"] {
+        for path in
+            [file("junk", &["{}"]), file("junk", &["hello"]), none.clone(), "/nowhere".into()]
+        {
+            let run = run(&[command, &path]);
+            assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{path}");
+            assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
+        }
+        assert_eq!(run(&[command]).code, 2);
+    }
+}
+
+/// The script that the help names, between a client and a server.
+#[cfg(unix)]
+#[test]
+fn a_talk_is_written_down_as_the_help_says() {
+    let help = run(&["lint", "--help"]).stdout;
+    let lines = help.lines().skip_while(|line| !line.trim_start().starts_with("log() {")).take(2);
+    let script = lines.collect::<Vec<_>>().join("\n");
+    assert!(script.ends_with("| log S"), "{help}");
+    let talk = scratch("talk");
+    let script = script.replace("talk.txt", talk.to_str().unwrap());
+    let server = [env!("CARGO_BIN_EXE_mcpcli"), "demo-server"];
+    let call =
+        ["call", "long_running_task", "steps=5", "every_ms=1", "--", "sh", "-c", &script, "sh"];
+    let call = run(&[&call[..], &server].concat());
+    assert_eq!(call.code, 0, "{}", call.stderr);
+    let linted = run(&["lint", talk.to_str().unwrap()]);
+    assert_eq!((linted.code, linted.stderr.as_str()), (0, "clean\n"), "{}", linted.stdout);
+    let said = std::fs::read_to_string(&talk).unwrap();
+    assert!(
+        said.matches("notifications/progress").count() >= 5 && said.contains("\nS: "),
+        "{said}"
+    );
+    assert_eq!(json_run(&["replay", talk.to_str().unwrap()]).code, 0);
 }

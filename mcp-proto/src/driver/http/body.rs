@@ -27,10 +27,17 @@ pub struct ResponseBody {
 }
 
 /// The client did not read, so its response breaks off: the connection is to be cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the client did not read its response")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the client did not read its response")
+    }
+}
+
+impl core::error::Error for Broken {}
 
 impl Open {
     pub(super) fn new(shared: Serve, exchange: Exchange) -> Self {

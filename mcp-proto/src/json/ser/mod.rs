@@ -19,10 +19,17 @@ pub(crate) use raw::TAGGED;
 pub(super) use raw::{RAW, serialize_raw};
 
 /// Why a value has no JSON.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
 pub struct EncodeError(String);
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for EncodeError {}
 
 impl EncodeError {
     pub(crate) fn not_an_object() -> Self {

@@ -41,21 +41,43 @@ pub struct Acceptor {
 }
 
 /// Why there is no WebSocket.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum AcceptError {
     /// The connection failed.
-    #[error("the connection failed: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// The client took too long.
-    #[error("the client took too long")]
     TimedOut,
     /// The client was refused, with this status.
-    #[error("the client was refused with status {0}")]
     Refused(u16),
     /// What the client sent is no handshake.
-    #[error("no handshake of a WebSocket: {0}")]
     NoWebSocket(String),
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(what) => write!(f, "the connection failed: {what}"),
+            Self::TimedOut => f.write_str("the client took too long"),
+            Self::Refused(what) => write!(f, "the client was refused with status {what}"),
+            Self::NoWebSocket(what) => write!(f, "no handshake of a WebSocket: {what}"),
+        }
+    }
+}
+
+impl From<io::Error> for AcceptError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl core::error::Error for AcceptError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl Acceptor {

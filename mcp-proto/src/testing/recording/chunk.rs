@@ -20,11 +20,36 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// Reads a line; else why that cannot be done.
-    pub(super) fn read(json: &RawJson, line: usize) -> Result<Self, &'static str> {
+    /// A message with a mark of who said it, at the time of what came before.
+    pub(super) fn read_line(text: &str, line: usize, at: Instant) -> Option<Self> {
+        let (is_read, message) = match (text.strip_prefix("C:"), text.strip_prefix("S:")) {
+            (Some(message), _) => (false, message),
+            (None, Some(message)) => (true, message),
+            (None, None) => return None,
+        };
+        Some(Self::message(is_read, message.trim().as_bytes(), line, at))
+    }
+
+    fn message(is_read: bool, message: &[u8], line: usize, at: Instant) -> Self {
+        let mut bytes = message.to_vec();
+        bytes.push(b'\n');
+        Self { line, at, is_read, bytes }
+    }
+
+    /// Reads a line, where what came before was at `now`; else why that cannot be done.
+    pub(super) fn read(json: &RawJson, line: usize, now: Instant) -> Result<Self, &'static str> {
         let time = json.get("time").and_then(Raw::as_f64).filter(|time| *time >= 0.0);
-        let at = Instant::from_nanos((time.ok_or("no time")? * 1e9) as u64);
+        let time = time.map(|time| Instant::from_nanos((time * 1e9) as u64));
         let text = |name| json.get(name).and_then(Raw::as_str);
+        if let Some(message) = json.get("message") {
+            let is_read = match text("from").as_deref() {
+                Some("server") => true,
+                Some("client") => false,
+                _ => return Err("neither from the client nor from the server"),
+            };
+            return Ok(Self::message(is_read, message.as_bytes(), line, time.unwrap_or(now)));
+        }
+        let at = time.ok_or("no time")?;
         let is_read = match text("direction").as_deref() {
             Some("read") => true,
             Some("write") => false,

@@ -23,6 +23,12 @@ pub(crate) enum Command {
     Call(Call),
     /// List the tools of the server that COMMAND starts or that is at URL, with their arguments.
     List(List),
+    /// Run a recording through the engine again and print its events, each with its time.
+    #[command(after_help = RECORDINGS, after_long_help = RECORDINGS)]
+    Replay(Replay),
+    /// Name each rule of the protocol that the client or the server of a recording broke.
+    #[command(after_help = RECORDINGS, after_long_help = RECORDINGS)]
+    Lint(Lint),
     /// The server that `demo` starts, on stdin and stdout.
     #[command(hide = true)]
     DemoServer,
@@ -82,6 +88,27 @@ pub(crate) struct List {
     pub(crate) options: Options,
     #[command(flatten)]
     pub(crate) server: Server,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// What `--record` has written, or see below; `-` is standard input.
+    pub(crate) file: PathBuf,
+    /// Print each event as a JSON object, one a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    /// What `--record` has written, or see below; `-` is standard input.
+    pub(crate) file: PathBuf,
+    /// Print each finding as a JSON object, one a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Leave out the rules that say SHOULD.
+    #[arg(long)]
+    pub(crate) must: bool,
 }
 
 /// Which server.
@@ -263,6 +290,22 @@ fn json_object(text: &str) -> Result<RawJson, String> {
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 the server answered with an error, 2 wrong usage, 3 protocol, transport or
 start of the server failed, 4 timeout, 130 interrupted (Ctrl-C or TERM).";
+
+/// What both commands on recordings say of them.
+const RECORDINGS: &str = "\
+A recording is made by `mcpcli call TOOL --record FILE -- SERVER`. A talk with any other client is one too, with a
+message a line, marked by who said it; lines that begin with # are notes:
+
+  C: {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{}}
+  S: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}
+
+or {\"time\":1.5,\"from\":\"client\",\"message\":{}} with the seconds, which say when a side must have known. To write
+one down, name this script to the client as the server's command, with the server's own command behind it:
+
+  log() { while IFS= read -r line; do printf '%s: %s\\n' $1 \"$line\" >> talk.txt; printf '%s\\n' \"$line\"; done; }
+  log C | \"$@\" | log S
+
+Exit codes: 0 clean, 1 something was found (replay: the engine does otherwise), 2 unreadable or wrong usage.";
 
 #[cfg(test)]
 mod tests {

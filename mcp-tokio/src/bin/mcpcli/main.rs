@@ -14,9 +14,12 @@ mod failure;
 mod human;
 mod interrupt;
 mod limits;
+mod lint;
 mod list;
 mod output;
 mod record;
+mod recorded;
+mod replay;
 mod session;
 mod stage;
 mod text;
@@ -37,6 +40,11 @@ fn main() -> ExitCode {
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(error) => return usage(&error),
+    };
+    let command = match command {
+        Command::Replay(replay) => return replay::run(&replay),
+        Command::Lint(lint) => return lint::run(&lint),
+        online => online,
     };
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -59,6 +67,8 @@ async fn run(command: Command) -> ExitCode {
             demo_server::serve().await;
             return ExitCode::SUCCESS;
         }
+        Command::Replay(replay) => return replay::run(&replay),
+        Command::Lint(lint) => return lint::run(&lint),
         Command::List(list) => {
             let (mut stage, feed) = stage(&list.options);
             let done = list::run(&list.server.target(), &list.options, &mut stage, feed).await;
