@@ -146,6 +146,7 @@ impl World {
         let request = Request::from_parts(head, body.clone());
         let before = self.server.exchanges();
         let exchange = self.server.handle_request(admission, request, caller, self.now);
+        let exchange = exchange.expect("there was room for its head");
         assert_eq!(self.server.exchanges(), before + 1, "each request has one exchange");
         let reader = Reader::new(&method, &body);
         assert!(self.readers.insert(exchange, reader).is_none(), "a name is used twice");

@@ -190,7 +190,7 @@ impl Model {
         let admission = self.server.handle_head(&head).expect("it may come in");
         let request = Request::from_parts(head, body);
         let caller = Caller::default().seed([7; 24]);
-        let at_server = self.server.handle_request(admission, request, caller, self.now);
+        let at_server = self.server.handle_request(admission, request, caller, self.now).unwrap();
         wire.at_server = Some(at_server);
     }
 

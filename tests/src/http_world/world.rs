@@ -194,7 +194,7 @@ impl World {
         }
         let request = Request::from_parts(head, body);
         let caller = Caller::default().seed(seed);
-        let exchange = self.server.handle_request(admission, request, caller, self.now);
+        let exchange = self.server.handle_request(admission, request, caller, self.now).unwrap();
         if is_cut {
             // It was sent, but nobody waits any more.
             self.put(self.now, Coming::Hangup(exchange));

@@ -20,6 +20,8 @@ pub(super) struct Exchanges {
     broken: usize,
     /// Those that stand open until somebody ends them.
     standing: usize,
+    /// Bytes of responses that are here whole, and were not taken.
+    whole_len: usize,
     ready: VecDeque<Exchange>,
 }
 
@@ -53,6 +55,16 @@ pub(super) enum Source {
     Stream(Scope, StreamName),
 }
 
+impl Source {
+    /// Bytes of it that are here, and were not taken.
+    fn whole_len(&self) -> usize {
+        match self {
+            Self::Whole(response) => response.body().as_ref().map_or(0, Bytes::len),
+            Self::Stream(..) => 0,
+        }
+    }
+}
+
 impl Exchanges {
     /// How many there are. Those that are broken off do not count: a reader that never asks again holds up nobody.
     pub(super) fn len(&self) -> usize {
@@ -69,15 +81,36 @@ impl Exchanges {
         self.standing
     }
 
+    /// How many are broken off, and known to somebody.
+    pub(super) fn broken(&self) -> usize {
+        self.broken
+    }
+
+    /// Bytes of responses that are here whole, and were not taken.
+    pub(super) fn whole_len(&self) -> usize {
+        self.whole_len
+    }
+
+    /// Takes the body of a response that is here whole.
+    pub(super) fn take_whole(&mut self, exchange: Exchange) -> Option<Bytes> {
+        let entry = self.get_mut(exchange)?;
+        let Source::Whole(response) = &mut entry.source else { return None };
+        let body = response.body_mut().take()?;
+        self.whole_len -= body.len();
+        Some(body).filter(|body| !body.is_empty())
+    }
+
     /// Breaks one off: what follows is lost. Where it came from.
     pub(super) fn break_off(&mut self, exchange: Exchange) -> Option<Source> {
         let entry = self.get_mut(exchange)?;
         let source = core::mem::replace(&mut entry.source, Source::Whole(Response::new(None)));
+        let whole_len = source.whole_len();
         let was_standing = core::mem::take(&mut entry.is_standing);
         if !core::mem::replace(&mut entry.is_broken, true) {
             self.broken += 1;
             self.standing -= usize::from(was_standing);
         }
+        self.whole_len -= whole_len;
         Some(source)
     }
 
@@ -94,6 +127,7 @@ impl Exchanges {
     pub(super) fn open(&mut self, source: Source, now: Instant) -> Exchange {
         self.last = self.entries.next_free(self.last + 1);
         let is_whole = matches!(source, Source::Whole(_));
+        self.whole_len += source.whole_len();
         let entry = Entry {
             source,
             is_begun: false,
@@ -142,6 +176,7 @@ impl Exchanges {
         timers.set(Timer::Exchange(exchange), entry.armed, None);
         self.broken -= usize::from(entry.is_broken);
         self.standing -= usize::from(entry.is_standing);
+        self.whole_len -= entry.source.whole_len();
         if self.ready.len() > 2 * self.entries.len() + 16 {
             let entries = &self.entries;
             let is_there = |exchange: &Exchange| {
