@@ -34,17 +34,17 @@ pub(super) struct Conversation {
     /// with each message.
     pub(super) complete: VecDeque<(Instant, Stream)>,
     /// Bytes that wait on them.
-    complete_len: usize,
+    pub(super) complete_len: usize,
     /// Its endpoint was lent out, and may have something to say.
     pub(super) is_touched: bool,
     /// It is among those that have events.
-    is_listed: bool,
+    pub(super) is_listed: bool,
     /// The timer that is set for it.
-    armed: Option<Instant>,
+    pub(super) armed: Option<Instant>,
     /// Bytes of it that were counted as waiting.
-    waiting_len: usize,
+    pub(super) waiting_len: usize,
     /// Requests of it that were counted as running.
-    in_flight: usize,
+    pub(super) in_flight: usize,
 }
 
 impl Conversation {
@@ -270,8 +270,10 @@ impl Conversation {
 
     fn count(&mut self, hub: &mut Hub) {
         let backlog = self.session.as_ref().map_or(0, |session| session.backlog_len);
+        // Answers that wait for the rest of their batch wait, too.
+        let held = backlog + self.endpoint.core().held_in_batches();
         let waiting =
-            self.streams.iter().map(Stream::len).sum::<usize>() + self.complete_len + backlog;
+            self.streams.iter().map(Stream::len).sum::<usize>() + self.complete_len + held;
         hub.waiting_len = hub.waiting_len - self.waiting_len + waiting;
         self.waiting_len = waiting;
         let in_flight = self.endpoint.requests_in_flight();

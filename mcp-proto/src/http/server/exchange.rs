@@ -14,15 +14,15 @@ use crate::time::Instant;
 /// The table.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exchanges {
-    entries: Slots<Entry>,
-    last: i64,
+    pub(super) entries: Slots<Entry>,
+    pub(super) last: i64,
     /// Those that are broken off, and whose readers do not know it yet.
-    broken: usize,
+    pub(super) broken: usize,
     /// Those that stand open until somebody ends them.
-    standing: usize,
+    pub(super) standing: usize,
     /// Bytes of responses that are here whole, and were not taken.
-    whole_len: usize,
-    ready: VecDeque<Exchange>,
+    pub(super) whole_len: usize,
+    pub(super) ready: VecDeque<Exchange>,
 }
 
 /// One HTTP request and its response.
@@ -32,9 +32,9 @@ pub(super) struct Entry {
     /// Its head was taken.
     pub(super) is_begun: bool,
     /// Its reader got nothing when it asked last, and is told when there is something.
-    is_hungry: bool,
+    pub(super) is_hungry: bool,
     /// It is among those that are ready.
-    is_listed: bool,
+    pub(super) is_listed: bool,
     /// When its reader took something last.
     pub(super) taken_at: Instant,
     /// Since when something waits for its reader.
@@ -44,7 +44,7 @@ pub(super) struct Entry {
     /// It ends without an end: what follows is lost.
     pub(super) is_broken: bool,
     /// It stands open until somebody ends it.
-    is_standing: bool,
+    pub(super) is_standing: bool,
 }
 
 /// Where its response comes from.
@@ -118,7 +118,10 @@ impl Exchanges {
     #[cfg(feature = "snapshot")]
     pub(super) fn conclude(&mut self, exchange: Exchange, last: Response<Bytes>, now: Instant) {
         if let Some(entry) = self.get_mut(exchange) {
-            entry.source = Source::Whole(last.map(Some));
+            let source = Source::Whole(last.map(Some));
+            let len = source.whole_len();
+            let before = core::mem::replace(&mut entry.source, source).whole_len();
+            self.whole_len = self.whole_len + len - before;
             self.signal(exchange, now);
         }
     }
@@ -222,7 +225,7 @@ fn number(exchange: Exchange) -> Option<i64> {
 }
 
 /// What a timer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Timer {
     /// A deadline of its endpoint, or a stream that is forgotten.
     Scope(Scope),
@@ -235,6 +238,15 @@ pub(super) enum Timer {
 pub(super) struct Timers(BTreeSet<(Instant, Timer)>);
 
 impl Timers {
+    #[cfg(feature = "testing")]
+    pub(super) fn digest(&self, digest: &mut crate::digest::Digest<'_>) {
+        digest.put(self.0.len());
+        for (at, timer) in &self.0 {
+            digest.time(*at);
+            digest.put(timer);
+        }
+    }
+
     /// Moves a timer. Whoever owns it knows for when it was set.
     pub(super) fn set(&mut self, timer: Timer, from: Option<Instant>, to: Option<Instant>) {
         if from == to {

@@ -25,7 +25,7 @@ pub(super) struct Hub {
     pub(super) active: VecDeque<Scope>,
     /// Scopes that are over.
     pub(super) finished: Vec<Scope>,
-    last_stream: u64,
+    pub(super) last_stream: u64,
     /// Bytes that wait on all streams.
     pub(super) waiting_len: usize,
     /// Requests that run in all conversations.

@@ -2,9 +2,12 @@
 
 mod admission;
 mod conversation;
+#[cfg(feature = "testing")]
+mod digest;
 mod exchange;
 mod headers;
 mod hub;
+mod memory;
 mod options;
 mod post;
 mod replay;

@@ -18,7 +18,7 @@ pub struct ServerOptions {
     pub access: Access,
     /// Header fields of a request. Default 100; more are 431. Stops a flood of fields, each of which is looked at.
     pub max_head_fields: usize,
-    /// Bytes of all names and values of header fields. Default 16 KiB; more are 431. Stops giant values.
+    /// Bytes of the path, and of all names and values of header fields. Default 16 KiB; more are 431. Stops giant values.
     pub max_head_len: usize,
     /// How long the body of a request may take to arrive. Default 30 s. Stops slow-loris bodies; whoever reads
     /// the body keeps it, as [`Admission::body_timeout`](super::Admission) says.
