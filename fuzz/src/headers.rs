@@ -245,6 +245,7 @@ pub fn headers(input: &[u8]) {
     let admission = server.handle_head(&head).expect("it may come in");
     let request = Request::from_parts(head, body);
     let exchange = server.handle_request(admission, request, Caller::default(), Instant::ZERO);
+    let exchange = exchange.expect("there is room");
     let passed = matches!(server.poll_event(), Some((_, Event::Request { .. })));
     assert_eq!(passed, call.is_right(&headers), "{headers:?}");
     if !passed {

@@ -117,6 +117,10 @@ const MAX_LEN: usize = 1 << 10;
 /// Bytes that `arbitrary` reads as a schedule.
 pub fn http_client(input: &[u8]) {
     let Ok(schedule) = Schedule::arbitrary(&mut Unstructured::new(input)) else { return };
+    played(schedule).end();
+}
+
+fn played(schedule: Schedule) -> World {
     let mut world = World::new(schedule.revisions);
     if schedule.is_welcome {
         world.welcome();
@@ -124,7 +128,7 @@ pub fn http_client(input: &[u8]) {
     for step in schedule.steps {
         world.step(step);
     }
-    world.end();
+    world
 }
 
 impl World {
@@ -485,4 +489,24 @@ fn id_of(body: &[u8]) -> Option<i64> {
     let message: serde_json::Value = serde_json::from_slice(body).ok()?;
     message.get("method")?;
     message.get("id")?.as_i64()
+}
+
+/// `fuzz/seeds` writes them as `arbitrary` reads them.
+#[test]
+fn the_sessions_among_the_seeds_are_what_they_are_called() {
+    let seed = |name: &str| {
+        let path = format!("{}/corpus/http_client/{name}", env!("CARGO_MANIFEST_DIR"));
+        let seed = std::fs::read(path).expect("a seed");
+        let schedule = Schedule::arbitrary(&mut Unstructured::new(&seed)).expect("a schedule");
+        played(schedule)
+    };
+    for name in ["call-1", "call-3", "resumption-1", "resumption-3", "modern"] {
+        let world = seed(name);
+        assert_eq!((world.calls.len(), world.ended.len()), (1, 1), "{name}");
+        assert!(!world.reports.is_empty(), "{name}");
+    }
+    assert_eq!(seed("asked-3").requests.len(), 1);
+    let world = seed("lost-3");
+    assert_eq!(world.ended.len(), 1, "its session is gone");
+    assert!(seed("http-sse").client.peer().is_some());
 }

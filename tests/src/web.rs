@@ -89,7 +89,7 @@ impl Web {
         let request = Request::from_parts(head, body);
         let exchange = self.server.handle_request(admission, request, caller, self.now);
         self.listen();
-        Ok(exchange)
+        Ok(exchange?)
     }
 
     /// Sends a request and takes all of its response that there is.

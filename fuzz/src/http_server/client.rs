@@ -34,11 +34,13 @@ pub struct Reader {
     /// The request is modern.
     is_modern: bool,
     is_post: bool,
+    /// It uses a session that somebody else has opened.
+    is_theirs: bool,
     answers: usize,
 }
 
 impl Reader {
-    pub fn new(method: &Method, body: &[u8]) -> Self {
+    pub fn new(method: &Method, body: &[u8], is_theirs: bool) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let meta = &body["params"]["_meta"];
         let is_request = *method == Method::POST && body["method"].is_string();
@@ -52,6 +54,7 @@ impl Reader {
             token: meta["progressToken"].as_u64(),
             is_modern: meta.get("io.modelcontextprotocol/protocolVersion").is_some(),
             is_post: *method == Method::POST,
+            is_theirs,
             answers: 0,
         }
     }
@@ -59,6 +62,7 @@ impl Reader {
     pub fn head(&mut self, head: &Response<()>) {
         assert!(self.status.is_none(), "a response has one head");
         self.status = Some(head.status().as_u16());
+        assert!(!self.is_theirs || !head.status().is_success(), "it is served to who opened it");
         let media = head.headers().get("content-type").map(|media| media.as_bytes());
         self.is_stream = media == Some(b"text/event-stream");
         self.is_json = media == Some(b"application/json");
@@ -100,7 +104,7 @@ impl Reader {
         if message["method"] == "notifications/progress" {
             let token = message["params"]["progressToken"].as_u64().expect("a number");
             let value = message["params"]["progress"].as_f64().expect("a number");
-            if self.is_modern {
+            if self.is_post {
                 assert_eq!(self.token, Some(token), "progress of another request");
                 assert_eq!(self.answers, 0, "progress behind the result");
             }

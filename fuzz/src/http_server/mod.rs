@@ -47,13 +47,8 @@ struct Running {
 
 /// Any bytes are steps, as `arbitrary` reads them.
 pub fn http_server(input: &[u8]) {
-    let mut source = Unstructured::new(input);
     let mut world = World::new();
-    while !source.is_empty() {
-        let Ok(step) = Step::arbitrary(&mut source) else { break };
-        world.step(step);
-        world.check();
-    }
+    world.play(input);
     world.finish();
 }
 
@@ -78,12 +73,22 @@ impl World {
         }
     }
 
+    fn play(&mut self, input: &[u8]) {
+        let mut source = Unstructured::new(input);
+        while !source.is_empty() {
+            let Ok(step) = Step::arbitrary(&mut source) else { break };
+            self.step(step);
+            self.check();
+        }
+    }
+
     fn step(&mut self, step: Step) {
         match step {
             Step::Send(sent) => {
                 self.tokens += 1;
+                let is_theirs = sent.is_by_another();
                 let sent = request(&sent, &self.sessions, &self.books.last_ids, self.tokens);
-                self.send(sent);
+                self.send(sent, is_theirs);
             }
             Step::Take(at, pieces) => {
                 if let Some(exchange) = self.reader(at) {
@@ -131,13 +136,15 @@ impl World {
         }
     }
 
-    fn send(&mut self, request: Request<Bytes>) {
+    /// `is_theirs`: it comes from somebody who has opened no session.
+    fn send(&mut self, request: Request<Bytes>, is_theirs: bool) {
         let (head, body) = request.into_parts();
         let Ok(admission) = self.server.handle_head(&head) else { return };
+        assert!(!is_foreign(&head.headers), "a page of elsewhere may not come in");
         if body.len() > admission.max_body {
             return;
         }
-        let mut caller = Caller::default();
+        let mut caller = Caller::default().principal(if is_theirs { "mallory" } else { "alice" });
         if admission.wants_seed {
             self.seeds = self.seeds.wrapping_add(1);
             caller = caller.seed([self.seeds; 24]);
@@ -146,8 +153,9 @@ impl World {
         let request = Request::from_parts(head, body.clone());
         let before = self.server.exchanges();
         let exchange = self.server.handle_request(admission, request, caller, self.now);
+        let exchange = exchange.expect("there was room for its head");
         assert_eq!(self.server.exchanges(), before + 1, "each request has one exchange");
-        let reader = Reader::new(&method, &body);
+        let reader = Reader::new(&method, &body, is_theirs);
         assert!(self.readers.insert(exchange, reader).is_none(), "a name is used twice");
         self.take(exchange, 0);
     }
@@ -281,6 +289,39 @@ impl World {
     }
 }
 
+/// Whether a request names a host, or comes from a page, that is certainly not on this machine.
+fn is_foreign(headers: &http::HeaderMap) -> bool {
+    let named = ["host", "origin"].into_iter().flat_map(|name| headers.get_all(name));
+    named.into_iter().any(|value| value.as_bytes().ends_with(b".example"))
+}
+
 fn pick<T>(from: &[T], at: u8) -> Option<&T> {
     from.get(usize::from(at).checked_rem(from.len())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn played(seed: &str) -> World {
+        let path = format!("{}/corpus/http_server/{seed}", env!("CARGO_MANIFEST_DIR"));
+        let mut world = World::new();
+        world.play(&std::fs::read(path).expect("a seed"));
+        world
+    }
+
+    /// `fuzz/seeds` writes them as `arbitrary` reads them.
+    #[test]
+    fn the_sessions_among_the_seeds_are_what_they_are_called() {
+        let world = played("session-0");
+        assert_eq!((world.sessions.len(), world.server.sessions()), (1, 0), "opened and ended");
+        assert!(world.books.last_ids.len() > 3 && world.readers.is_empty());
+        let world = played("resumption-0");
+        let all: std::collections::BTreeSet<_> = world.books.last_ids.iter().collect();
+        assert!(all.len() >= 4 && world.readers.is_empty(), "{all:?}");
+        assert_eq!(played("subscription").server.requests_in_flight(), 0);
+        assert_eq!(played("http-sse").sessions.len(), 0);
+        let world = played("two-0");
+        assert_eq!((world.running.len(), world.server.sessions()), (0, 1));
+    }
 }

@@ -1,5 +1,7 @@
 //! What clients, the application and the clock do.
 
+use std::collections::BTreeSet;
+
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request};
@@ -55,6 +57,25 @@ pub enum Sent {
         session: Option<Session>,
     },
 }
+
+impl Sent {
+    /// Whether it uses a session in the name of somebody who has opened none.
+    pub fn is_by_another(&self) -> bool {
+        match self {
+            Self::Initialized(session)
+            | Self::Legacy { session, .. }
+            | Self::Cancel(session, _)
+            | Self::Batch(session, _)
+            | Self::Result(session, _)
+            | Self::Get { session, .. }
+            | Self::Delete(session) => session.version >= OTHERS,
+            Self::Initialize(_) | Self::Modern { .. } | Self::HttpSse | Self::Raw { .. } => false,
+        }
+    }
+}
+
+/// From this version on a session is used by somebody else.
+const OTHERS: u8 = 245;
 
 /// One of the sessions that there were.
 #[derive(Clone, Copy, Debug, Arbitrary)]
@@ -173,10 +194,15 @@ pub fn request(
             if let Some(session) = session {
                 of(session);
             }
+            let mut named = BTreeSet::new();
             for (name, value) in headers {
-                let name = HeaderName::from_static(NAMES[usize::from(*name) % NAMES.len()]);
+                let name = NAMES[usize::from(*name) % NAMES.len()];
                 if let Ok(value) = HeaderValue::from_bytes(value) {
-                    request.headers_mut().append(name, value);
+                    // In place of what is usual; named twice, it is there twice.
+                    match named.insert(name) {
+                        true => drop(request.headers_mut().insert(name, value)),
+                        false => drop(request.headers_mut().append(name, value)),
+                    }
                 }
             }
             let methods = [Method::POST, Method::GET, Method::DELETE, Method::OPTIONS];

@@ -82,6 +82,9 @@ pub(super) enum Phase {
     Closed,
 }
 
+/// Events for which room is kept when none waits.
+pub(super) const KEPT_EVENTS: usize = 64;
+
 /// Bytes of an error message or a reason that is written whatever waits.
 pub(super) const MAX_TEXT_LEN: usize = 256;
 
@@ -304,7 +307,11 @@ impl Core {
     // Do this.
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > KEPT_EVENTS {
+            self.events.shrink_to(KEPT_EVENTS);
+        }
+        event
     }
 
     pub(crate) fn poll_message(&mut self) -> Option<Transmit> {

@@ -3,6 +3,8 @@
 mod answering;
 mod answers;
 mod batches;
+#[cfg(feature = "http")]
+mod bounds;
 mod calling;
 mod calls;
 mod core;
@@ -39,6 +41,8 @@ use crate::role::{Client, Role, Server};
 use crate::time::Instant;
 use crate::types::{LogMessage, Progress};
 
+#[cfg(feature = "http")]
+pub(crate) use bounds::{bound_at_rest, bound_of_batches, bound_of_refusal, bound_of_requests};
 #[cfg(feature = "http")]
 pub(crate) use calls::Purpose;
 #[cfg(feature = "http")]

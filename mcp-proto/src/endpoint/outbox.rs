@@ -134,7 +134,16 @@ const SHORTEST: usize = 31;
 /// Above this the buffer is given back when it runs empty.
 const KEPT_CAPACITY: usize = 64 << 10;
 
+/// As above, of the list of messages.
+const KEPT_MESSAGES: usize = 64;
+
 impl Outbox {
+    /// Bytes that it keeps when nothing waits.
+    #[cfg(feature = "http")]
+    pub(super) const fn bound_empty() -> usize {
+        sum([KEPT_CAPACITY, times(2 * KEPT_MESSAGES, size_of::<Queued>())])
+    }
+
     /// Bytes that it takes at most. What was sent of it stays until that is a third, and the buffer doubles.
     pub(super) const fn bound(limits: &Limits, forced: usize, forced_len: usize) -> usize {
         let (most, least) = (limits.max_output_len, limits.max_outbox_len);
@@ -351,6 +360,9 @@ impl Outbox {
             self.start = 0;
             self.bytes.clear();
             self.bytes.shrink_to(KEPT_CAPACITY);
+            if self.messages.is_empty() && self.messages.capacity() > KEPT_MESSAGES {
+                self.messages.shrink_to(KEPT_MESSAGES);
+            }
         }
     }
 

@@ -60,6 +60,11 @@ impl Core {
         self.limits.max_output_len = len;
     }
 
+    /// Bytes of answers that wait for the rest of their batch.
+    pub(crate) fn held_in_batches(&self) -> usize {
+        self.batches.held()
+    }
+
     /// The origin of a request that wants no answer any more, because it has it or was cancelled.
     pub(crate) fn poll_settled(&mut self) -> Option<Origin> {
         self.settled.pop()

@@ -24,6 +24,14 @@ pub(crate) struct Param {
     path: Vec<String>,
 }
 
+impl Param {
+    /// Bytes that are kept of it, about.
+    pub(crate) fn weight(&self) -> usize {
+        let path = self.path.iter().map(|part| size_of::<String>() + part.len());
+        size_of::<Self>() + self.header.as_str().len() + path.sum::<usize>()
+    }
+}
+
 /// Why a schema's annotations cannot be followed: the tool must not be used over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadAnnotation(String);
@@ -69,8 +77,14 @@ fn walk(
                     path.pop();
                 }
             }
+            // Schemas by names that somebody chose: what looks like an annotation may be one of them.
+            "$defs" | "definitions" | "patternProperties" | "dependentSchemas" => {
+                for (_, schema) in value.members() {
+                    walk_inside(schema, path, found)?;
+                }
+            }
             // Data, and no schemas.
-            "const" | "default" | "enum" | "example" | "examples" => {}
+            "const" | "default" | "dependentRequired" | "enum" | "example" | "examples" => {}
             _ => walk_inside(value, path, found)?,
         }
     }
@@ -171,7 +185,12 @@ mod tests {
                 "region":{"type":"string","x-mcp-header":"Region"},
                 "where":{"type":"object","properties":{"deep":{"type":"integer","x-mcp-header":"Deep"}}},
                 "x-mcp-header":{"type":"string"},
-                "plain":{"type":"string","default":{"x-mcp-header":"no schema"}}}}"#,
+                "plain":{"type":"string","default":{"x-mcp-header":"no schema"}}},
+                "$defs":{"x-mcp-header":{"type":"string"}},
+                "definitions":{"x-mcp-header":{"type":"number"}},
+                "patternProperties":{"x-mcp-header":{"type":"object"}},
+                "dependentSchemas":{"x-mcp-header":{"required":["plain"]}},
+                "dependentRequired":{"x-mcp-header":["plain"]}}"#,
         )
         .unwrap();
         let names: Vec<_> = found.iter().map(|param| param.header.as_str()).collect();
@@ -203,6 +222,7 @@ mod tests {
                 r#"{"$defs":{"a":{"properties":{"b":{"type":"string","x-mcp-header":"A"}}}}}"#,
                 "not reached",
             ),
+            (r#"{"$defs":{"x-mcp-header":{"type":"string","x-mcp-header":"A"}}}"#, "not reached"),
             (
                 r#"{"properties":{"a":{"type":"string","x-mcp-header":"A"},
                     "b":{"type":"string","x-mcp-header":"a"}}}"#,

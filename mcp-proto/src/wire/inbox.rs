@@ -14,6 +14,8 @@ use crate::time::Instant;
 #[derive(Clone, Debug)]
 pub(crate) struct Inbox {
     buffer: BytesMut,
+    /// Bytes of the allocation in which `buffer` lies.
+    allocated: usize,
     /// How much of `buffer` is known not to hold what is searched for, so that no byte is searched twice.
     searched: usize,
     /// When the bytes up to a position of the stream arrived, oldest first.
@@ -45,6 +47,9 @@ pub(super) const MAX_ARRIVALS: usize = 1 << 10;
 /// What is read at once, beyond a message of full length, without the buffer's bound being exceeded.
 pub(crate) const MAX_READ: usize = 64 << 10;
 
+/// Up to this size an allocation is kept that is mostly empty.
+pub(super) const KEPT: usize = 2 * MAX_READ;
+
 /// Appends a time, unless it is too close to the one before.
 fn join(arrivals: &mut VecDeque<(u64, Instant)>, end: u64, at: Instant, resolution: Duration) {
     match arrivals.back_mut() {
@@ -60,6 +65,7 @@ impl Inbox {
     pub(super) fn new(max_len: usize) -> Self {
         Self {
             buffer: BytesMut::new(),
+            allocated: 0,
             searched: 0,
             arrivals: VecDeque::new(),
             resolution: Duration::ZERO,
@@ -71,6 +77,13 @@ impl Inbox {
     /// Bytes that it takes at most, where no more than [`MAX_READ`] bytes are appended to a full message.
     pub(super) const fn bound(max_len: usize) -> usize {
         sum([times(2, sum([max_len, MAX_READ])), queue(MAX_ARRIVALS, size_of::<(u64, Instant)>())])
+    }
+
+    /// Bytes that it takes at most while `len` wait in it, if what is complete is taken from it.
+    #[cfg(feature = "http")]
+    pub(super) const fn bound_holding(len: usize) -> usize {
+        let arrivals = queue(MAX_ARRIVALS, size_of::<(u64, Instant)>());
+        sum([KEPT, times(4, sum([len, MAX_READ])), arrivals])
     }
 
     /// Appends what was read.
@@ -136,12 +149,31 @@ impl Inbox {
         let mut grown = BytesMut::with_capacity(roomy);
         grown.extend_from_slice(&self.buffer);
         self.buffer = grown;
+        self.allocated = roomy;
+    }
+
+    /// Bytes of the allocation in which they lie.
+    #[cfg(feature = "http")]
+    pub(super) fn allocated(&self) -> usize {
+        self.allocated
+    }
+
+    #[cfg(all(feature = "testing", feature = "http"))]
+    pub(super) fn digest(&self, digest: &mut crate::digest::Digest<'_>) {
+        let Self { buffer, allocated: _, searched, arrivals, resolution, consumed, max_len: _ } =
+            self;
+        digest.put((buffer, searched, resolution, arrivals.len()));
+        for (end, at) in arrivals {
+            digest.put(end.wrapping_sub(*consumed));
+            digest.time(*at);
+        }
     }
 
     /// What a snapshot keeps of it: positions count from the first byte that waits.
     #[cfg(feature = "snapshot")]
     pub(super) fn form(&self) -> InboxForm {
-        let Self { buffer, searched: _, arrivals, resolution, consumed, max_len: _ } = self;
+        let Self { buffer, allocated: _, searched: _, arrivals, resolution, consumed, max_len: _ } =
+            self;
         let arrivals =
             arrivals.iter().map(|(end, at)| (end.saturating_sub(*consumed), *at)).collect();
         InboxForm { buffer: buffer.to_vec(), arrivals, resolution: *resolution }
@@ -157,7 +189,9 @@ impl Inbox {
         let end = arrivals.back().map_or(0, |(end, _)| *end);
         let is_whole = end == buffer.len() as u64 && arrivals.is_empty() == buffer.is_empty();
         check(is_sorted && is_whole, "bytes that never arrived")?;
-        Ok(Self { buffer: BytesMut::from(&*buffer), arrivals, resolution, ..Self::new(max_len) })
+        let buffer = BytesMut::from(&*buffer);
+        let allocated = buffer.capacity();
+        Ok(Self { buffer, allocated, arrivals, resolution, ..Self::new(max_len) })
     }
 
     /// Bytes that wait.
@@ -192,6 +226,11 @@ impl Inbox {
     pub(super) fn take(&mut self, length: usize) -> (Bytes, Instant) {
         self.searched = 0;
         let bytes = self.buffer.split_to(length).freeze();
+        if self.allocated > KEPT && self.buffer.len() < self.allocated / 4 {
+            // A little of what came last must not keep all that came before it.
+            self.buffer = BytesMut::from(&self.buffer[..]);
+            self.allocated = self.buffer.capacity();
+        }
         self.consumed += length as u64;
         let mut at = Instant::ZERO;
         while let Some((end, arrived)) = self.arrivals.front() {

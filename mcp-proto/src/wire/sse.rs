@@ -11,7 +11,8 @@ use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::inbox::{BYTE_ORDER_MARK, Inbox};
+use super::inbox::{BYTE_ORDER_MARK, Inbox, KEPT};
+use crate::bound::{PART, sum, times};
 use crate::json::write_u64;
 use crate::time::Instant;
 
@@ -77,6 +78,8 @@ pub struct Decoder {
     id: Option<Bytes>,
     /// Bytes of these lines.
     len: usize,
+    /// Bytes of the largest allocation in which one of them may lie.
+    pinned: usize,
     failed: bool,
     last_event_id: Bytes,
     retry: Option<Duration>,
@@ -106,6 +109,7 @@ impl Decoder {
             data: Data::None,
             id: None,
             len: 0,
+            pinned: 0,
             failed: false,
             last_event_id: Bytes::new(),
             retry: None,
@@ -137,6 +141,7 @@ impl Decoder {
         while !self.failed {
             self.skip_line_feed();
             let Some(length) = self.inbox.find(line_end) else { return self.bound_unfinished() };
+            let allocated = self.inbox.allocated();
             let (mut line, at) = self.inbox.take(length + 1);
             self.after_return = line.last() == Some(&b'\r');
             line.truncate(length);
@@ -152,6 +157,7 @@ impl Decoder {
                     None => continue,
                 }
             }
+            self.pinned = self.pinned.max(allocated);
             if !self.handle_line(&line) {
                 return Some(Err(self.fail()));
             }
@@ -170,12 +176,12 @@ impl Decoder {
         self.retry
     }
 
-    /// Bytes that wait to be decoded.
+    /// Bytes that wait to be decoded, and those of the lines of an event that is not complete.
     pub fn len(&self) -> usize {
-        self.inbox.len()
+        self.inbox.len() + self.len
     }
 
-    /// Whether no bytes wait to be decoded.
+    /// Whether no bytes wait.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -195,6 +201,9 @@ impl Decoder {
     /// No line is complete. What is there must not become too long; of a comment nothing need be kept.
     #[cold]
     fn bound_unfinished(&mut self) -> Option<Result<Event, TooLong>> {
+        if self.pinned > KEPT && self.len < self.pinned / 4 {
+            self.detach();
+        }
         let mut line = self.inbox.bytes();
         if self.at_start {
             line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
@@ -209,6 +218,52 @@ impl Decoder {
             return None;
         }
         Some(Err(self.fail()))
+    }
+
+    /// The lines of an unfinished event are few, and must not keep all that came before them.
+    fn detach(&mut self) {
+        self.name = Bytes::copy_from_slice(&self.name);
+        self.id = self.id.take().map(|id| Bytes::copy_from_slice(&id));
+        if let Data::Line(line) = &mut self.data {
+            *line = Bytes::copy_from_slice(line);
+        }
+        self.pinned = self.len;
+    }
+
+    /// Bytes that it takes at most while `len` wait in it, as [`len`](Self::len) counts them.
+    pub(crate) const fn bound(len: usize, max_id_len: usize) -> usize {
+        sum([
+            size_of::<Self>(),
+            Inbox::bound_holding(len),
+            // The lines of an event that is not complete; joined, they double.
+            times(4, len),
+            KEPT,
+            times(2, sum([max_id_len, PART])),
+        ])
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn digest(&self, digest: &mut crate::digest::Digest<'_>) {
+        let Self {
+            inbox,
+            after_return,
+            in_comment,
+            at_start,
+            name,
+            data,
+            id,
+            len,
+            pinned: _, // memory, and no matter
+            failed,
+            last_event_id,
+            retry,
+            max_event_len: _,
+            max_id_len: _,
+        } = self;
+        inbox.digest(digest);
+        digest.put((after_return, in_comment, at_start, name, id, len, failed));
+        digest.put((last_event_id, retry));
+        digest.shown(data);
     }
 
     fn fail(&mut self) -> TooLong {
@@ -247,7 +302,7 @@ impl Decoder {
 
     /// A blank line.
     fn dispatch(&mut self, at: Instant) -> Option<Event> {
-        self.len = 0;
+        (self.len, self.pinned) = (0, 0);
         // A copy: it may be kept long after the event, and would keep all that was read with it.
         let id = self.id.take().map(|id| Bytes::copy_from_slice(&id));
         if let Some(id) = &id {

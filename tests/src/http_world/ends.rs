@@ -19,6 +19,21 @@ pub struct End {
     pub calls: BTreeMap<RequestId, Call>,
     /// The calls that were asked on these exchanges.
     pub asked: BTreeMap<Exchange, RequestId>,
+    /// Questions of the server that were answered.
+    pub answered: u64,
+    /// Sessions that it has opened.
+    pub sessions: u64,
+}
+
+/// What happened to a world.
+#[derive(Clone, Copy, Debug)]
+pub struct Weather {
+    /// Connections broke.
+    pub is_cut: bool,
+    /// Sessions were forgotten.
+    pub is_forgetful: bool,
+    /// Reports may have been merged.
+    pub merges: bool,
 }
 
 /// One call and what became of it.
@@ -42,13 +57,28 @@ impl End {
         Self::with(revision, ClientOptions::default().deaf(), now)
     }
 
+    /// With times to wait of its own.
+    pub fn spread(revision: Revision, seed: u64, now: Instant) -> Self {
+        let mut options = ClientOptions::default();
+        options.spread = Some(seed);
+        Self::with(revision, options, now)
+    }
+
     fn with(revision: Revision, mut options: ClientOptions, now: Instant) -> Self {
         let config = ClientConfig::new("c", "1").revisions(revision);
         let uri = Uri::from_static("http://localhost/mcp");
         // That it gives up in the end is tried elsewhere: here whatever can come back does.
         options.max_tries = 40;
         let client = Client::new(config, uri, options, now);
-        Self { client, revision, is_ready: false, calls: BTreeMap::new(), asked: BTreeMap::new() }
+        Self {
+            client,
+            revision,
+            is_ready: false,
+            calls: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            answered: 0,
+            sessions: 0,
+        }
     }
 
     pub fn call(&mut self, total: u32, now: Instant) {
@@ -63,7 +93,12 @@ impl End {
 
     /// Which call a request asks for.
     pub fn open(&mut self, exchange: Exchange, request: &Request<Bytes>) {
-        if crate::http_hand::method_of(request) == "tools/call" {
+        let method = crate::http_hand::method_of(request);
+        if method == "initialize" {
+            self.is_ready = false;
+            self.sessions += 1;
+        }
+        if method == "tools/call" {
             let id = crate::http_hand::id_of(request).parse::<i64>().unwrap();
             self.asked.insert(exchange, id.into());
         }
@@ -82,8 +117,13 @@ impl End {
         }
     }
 
-    pub fn note(&mut self, event: &Event) {
+    pub fn note(&mut self, event: &Event, now: Instant) {
         match event {
+            Event::Request { id, .. } => {
+                let roots = serde_json::json!({"roots": []});
+                // The server may have given it up meanwhile.
+                self.answered += u64::from(self.client.respond(id, &roots, now).is_ok());
+            }
             Event::Ready(_) => self.is_ready = true,
             Event::Progress { id, progress } => {
                 let call = self.calls.get_mut(id).expect("a call");
@@ -101,19 +141,33 @@ impl End {
         }
     }
 
-    /// What must hold of a call once everything is over. `is_whole`: no connection broke.
-    pub fn judge(&self, is_whole: bool) {
+    /// What must hold of a call once everything is over.
+    pub fn judge(&self, weather: Weather) {
+        let is_first = self.revision == Revision::V2024_11_05;
         for (id, call) in &self.calls {
             let outcome = call.outcome.as_ref().unwrap_or_else(|| panic!("{id} never ended"));
             let all: Vec<_> = (1..=call.total).map(f64::from).collect();
             // Reports come one by one from the first: what is lost is lost at the end, with the call.
-            assert!(all.starts_with(&call.reports), "{id}: {:?} of {}", call.reports, call.total);
+            // That they increase was seen to as they came.
+            let is_whole = weather.merges || all.starts_with(&call.reports);
+            assert!(is_whole, "{id}: {:?} of {}", call.reports, call.total);
             match outcome {
+                Ok(()) if weather.merges => {
+                    assert_eq!(call.reports.last(), all.last(), "{id} in {}", self.revision);
+                }
                 Ok(()) => assert_eq!(call.reports, all, "{id} in {}", self.revision),
                 Err(CallError::Http(HttpError::Unreachable | HttpError::Cut)) => {
-                    assert!(!is_whole, "{id} was lost on a whole network");
-                    let is_lost = self.revision >= Revision::V2026_07_28 || !call.can_resume;
+                    assert!(weather.is_cut, "{id} was lost on a whole network");
+                    let is_lost =
+                        self.revision >= Revision::V2026_07_28 || is_first || !call.can_resume;
                     assert!(is_lost, "{id} could have been resumed in {}", self.revision);
+                }
+                // The stream is the session, and it cannot be taken up again.
+                Err(CallError::Closed(_)) if is_first => {
+                    assert!(weather.is_cut, "{id} was lost on a whole network");
+                }
+                Err(CallError::Http(HttpError::SessionExpired)) => {
+                    assert!(weather.is_forgetful, "the session of {id} was forgotten by nobody");
                 }
                 Err(error) => panic!("{id} ended with {error}"),
             }

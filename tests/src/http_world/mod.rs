@@ -9,5 +9,5 @@ mod world;
 
 pub use ends::{Call, End};
 pub use model::{Choice, Model, Walked};
-pub use plan::Plan;
-pub use world::World;
+pub use plan::{Pace, Plan};
+pub use world::{Counts, World};

@@ -1,18 +1,21 @@
-//! Every order of everything that can happen to one call over HTTP: two reports, and connections that break.
+//! Every order of everything that can happen to one call over HTTP: two reports, a question of the server, and
+//! connections that break.
 //!
-//! Nothing is left out and nothing is merged: each way from the beginning to the end is walked. The machines are
-//! cloned at each fork.
+//! Nothing is left out. Two ways that lead to the same state go on as one: each state is visited once, and what the client
+//! was told is part of it. The machines are cloned at each fork.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::hash::Hash;
 
 use bytes::Bytes;
 use http::{Request, response};
 use mcp_proto::http::{Body, Caller, Exchange, Scope, Server, ServerOptions, Transmit};
 use mcp_proto::progress::Weight;
 use mcp_proto::{
-    CallError, CallToolResult, Event, HttpError, Instant, Progress, RequestId, Revision,
-    ServerConfig,
+    CallError, CallOptions, CallToolResult, Event, HttpError, Instant, Progress, RequestId,
+    Revision, ServerConfig, Timeouts, Violation,
 };
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::ends::End;
 
@@ -25,8 +28,16 @@ pub struct Model {
     wires: BTreeMap<Exchange, Wire>,
     /// The request that the tool works at, and its steps so far.
     work: Option<(Scope, RequestId, u32)>,
+    /// The same while the tool waits for an answer.
+    asking_work: Option<(Scope, RequestId, u32)>,
+    /// The question that the tool waits for, and whether one is still to be asked.
+    question: Question,
     /// Connections that may still break.
     cuts: u32,
+    /// Some have.
+    is_cut: bool,
+    /// A stream was asked for again.
+    is_resumed: bool,
     /// The choices that led here.
     pub path: Vec<Choice>,
 }
@@ -44,19 +55,36 @@ pub enum Choice {
     Cut(Exchange),
     /// The server hears of it.
     Hangup(Exchange),
-    /// The next deadline passes.
+    /// The next deadline of the client passes.
     Time,
+    /// That of the server does, which waits for an answer that was lost.
+    ServerTime,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Question {
+    /// There is none.
+    None,
+    /// The tool asks before its first report.
+    Planned,
+    Asked(RequestId),
 }
 
 /// What has been walked.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Walked {
-    pub ways: u64,
+    /// Different states.
     pub states: u64,
-    /// Ways on which the call was lost.
+    /// Steps between them, those included that lead to one that is known.
+    pub steps: u64,
+    /// States in which everything is over.
+    pub ends: u64,
+    /// Of those, in which the call was lost.
     pub lost: u64,
-    /// Ways on which its stream was taken up again.
+    /// … in which its stream was taken up again.
     pub resumed: u64,
+    /// … before which the question of the server was answered.
+    pub answered: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +107,12 @@ enum Piece {
 const REPORTS: u32 = 2;
 
 impl Model {
+    /// As [`new`](Self::new), and the tool asks the client something before its first report.
+    #[must_use]
+    pub fn asking(self) -> Self {
+        Self { question: Question::Planned, ..self }
+    }
+
     /// A client of this revision and its server, past the handshake, with one call about to leave.
     pub fn new(revision: Revision, cuts: u32) -> Self {
         let now = Instant::ZERO + std::time::Duration::from_secs(1);
@@ -90,7 +124,11 @@ impl Model {
             now,
             wires: BTreeMap::new(),
             work: None,
+            asking_work: None,
+            question: Question::None,
             cuts: 0,
+            is_cut: false,
+            is_resumed: false,
             path: Vec::new(),
         };
         model.settle();
@@ -113,17 +151,61 @@ impl Model {
     ///
     /// If a promise is broken; the way is shown.
     pub fn walk(self) -> Walked {
-        let (mut walked, mut open) = (Walked::default(), vec![self]);
-        while let Some(model) = open.pop() {
+        let mut known = HashSet::from([self.digest()]);
+        let (mut walked, mut open) = (Walked::default(), VecDeque::from([self]));
+        // Breadth first: the way that is shown is a shortest one.
+        while let Some(model) = open.pop_front() {
             walked.states += 1;
             let choices = model.choices();
             if choices.is_empty() {
-                walked.ways += 1;
+                walked.ends += 1;
                 model.judge(&mut walked);
             }
-            open.extend(choices.into_iter().map(|choice| model.clone().after(choice)));
+            for choice in choices {
+                walked.steps += 1;
+                let next = model.clone().after(choice);
+                if known.insert(next.digest()) {
+                    open.push_back(next);
+                }
+            }
         }
         walked
+    }
+
+    /// A hash of everything that decides what can follow, and what is judged of it.
+    fn digest(&self) -> u128 {
+        let Self {
+            end,
+            server,
+            now,
+            wires,
+            work,
+            asking_work,
+            question,
+            cuts,
+            is_cut,
+            is_resumed,
+            path: _, // only shown
+        } = self;
+        let mut hasher = SipHasher13::new();
+        end.client.digest(*now, &mut hasher);
+        server.digest(*now, &mut hasher);
+        for call in end.calls.values() {
+            let reports: Vec<_> = call.reports.iter().map(|report| report.to_bits()).collect();
+            let outcome = format!("{:?}", call.outcome);
+            (call.total, reports, outcome, call.can_resume).hash(&mut hasher);
+        }
+        (&end.asked, end.is_ready, end.answered, end.sessions).hash(&mut hasher);
+        for (exchange, wire) in wires {
+            let Wire { request, at_server, pieces, heard, is_over } = wire;
+            (exchange, request.is_some(), at_server, heard, is_over, pieces.len())
+                .hash(&mut hasher);
+            for piece in pieces {
+                format!("{piece:?}").hash(&mut hasher);
+            }
+        }
+        (work, asking_work, question, cuts, is_cut, is_resumed).hash(&mut hasher);
+        hasher.finish128().as_u128()
     }
 
     fn choices(&self) -> Vec<Choice> {
@@ -151,6 +233,10 @@ impl Model {
         if is_waiting && self.end.client.poll_timeout().is_some() {
             choices.push(Choice::Time);
         }
+        // Longest of all is what the tool waits for an answer.
+        if choices.is_empty() && matches!(self.question, Question::Asked(_)) {
+            choices.push(Choice::ServerTime);
+        }
         choices
     }
 
@@ -161,7 +247,7 @@ impl Model {
             Choice::Hear(exchange) => self.hear(exchange),
             Choice::Work => self.work(),
             Choice::Cut(exchange) => {
-                self.cuts -= 1;
+                (self.cuts, self.is_cut) = (self.cuts - 1, true);
                 if let Some(wire) = self.wires.get_mut(&exchange) {
                     wire.is_over = true;
                     wire.pieces.clear();
@@ -178,6 +264,11 @@ impl Model {
             Choice::Time => {
                 self.now = self.now.max(self.end.client.poll_timeout().expect("a deadline"));
                 self.end.client.handle_timeout(self.now);
+                self.is_resumed = true;
+            }
+            Choice::ServerTime => {
+                self.now = self.now.max(self.server.poll_timeout().expect("a deadline"));
+                self.server.handle_timeout(self.now);
             }
         }
         self.settle();
@@ -190,7 +281,7 @@ impl Model {
         let admission = self.server.handle_head(&head).expect("it may come in");
         let request = Request::from_parts(head, body);
         let caller = Caller::default().seed([7; 24]);
-        let at_server = self.server.handle_request(admission, request, caller, self.now);
+        let at_server = self.server.handle_request(admission, request, caller, self.now).unwrap();
         wire.at_server = Some(at_server);
     }
 
@@ -214,6 +305,23 @@ impl Model {
     fn work(&mut self) {
         let Some((scope, id, done)) = self.work.take() else { return };
         let Some(endpoint) = self.server.endpoint_mut(scope) else { return };
+        if self.question == Question::Planned {
+            let timeouts = Timeouts::NEVER.total(std::time::Duration::from_secs(600));
+            let options = CallOptions::default().related(id.clone()).timeouts(timeouts);
+            match endpoint.request_raw("roots/list", None, options, self.now) {
+                Ok(asked) => {
+                    self.question = Question::Asked(asked);
+                    // It goes on when it has the answer.
+                    self.asking_work = Some((scope, id, done));
+                    return;
+                }
+                // There is no way to the client any more.
+                Err(_) => {
+                    assert!(self.is_cut, "{:?}", self.path);
+                    self.question = Question::None;
+                }
+            }
+        }
         if done == REPORTS {
             endpoint.respond(&id, &CallToolResult::text("done"), self.now).expect("it waits");
             return;
@@ -228,7 +336,7 @@ impl Model {
             let mut again = false;
             while let Some(event) = self.end.client.poll_event() {
                 again = true;
-                self.end.note(&event);
+                self.end.note(&event, self.now);
             }
             while let Some(transmit) = self.end.client.poll_transmit() {
                 again = true;
@@ -260,11 +368,18 @@ impl Model {
                         self.work = Some((scope, id, 0));
                     }
                     Event::Cancelled { id, .. } => {
-                        self.work = None;
+                        (self.work, self.asking_work) = (None, None);
                         if let Some(endpoint) = self.server.endpoint_mut(scope) {
                             endpoint.abandon(&id, self.now);
                         }
                     }
+                    Event::Response { id, outcome } => {
+                        assert_eq!(self.question, Question::Asked(id), "{:?}", self.path);
+                        assert!(outcome.is_ok() || self.is_cut, "{outcome:?}: {:?}", self.path);
+                        self.question = Question::None;
+                        self.work = self.asking_work.take();
+                    }
+                    Event::Violation(Violation::LateResponse(_)) if self.is_cut => {}
                     Event::Violation(violation) => panic!("{violation}: {:?}", self.path),
                     _ => {}
                 }
@@ -314,16 +429,18 @@ impl Model {
         let (id, call) = self.end.calls.first_key_value().expect("the call");
         let path = &self.path;
         let outcome = call.outcome.as_ref().unwrap_or_else(|| panic!("{id} never ended: {path:?}"));
-        let is_cut = path.iter().any(|choice| matches!(choice, Choice::Cut(_)));
         let all: Vec<_> = (1..=REPORTS).map(f64::from).collect();
         assert!(all.starts_with(&call.reports), "{:?}: {path:?}", call.reports);
-        walked.resumed += u64::from(path.contains(&Choice::Time));
+        walked.resumed += u64::from(self.is_resumed);
+        walked.answered += u64::from(self.end.answered > 0);
+        assert!(self.end.answered <= 1, "it was asked once: {path:?}");
+        assert!(!matches!(self.question, Question::Asked(_)), "it never ended: {path:?}");
         match outcome {
             Ok(()) => assert_eq!(call.reports, all, "{path:?}"),
             Err(CallError::Http(HttpError::Cut | HttpError::Unreachable)) => {
                 walked.lost += 1;
                 let can_resume = self.end.revision < Revision::V2026_07_28 && call.can_resume;
-                assert!(is_cut && !can_resume, "it was lost: {path:?}");
+                assert!(self.is_cut && !can_resume, "it was lost: {path:?}");
             }
             Err(error) => panic!("{error}: {path:?}"),
         }

@@ -22,6 +22,23 @@ pub struct Plan {
     pub cuts: u64,
     /// How long a piece travels at most. Each connection has its own mind.
     pub delay: Duration,
+    /// Of a thousand steps of a tool, so many ask the client something first.
+    pub asks: u64,
+    /// Sessions that the server forgets.
+    pub losses: u64,
+    /// How fast reports come.
+    pub pace: Pace,
+}
+
+/// How fast a tool reports.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// Slowly enough that nothing is merged.
+    Slow,
+    /// 0 to 5 ms apart, so that the engine merges.
+    Merged,
+    /// 0 to 5 ms apart, to an engine that is to merge nothing.
+    Unpaced,
 }
 
 impl Plan {
@@ -38,7 +55,17 @@ impl Plan {
             delay: Duration::from_millis(
                 [1, 20, 300][usize::try_from(random.below(3)).unwrap_or(0)],
             ),
+            asks: [0, 0, 300][usize::try_from(random.below(3)).unwrap_or(0)],
+            losses: [0, 0, 0, 1, 3][usize::try_from(random.below(5)).unwrap_or(0)],
+            pace: [Pace::Slow, Pace::Merged, Pace::Unpaced]
+                [usize::try_from(random.below(3)).unwrap_or(0)],
         }
+    }
+
+    /// The same on a network and a server that lose nothing.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { cuts: 0, losses: 0, ..self }
     }
 
     /// The same where all clients speak this revision.

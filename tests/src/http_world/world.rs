@@ -6,14 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, response};
 use mcp_proto::http::{Body, Caller, Exchange, Scope, Server, ServerOptions, Transmit};
-use mcp_proto::progress::Weight;
+use mcp_proto::progress::{Pacing, Weight};
 use mcp_proto::testing::Random;
 use mcp_proto::{
-    CallToolResult, ErrorObject, Event, Instant, Progress, RequestId, Revision, ServerConfig,
+    CallOptions, CallToolResult, ErrorObject, Event, Instant, Progress, RequestId, Revision,
+    ServerConfig, Timeouts, Violation,
 };
 
-use super::ends::End;
-use super::plan::Plan;
+use super::ends::{End, Weather};
+use super::plan::{Pace, Plan};
 
 /// Everything.
 #[derive(Clone, Debug)]
@@ -30,9 +31,50 @@ pub struct World {
     /// Whose response an exchange of the server is.
     answers: BTreeMap<Exchange, Wire>,
     works: BTreeMap<(Scope, RequestId), Work>,
-    cuts: u64,
-    /// Events of streams that were taken up again.
-    resumed: u64,
+    /// What tools have asked their clients, and whether that has ended.
+    questions: BTreeMap<(Scope, RequestId), Question>,
+    /// Sessions, those included that are over.
+    sessions: Vec<Scope>,
+    counts: Counts,
+}
+
+/// What a world has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections that broke.
+    pub cuts: u64,
+    /// Streams that were taken up again.
+    pub resumed: u64,
+    /// Questions of the server that its clients answered.
+    pub answered: u64,
+    /// Sessions that the server forgot.
+    pub forgotten: u64,
+    /// Sessions that were opened after one was lost.
+    pub reopened: u64,
+    /// Reports that were merged on their way.
+    pub merged: u64,
+}
+
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            cuts: self.cuts + other.cuts,
+            resumed: self.resumed + other.resumed,
+            answered: self.answered + other.answered,
+            forgotten: self.forgotten + other.forgotten,
+            reopened: self.reopened + other.reopened,
+            merged: self.merged + other.merged,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Question {
+    /// The request whose tool waits for the answer.
+    by: RequestId,
+    has_ended: bool,
 }
 
 /// A client and its exchange.
@@ -46,6 +88,7 @@ enum Coming {
     Work(Scope, RequestId),
     Call(usize, u32),
     Close(usize),
+    Forget,
 }
 
 #[derive(Clone, Debug)]
@@ -81,14 +124,21 @@ impl World {
     pub fn new(plan: Plan) -> Self {
         let now = Instant::ZERO + Duration::from_secs(1);
         let mut random = Random::new(plan.seed);
-        let choices =
-            Revision::ALL.into_iter().filter(|revision| *revision > Revision::V2024_11_05);
-        let choices: Vec<_> = choices.collect();
+        let choices = Revision::ALL;
         let mut choose = |count: usize| usize::try_from(random.below(count as u64)).unwrap_or(0);
         let ends = (0..plan.clients)
-            .map(|_| End::new(plan.revision.unwrap_or_else(|| choices[choose(choices.len())]), now))
+            .map(|at| {
+                let revision = plan.revision.unwrap_or_else(|| choices[choose(choices.len())]);
+                End::spread(revision, plan.seed.wrapping_add(at as u64), now)
+            })
             .collect();
-        let server = Server::new(ServerConfig::new("s", "1"), ServerOptions::default());
+        let mut config = ServerConfig::new("s", "1");
+        match plan.pace {
+            Pace::Slow => {}
+            Pace::Merged => config = config.pacing(Pacing::default().burst(2)),
+            Pace::Unpaced => config = config.pacing(Pacing::UNLIMITED),
+        }
+        let server = Server::new(config, ServerOptions::default().http_sse());
         let mut world = Self {
             plan,
             random,
@@ -100,27 +150,33 @@ impl World {
             wires: BTreeMap::new(),
             answers: BTreeMap::new(),
             works: BTreeMap::new(),
-            cuts: 0,
-            resumed: 0,
+            questions: BTreeMap::new(),
+            sessions: Vec::new(),
+            counts: Counts::default(),
         };
         for end in 0..plan.clients {
             for _ in 0..plan.calls {
                 let total = 1 + world.below(plan.reports.into());
-                let at = now + Duration::from_millis(world.below(3_000));
+                let late = if plan.losses > 0 { 20_000 } else { 3_000 };
+                let at = now + Duration::from_millis(world.below(late));
                 world.put(at, Coming::Call(end, u32::try_from(total).unwrap_or(1)));
             }
             world.put(now + Duration::from_secs(1_800), Coming::Close(end));
         }
+        for _ in 0..plan.losses {
+            let at = now + Duration::from_millis(200 + world.below(15_000));
+            world.put(at, Coming::Forget);
+        }
         world
     }
 
-    /// Runs to the end and judges. How many connections broke, and how many streams were taken up again.
-    pub fn run(mut self) -> (u64, u64) {
+    /// Runs to the end and judges.
+    pub fn run(mut self) -> Counts {
         for _ in 0..MAX_STEPS {
             self.settle();
             let Some(next) = self.next() else {
                 self.judge();
-                return (self.cuts, self.resumed);
+                return self.counts;
             };
             self.now = self.now.max(next);
             match self.coming.first_key_value() {
@@ -149,8 +205,18 @@ impl World {
     }
 
     fn judge(&mut self) {
+        let weather = Weather {
+            is_cut: self.counts.cuts > 0,
+            is_forgetful: self.counts.forgotten > 0,
+            merges: self.plan.pace == Pace::Merged,
+        };
         for end in &self.ends {
-            end.judge(self.cuts == 0);
+            end.judge(weather);
+            self.counts.answered += end.answered;
+            self.counts.reopened += end.sessions.saturating_sub(1);
+            let calls = end.calls.values().filter(|call| call.outcome == Some(Ok(())));
+            let merged = calls.map(|call| u64::from(call.total) - call.reports.len() as u64);
+            self.counts.merged += merged.sum::<u64>();
         }
         // What nobody came back for is forgotten in time.
         for _ in 0..1_000 {
@@ -161,6 +227,7 @@ impl World {
         }
         assert_eq!((self.server.sessions(), self.server.requests_in_flight()), (0, 0));
         assert!(self.works.is_empty(), "{:?}", self.works);
+        assert!(self.questions.values().all(|question| question.has_ended), "one never ended");
     }
 
     // What arrives.
@@ -177,7 +244,32 @@ impl World {
             Coming::Work(scope, id) => self.work(scope, id),
             Coming::Call(end, total) => self.ends[end].call(total, now),
             Coming::Close(end) => self.ends[end].client.close(now),
+            Coming::Forget => self.forget(),
         }
+    }
+
+    /// A session is of use, and may be forgotten. HTTP+SSE has no way to come back.
+    fn note_session(&mut self, scope: Scope) {
+        let peer = self.server.endpoint(scope).and_then(|endpoint| endpoint.peer());
+        if peer.is_some_and(|peer| peer.revision > Revision::V2024_11_05)
+            && !self.sessions.contains(&scope)
+        {
+            self.sessions.push(scope);
+        }
+    }
+
+    /// The server forgets one of its sessions.
+    fn forget(&mut self) {
+        let now = self.now;
+        let server = &self.server;
+        let open = |scope: &&Scope| server.endpoint(**scope).is_some_and(|it| !it.is_closed());
+        let open: Vec<_> = self.sessions.iter().filter(open).copied().collect();
+        if open.is_empty() {
+            return;
+        }
+        let chosen = open[usize::try_from(self.below(open.len() as u64)).unwrap_or(0)];
+        self.server.endpoint_mut(chosen).expect("it is open").close(now);
+        self.counts.forgotten += 1;
     }
 
     fn ask(&mut self, wire: Wire, request: Request<Bytes>) {
@@ -194,7 +286,7 @@ impl World {
         }
         let request = Request::from_parts(head, body);
         let caller = Caller::default().seed(seed);
-        let exchange = self.server.handle_request(admission, request, caller, self.now);
+        let exchange = self.server.handle_request(admission, request, caller, self.now).unwrap();
         if is_cut {
             // It was sent, but nobody waits any more.
             self.put(self.now, Coming::Hangup(exchange));
@@ -230,6 +322,16 @@ impl World {
             self.works.remove(&(scope, id));
             return;
         };
+        if work.done < work.total && self.random.below(1_000) < self.plan.asks {
+            let timeouts = Timeouts::NEVER.total(Duration::from_secs(20));
+            let options = CallOptions::default().related(id.clone()).timeouts(timeouts);
+            // A modern server asks nothing.
+            if let Ok(asked) = endpoint.request_raw("roots/list", None, options, now) {
+                let question = Question { by: id, has_ended: false };
+                assert!(self.questions.insert((scope, asked), question).is_none());
+                return;
+            }
+        }
         if work.done == work.total {
             self.works.remove(&(scope, id.clone()));
             let _ = endpoint.respond(&id, &CallToolResult::text("done"), now);
@@ -238,8 +340,10 @@ impl World {
         work.done += 1;
         let progress = Progress::new(f64::from(work.done)).of(f64::from(work.total));
         endpoint.report(&id, progress, Weight::Ordinary, now).expect("it increases");
-        // Slow enough that nothing need be merged.
-        let pause = Duration::from_millis(60 + self.random.below(400));
+        let pause = match self.plan.pace {
+            Pace::Slow => Duration::from_millis(60 + self.random.below(400)),
+            Pace::Merged | Pace::Unpaced => Duration::from_micros(self.random.below(5_000)),
+        };
         self.put(now + pause, Coming::Work(scope, id));
     }
 
@@ -251,7 +355,7 @@ impl World {
             for end in 0..self.ends.len() {
                 while let Some(event) = self.ends[end].client.poll_event() {
                     again = true;
-                    self.ends[end].note(&event);
+                    self.ends[end].note(&event, self.now);
                 }
                 while let Some(transmit) = self.ends[end].client.poll_transmit() {
                     again = true;
@@ -277,7 +381,7 @@ impl World {
 
     fn send(&mut self, wire: Wire, request: Request<Bytes>) {
         self.ends[wire.0].open(wire.1, &request);
-        self.resumed += u64::from(request.headers().contains_key("last-event-id"));
+        self.counts.resumed += u64::from(request.headers().contains_key("last-event-id"));
         let delay = self.plan.delay.as_micros() as u64;
         let delay = Duration::from_micros(1 + self.below(delay));
         let connection =
@@ -308,7 +412,7 @@ impl World {
 
     /// A connection breaks: the client hears of it behind what has come so far, the server later.
     fn cut(&mut self, wire: Wire) {
-        self.cuts += 1;
+        self.counts.cuts += 1;
         let Some(connection) = self.wires.get_mut(&wire) else { return };
         connection.is_cut = true;
         let (at_server, delay) = (connection.at_server, connection.delay);
@@ -370,6 +474,7 @@ impl World {
                     params.as_ref().and_then(|params| params.get_in(&["arguments", "total"]));
                 let total = total.and_then(|total| total.as_f64()).expect("a number") as u32;
                 self.works.insert((scope, id.clone()), Work { total, done: 0 });
+                self.note_session(scope);
                 self.put(self.now, Coming::Work(scope, id));
             }
             Event::Request { id, .. } => {
@@ -382,6 +487,15 @@ impl World {
                     endpoint.abandon(&id, self.now);
                 }
             }
+            Event::Response { id, outcome } => {
+                let question = self.questions.get_mut(&(scope, id.clone())).expect("it was asked");
+                assert!(!std::mem::replace(&mut question.has_ended, true), "{id} ended twice");
+                let is_calm = self.counts.cuts == 0 && self.counts.forgotten == 0;
+                assert!(outcome.is_ok() || !is_calm, "{id} ended with {outcome:?}");
+                let by = question.by.clone();
+                self.put(self.now, Coming::Work(scope, by));
+            }
+            Event::Violation(Violation::LateResponse(_)) if self.counts.cuts > 0 => {}
             Event::Violation(violation) => panic!("a client broke the protocol: {violation}"),
             _ => {}
         }

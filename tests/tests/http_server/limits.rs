@@ -63,6 +63,71 @@ fn requests_beyond_the_limit_are_refused_also_if_they_hang_up() {
 }
 
 #[test]
+fn requests_of_sessions_count_too_after_they_hang_up() {
+    let options = ServerOptions::default().max_exchanges(10);
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    let revision = Revision::V2025_11_25;
+    let session = web.open(revision);
+    for at in 0..10 {
+        let exchange = web.send(in_session(&call(json!(at), "slow"), &session, revision)).unwrap();
+        web.hang_up(exchange);
+    }
+    let running = web.requests();
+    assert_eq!((running.len(), web.server.exchanges()), (10, 0));
+    assert_eq!(web.ask(in_session(&call(json!(10), "slow"), &session, revision)).status(), 503);
+    assert_eq!(web.ask(modern_call(json!(1), "slow")).status(), 503);
+    let (now, (scope, id)) = (web.now, &running[0]);
+    web.server.endpoint_mut(*scope).unwrap().abandon(id, now);
+    web.server.poll_ready();
+    web.send(modern_call(json!(1), "slow")).unwrap();
+    // Nothing of them is counted when they are gone.
+    let headers = [("mcp-session-id", &*session)];
+    assert_eq!(web.ask(bare(Method::DELETE, Bytes::new(), &headers)).status(), 204);
+    for (scope, id) in &running[1..] {
+        if let Some(endpoint) = web.server.endpoint_mut(*scope) {
+            endpoint.abandon(id, now);
+        }
+    }
+    web.listen();
+    for _ in 0..9 {
+        web.send(modern_call(json!(1), "slow")).unwrap();
+    }
+    assert_eq!(web.ask(modern_call(json!(1), "slow")).status(), 503);
+}
+
+#[test]
+fn answers_that_are_whole_at_once_count_among_what_waits() {
+    let mut options = ServerOptions::default();
+    options.max_waiting_len = 10_000;
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    let session = web.open(Revision::V2025_03_26);
+    let ping = |at: i32| json!({"jsonrpc": "2.0", "id": format!("{at}{}", "i".repeat(1000)), "method": "ping"});
+    let batch = json!((0..12).map(ping).collect::<Vec<_>>());
+    let pings = in_session(&batch, &session, Revision::V2025_03_26);
+    let untaken = web.send(pings.clone()).unwrap();
+    assert_eq!(web.ask(pings.clone()).status(), 503);
+    assert_eq!(web.take(untaken).json().as_array().map(Vec::len), Some(12));
+    let hung_up = web.send(pings.clone()).unwrap();
+    web.hang_up(hung_up);
+    assert_eq!(web.ask(pings).status(), 200);
+}
+
+#[test]
+fn a_client_that_says_much_of_itself_opens_no_session() {
+    let mut web = Web::with(ServerConfig::new("s", "1"), ServerOptions::default().http_sse());
+    let mut long = initialize(Revision::V2025_11_25);
+    long["params"]["capabilities"] = json!({"experimental": {"x": {"y": "z".repeat(64 << 10)}}});
+    assert_eq!(web.ask(post(&long, &[])).status(), 413);
+    let stream = bare(Method::GET, Bytes::new(), &[("accept", "text/event-stream")]);
+    let stream = web.send(stream).unwrap();
+    let address = web.take(stream).events()[0].data.clone();
+    let mut request = post(&long, &[]);
+    *request.uri_mut() = address.parse().unwrap();
+    assert_eq!(web.ask(request).status(), 413);
+    assert!(web.take(stream).body.is_empty());
+}
+
+#[test]
 fn responses_that_nobody_takes_are_limited_whatever_they_answer() {
     let mut options = ServerOptions::default().max_exchanges(8);
     options.max_finishing = 2;
@@ -86,7 +151,7 @@ fn a_flood_of_sessions_costs_what_the_limit_allows() {
         seed[4..8].copy_from_slice(&at.to_be_bytes());
         let caller = mcp_proto::http::Caller::default().seed(seed);
         let request = http::Request::from_parts(head, body);
-        let exchange = web.server.handle_request(admission, request, caller, web.now);
+        let exchange = web.server.handle_request(admission, request, caller, web.now).unwrap();
         assert_eq!(web.take(exchange).status(), 200);
         web.listen();
     }

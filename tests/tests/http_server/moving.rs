@@ -168,7 +168,7 @@ fn what_is_complete_leaves_whole_and_what_is_new_is_told_elsewhere() {
     let (head, body) = in_session(&call(json!(2), "work"), &session, revision).into_parts();
     let admission = old.server.handle_head(&head).unwrap();
     let request = http::Request::from_parts(head, body);
-    old.server.handle_request(admission, request, Default::default(), old.now);
+    old.server.handle_request(admission, request, Default::default(), old.now).unwrap();
     let scope = moved(&mut old, scope, &mut new);
     let answer = old.take(exchange);
     assert_eq!((answer.status(), answer.json()["id"].clone()), (200, json!(1)));

@@ -63,7 +63,8 @@ fn without_an_id_there_is_no_session() {
     let (head, body) = post(&initialize(Revision::V2025_11_25), &[]).into_parts();
     let admission = web.server.handle_head(&head).unwrap();
     let request = http::Request::from_parts(head, body);
-    let exchange = web.server.handle_request(admission, request, Default::default(), web.now);
+    let exchange =
+        web.server.handle_request(admission, request, Default::default(), web.now).unwrap();
     assert_eq!(web.take(exchange).status(), 503);
 }
 

@@ -160,3 +160,27 @@ fn streams_of_a_session_are_limited() {
     web.hang_up(streams[0]);
     assert_eq!(web.ask(get(&session, revision, None)).status(), 200);
 }
+
+#[test]
+fn reports_are_on_the_stream_of_their_own_request() {
+    // R-PROG-15, R-HTTP-14
+    let mut web = unpaced();
+    let revision = Revision::V2025_11_25;
+    let session = web.open(revision);
+    let exchanges: Vec<_> = (1..=3)
+        .map(|at| web.send(in_session(&call(json!(at), "work"), &session, revision)).unwrap())
+        .collect();
+    let requests = web.requests();
+    let now = web.now;
+    for step in 1..=5 {
+        for (scope, id) in &requests {
+            let endpoint = web.server.endpoint_mut(*scope).unwrap();
+            endpoint.report(id, report(step, 1), Weight::Ordinary, now).unwrap();
+        }
+    }
+    for (at, exchange) in (1..=3).zip(exchanges) {
+        let messages = web.take(exchange).messages();
+        assert_eq!(messages.len(), 5, "{messages:?}");
+        assert!(messages.iter().all(|report| report["params"]["progressToken"] == at));
+    }
+}

@@ -130,7 +130,13 @@ impl<B: Body> tower_service::Service<Request<B>> for Service {
 }
 
 impl<B: Body> Responding<B> {
-    fn open(&self, head: request::Parts, admission: Admission, body: Bytes) -> Open {
+    #[allow(clippy::result_large_err)] // a response goes out as it is
+    fn open(
+        &self,
+        head: request::Parts,
+        admission: Admission,
+        body: Bytes,
+    ) -> Result<Open, Response<Bytes>> {
         let mut caller = Caller::default();
         if let Some(Principal(name)) = head.extensions.get() {
             caller = caller.principal(name.clone());
@@ -144,7 +150,7 @@ impl<B: Body> Responding<B> {
         let exchange = self
             .shared
             .turn(|state, now| state.link.machine.handle_request(admission, request, caller, now));
-        Open::new(self.shared.clone(), exchange)
+        exchange.map(|exchange| Open::new(self.shared.clone(), exchange))
     }
 }
 
@@ -164,7 +170,10 @@ impl<B: Body> Future for Responding<B> {
             let stage = core::mem::replace(&mut this.stage, Stage::Over);
             let Stage::Reading { head, admission, .. } = stage else { return Poll::Pending };
             this.stage = match read {
-                Ok(body) => Stage::Waiting(this.open(head, admission, body)),
+                Ok(body) => match this.open(head, admission, body) {
+                    Ok(open) => Stage::Waiting(open),
+                    Err(refusal) => Stage::Refused(refusal),
+                },
                 Err(Unread::TooLong) => Stage::Refused(Server::too_long()),
                 Err(Unread::TooMuch) => Stage::Refused(Server::too_busy()),
                 Err(Unread::Broken) => Stage::Refused(Server::unreadable()),

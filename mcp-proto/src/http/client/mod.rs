@@ -3,8 +3,11 @@
 mod address;
 mod channel;
 mod closing;
+#[cfg(feature = "testing")]
+mod digest;
 mod exchange;
 mod lanes;
+mod memory;
 mod options;
 mod position;
 mod reading;
@@ -358,7 +361,7 @@ impl Client {
             && let Some(is_first) = self.listings.remove(&number)
             && let Ok(list) = outcome
         {
-            let (list, faults) = self.tools.learn(list.clone(), is_first, self.options.max_tools);
+            let (list, faults) = self.tools.learn(list.clone(), is_first, &self.options);
             self.events.extend(faults.into_iter().map(Event::Violation));
             return self.events.push_back(Event::Response { id: id.clone(), outcome: Ok(list) });
         }

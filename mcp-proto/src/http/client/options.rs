@@ -27,6 +27,9 @@ pub struct ClientOptions {
     /// Tools whose arguments are repeated in headers. Default 1,024; those beyond it are left out of the list. Stops
     /// endless lists.
     pub max_tools: usize,
+    /// Bytes of what is kept of them: names, headers and where the arguments are. Default 1 MiB; those beyond it are left
+    /// out too. Stops long names.
+    pub max_tools_len: usize,
     /// How long to wait before a stream is resumed if the server names no time. Default 1 s.
     pub first_wait: Duration,
     /// Spreads times to wait, so that the clients of a server that comes back do not all come at one moment: another
@@ -61,6 +64,7 @@ impl Default for ClientOptions {
             max_buffered_len: 64 << 20,
             max_event_id_len: 1 << 10,
             max_tools: 1_024,
+            max_tools_len: 1 << 20,
             first_wait: Duration::from_secs(1),
             spread: None,
             longest_wait: Duration::from_secs(30),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::options::ClientOptions;
 use super::requests;
 use super::spread::Spread;
+use crate::bound::{PART, queue, sum};
 use crate::time::Instant;
 use crate::wire::sse::{Decoder, Event};
 
@@ -17,22 +18,28 @@ use crate::wire::sse::{Decoder, Event};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Position {
     /// The last event that came; empty if none had an id.
-    id: Bytes,
-    retry: Option<Duration>,
+    pub(super) id: Bytes,
+    pub(super) retry: Option<Duration>,
     /// Connections in a row that brought nothing.
-    tries: u32,
+    pub(super) tries: u32,
     /// When the connection that is open now was opened.
-    opened: Option<Instant>,
+    pub(super) opened: Option<Instant>,
     /// Counts the connections.
-    connection: u32,
+    pub(super) connection: u32,
     /// The events that came last, as sums of their ids, and the connection that each came on.
-    seen: VecDeque<(u64, u32)>,
+    pub(super) seen: VecDeque<(u64, u32)>,
 }
 
 /// Events that are remembered, in order not to take one twice that a server replays.
 const REMEMBERED: usize = 256;
 
 impl Position {
+    /// Bytes that it takes at most.
+    pub(super) const fn bound(max_id_len: usize) -> usize {
+        let seen = queue(REMEMBERED, size_of::<(u64, u32)>());
+        sum([size_of::<Self>(), seen, max_id_len, 2 * PART])
+    }
+
     pub(super) fn last_event_id(&self) -> &[u8] {
         &self.id
     }
@@ -62,7 +69,7 @@ impl Position {
             }
             return true;
         };
-        let sum = sum(id);
+        let sum = digest(id);
         let connection = self.connection;
         if self.seen.iter().any(|(seen, on)| *seen == sum && *on < connection) {
             return false;
@@ -123,7 +130,7 @@ impl Position {
 }
 
 /// FNV-1a: ids are compared with each other only, and a server that makes two alike cheats itself.
-fn sum(id: &[u8]) -> u64 {
+fn digest(id: &[u8]) -> u64 {
     id.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

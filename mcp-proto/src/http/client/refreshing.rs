@@ -25,7 +25,7 @@ pub(super) struct Refresh {
 }
 
 #[derive(Clone, Debug)]
-struct Refused {
+pub(super) struct Refused {
     number: i64,
     message: Bytes,
     /// What the call ends with if there is no list.
@@ -66,7 +66,7 @@ impl Client {
     pub(super) fn turn_page(&mut self, page: RawJson, now: Instant) {
         let is_first = self.refresh.pages == 0;
         // What is wrong with tools is told when the application asks for them.
-        let (page, _) = self.tools.learn(page, is_first, self.options.max_tools);
+        let (page, _) = self.tools.learn(page, is_first, &self.options);
         self.refresh.pages += 1;
         let cursor = page.get("nextCursor").and_then(|cursor| Some(cursor.as_str()?.into_owned()));
         match cursor.filter(|_| self.refresh.pages < MAX_PAGES) {

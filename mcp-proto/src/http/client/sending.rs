@@ -15,7 +15,7 @@ use crate::http::Exchange;
 use crate::wire::{Message, read_message};
 
 /// Bytes of a call that is kept until its answer begins, in case it has to be said again.
-const MAX_REPEATED: usize = 64 << 10;
+pub(super) const MAX_REPEATED: usize = 64 << 10;
 
 impl Client {
     /// Whether the next message of the endpoint may become an exchange.

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::super::params::{Param, annotations};
+use super::options::ClientOptions;
 use crate::error::Violation;
 use crate::json::{Kind, Raw, RawJson, bounded, write_key, write_raw};
 
@@ -16,7 +17,12 @@ use crate::json::{Kind, Raw, RawJson, bounded, write_key, write_raw};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tools {
     params: BTreeMap<String, Vec<Param>>,
+    /// Bytes that is kept of them.
+    len: usize,
 }
+
+/// Tools of one list whose faults are told one by one. Stops a list from becoming many times its size.
+const MAX_FAULTS: usize = 64;
 
 /// Bytes of a name and of a reason that are shown.
 const SHOWN: usize = 256;
@@ -33,19 +39,20 @@ impl Tools {
         &mut self,
         list: RawJson,
         is_first: bool,
-        max_tools: usize,
+        options: &ClientOptions,
     ) -> (RawJson, Vec<Violation>) {
         if is_first {
-            self.params.clear();
+            *self = Self::default();
         }
         let Some(tools) = list.get("tools").filter(|tools| tools.kind() == Kind::Array) else {
             return (list, Vec::new());
         };
         let mut kept = Vec::new();
-        let mut faults = Vec::new();
+        let (mut faults, mut more) = (Vec::new(), 0);
         for tool in tools.items() {
-            match self.learn_one(tool, max_tools) {
+            match self.learn_one(tool, options) {
                 Ok(()) => kept.push(tool),
+                Err(_) if faults.len() >= MAX_FAULTS => more += 1,
                 Err(why) => {
                     let name = tool.get("name").and_then(Raw::as_str).unwrap_or_default();
                     let why = bounded(&why, SHOWN).into();
@@ -53,27 +60,37 @@ impl Tools {
                 }
             }
         }
+        faults.extend((more > 0).then_some(Violation::More(more)));
         let kept = if faults.is_empty() { None } else { Some(with_tools(&list, &kept)) };
         (kept.unwrap_or(list), faults)
     }
 
-    fn learn_one(&mut self, tool: Raw<'_>, max_tools: usize) -> Result<(), String> {
+    fn learn_one(&mut self, tool: Raw<'_>, options: &ClientOptions) -> Result<(), String> {
         let (Some(name), Some(schema)) =
             (tool.get("name").and_then(Raw::as_str), tool.get("inputSchema"))
         else {
             return Ok(()); // whoever decodes it will say what is missing
         };
         let params = annotations(schema).map_err(|bad| bad.to_string())?;
+        if let Some(before) = self.params.remove(&*name) {
+            self.len -= weight(&name, &before);
+        }
         if params.is_empty() {
-            self.params.remove(&*name);
             return Ok(());
         }
-        if self.params.len() >= max_tools && !self.params.contains_key(&*name) {
+        let len = self.len + weight(&name, &params);
+        if self.params.len() >= options.max_tools || len > options.max_tools_len {
             return Err("more tools with such arguments than are kept".into());
         }
+        self.len = len;
         self.params.insert(name.into_owned(), params);
         Ok(())
     }
+}
+
+/// Bytes of what is kept of a tool.
+fn weight(name: &str, params: &[Param]) -> usize {
+    name.len() + params.iter().map(Param::weight).sum::<usize>()
 }
 
 /// The list with these tools in place of its own.

@@ -46,7 +46,8 @@ impl Server {
         if let Err(denied) = options.access.check(&head.uri, headers) {
             return Err(refusal(StatusCode::FORBIDDEN, why(denied)));
         }
-        if is_too_large(headers, options.max_head_fields, options.max_head_len) {
+        let room = options.max_head_len.checked_sub(head.uri.path().len());
+        if room.is_none_or(|room| is_too_large(headers, options.max_head_fields, room)) {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             return Err(refusal(status, "too many header fields, or too long ones"));
         }

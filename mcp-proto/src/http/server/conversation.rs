@@ -34,15 +34,17 @@ pub(super) struct Conversation {
     /// with each message.
     pub(super) complete: VecDeque<(Instant, Stream)>,
     /// Bytes that wait on them.
-    complete_len: usize,
+    pub(super) complete_len: usize,
     /// Its endpoint was lent out, and may have something to say.
     pub(super) is_touched: bool,
     /// It is among those that have events.
-    is_listed: bool,
+    pub(super) is_listed: bool,
     /// The timer that is set for it.
-    armed: Option<Instant>,
+    pub(super) armed: Option<Instant>,
     /// Bytes of it that were counted as waiting.
-    waiting_len: usize,
+    pub(super) waiting_len: usize,
+    /// Requests of it that were counted as running.
+    pub(super) in_flight: usize,
 }
 
 impl Conversation {
@@ -62,6 +64,7 @@ impl Conversation {
             is_listed: false,
             armed: None,
             waiting_len: 0,
+            in_flight: 0,
         }
     }
 
@@ -192,7 +195,10 @@ impl Conversation {
         stream.kept_until = Some(until);
         let at = self.complete.partition_point(|(other, _)| *other <= until);
         self.complete.insert(at, (until, stream));
-        while self.complete.len() > hub.options.max_complete_streams {
+        // Where too much waits, the last one is what its client is most likely to come back for.
+        let is_full = hub.waiting() > hub.options.max_waiting_len;
+        let most = if is_full { 1 } else { hub.options.max_complete_streams };
+        while self.complete.len() > most.min(hub.options.max_complete_streams) {
             self.forget_complete(hub);
         }
         self.weigh_complete();
@@ -264,10 +270,15 @@ impl Conversation {
 
     fn count(&mut self, hub: &mut Hub) {
         let backlog = self.session.as_ref().map_or(0, |session| session.backlog_len);
+        // Answers that wait for the rest of their batch wait, too.
+        let held = backlog + self.endpoint.core().held_in_batches();
         let waiting =
-            self.streams.iter().map(Stream::len).sum::<usize>() + self.complete_len + backlog;
+            self.streams.iter().map(Stream::len).sum::<usize>() + self.complete_len + held;
         hub.waiting_len = hub.waiting_len - self.waiting_len + waiting;
         self.waiting_len = waiting;
+        let in_flight = self.endpoint.requests_in_flight();
+        hub.in_flight = hub.in_flight - self.in_flight + in_flight;
+        self.in_flight = in_flight;
     }
 
     /// Bytes that wait on its streams.
@@ -510,6 +521,7 @@ impl Conversation {
     pub(super) fn discard(&mut self, hub: &mut Hub) {
         hub.timers.set(Timer::Scope(self.scope), self.armed, None);
         hub.waiting_len -= self.waiting_len;
+        hub.in_flight -= self.in_flight;
         for stream in self.streams.iter().chain(self.complete.iter().map(|(_, stream)| stream)) {
             hub.replay.forget(stream.key);
         }

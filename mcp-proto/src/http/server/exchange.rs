@@ -14,13 +14,15 @@ use crate::time::Instant;
 /// The table.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exchanges {
-    entries: Slots<Entry>,
-    last: i64,
+    pub(super) entries: Slots<Entry>,
+    pub(super) last: i64,
     /// Those that are broken off, and whose readers do not know it yet.
-    broken: usize,
+    pub(super) broken: usize,
     /// Those that stand open until somebody ends them.
-    standing: usize,
-    ready: VecDeque<Exchange>,
+    pub(super) standing: usize,
+    /// Bytes of responses that are here whole, and were not taken.
+    pub(super) whole_len: usize,
+    pub(super) ready: VecDeque<Exchange>,
 }
 
 /// One HTTP request and its response.
@@ -30,9 +32,9 @@ pub(super) struct Entry {
     /// Its head was taken.
     pub(super) is_begun: bool,
     /// Its reader got nothing when it asked last, and is told when there is something.
-    is_hungry: bool,
+    pub(super) is_hungry: bool,
     /// It is among those that are ready.
-    is_listed: bool,
+    pub(super) is_listed: bool,
     /// When its reader took something last.
     pub(super) taken_at: Instant,
     /// Since when something waits for its reader.
@@ -42,7 +44,7 @@ pub(super) struct Entry {
     /// It ends without an end: what follows is lost.
     pub(super) is_broken: bool,
     /// It stands open until somebody ends it.
-    is_standing: bool,
+    pub(super) is_standing: bool,
 }
 
 /// Where its response comes from.
@@ -51,6 +53,16 @@ pub(super) enum Source {
     /// It is here.
     Whole(Response<Option<Bytes>>),
     Stream(Scope, StreamName),
+}
+
+impl Source {
+    /// Bytes of it that are here, and were not taken.
+    fn whole_len(&self) -> usize {
+        match self {
+            Self::Whole(response) => response.body().as_ref().map_or(0, Bytes::len),
+            Self::Stream(..) => 0,
+        }
+    }
 }
 
 impl Exchanges {
@@ -69,15 +81,36 @@ impl Exchanges {
         self.standing
     }
 
+    /// How many are broken off, and known to somebody.
+    pub(super) fn broken(&self) -> usize {
+        self.broken
+    }
+
+    /// Bytes of responses that are here whole, and were not taken.
+    pub(super) fn whole_len(&self) -> usize {
+        self.whole_len
+    }
+
+    /// Takes the body of a response that is here whole.
+    pub(super) fn take_whole(&mut self, exchange: Exchange) -> Option<Bytes> {
+        let entry = self.get_mut(exchange)?;
+        let Source::Whole(response) = &mut entry.source else { return None };
+        let body = response.body_mut().take()?;
+        self.whole_len -= body.len();
+        Some(body).filter(|body| !body.is_empty())
+    }
+
     /// Breaks one off: what follows is lost. Where it came from.
     pub(super) fn break_off(&mut self, exchange: Exchange) -> Option<Source> {
         let entry = self.get_mut(exchange)?;
         let source = core::mem::replace(&mut entry.source, Source::Whole(Response::new(None)));
+        let whole_len = source.whole_len();
         let was_standing = core::mem::take(&mut entry.is_standing);
         if !core::mem::replace(&mut entry.is_broken, true) {
             self.broken += 1;
             self.standing -= usize::from(was_standing);
         }
+        self.whole_len -= whole_len;
         Some(source)
     }
 
@@ -85,7 +118,10 @@ impl Exchanges {
     #[cfg(feature = "snapshot")]
     pub(super) fn conclude(&mut self, exchange: Exchange, last: Response<Bytes>, now: Instant) {
         if let Some(entry) = self.get_mut(exchange) {
-            entry.source = Source::Whole(last.map(Some));
+            let source = Source::Whole(last.map(Some));
+            let len = source.whole_len();
+            let before = core::mem::replace(&mut entry.source, source).whole_len();
+            self.whole_len = self.whole_len + len - before;
             self.signal(exchange, now);
         }
     }
@@ -94,6 +130,7 @@ impl Exchanges {
     pub(super) fn open(&mut self, source: Source, now: Instant) -> Exchange {
         self.last = self.entries.next_free(self.last + 1);
         let is_whole = matches!(source, Source::Whole(_));
+        self.whole_len += source.whole_len();
         let entry = Entry {
             source,
             is_begun: false,
@@ -142,6 +179,7 @@ impl Exchanges {
         timers.set(Timer::Exchange(exchange), entry.armed, None);
         self.broken -= usize::from(entry.is_broken);
         self.standing -= usize::from(entry.is_standing);
+        self.whole_len -= entry.source.whole_len();
         if self.ready.len() > 2 * self.entries.len() + 16 {
             let entries = &self.entries;
             let is_there = |exchange: &Exchange| {
@@ -187,7 +225,7 @@ fn number(exchange: Exchange) -> Option<i64> {
 }
 
 /// What a timer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Timer {
     /// A deadline of its endpoint, or a stream that is forgotten.
     Scope(Scope),
@@ -200,6 +238,15 @@ pub(super) enum Timer {
 pub(super) struct Timers(BTreeSet<(Instant, Timer)>);
 
 impl Timers {
+    #[cfg(feature = "testing")]
+    pub(super) fn digest(&self, digest: &mut crate::digest::Digest<'_>) {
+        digest.put(self.0.len());
+        for (at, timer) in &self.0 {
+            digest.time(*at);
+            digest.put(timer);
+        }
+    }
+
     /// Moves a timer. Whoever owns it knows for when it was set.
     pub(super) fn set(&mut self, timer: Timer, from: Option<Instant>, to: Option<Instant>) {
         if from == to {

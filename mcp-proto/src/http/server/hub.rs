@@ -25,9 +25,11 @@ pub(super) struct Hub {
     pub(super) active: VecDeque<Scope>,
     /// Scopes that are over.
     pub(super) finished: Vec<Scope>,
-    last_stream: u64,
+    pub(super) last_stream: u64,
     /// Bytes that wait on all streams.
     pub(super) waiting_len: usize,
+    /// Requests that run in all conversations.
+    pub(super) in_flight: usize,
     /// The latest time that a caller named.
     pub(super) clock: Instant,
     /// Only what is under way is still served.
@@ -51,6 +53,7 @@ impl Hub {
             finished: Vec::new(),
             last_stream: 0,
             waiting_len: 0,
+            in_flight: 0,
             clock: Instant::ZERO,
             is_draining: false,
         }
@@ -74,9 +77,14 @@ impl Hub {
         self.last_stream = self.last_stream.max(newest.0);
     }
 
+    /// Bytes that wait for all clients to read.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting_len + self.exchanges.whole_len()
+    }
+
     /// Bytes that one conversation may say now. A little always fits: who reads nothing delays nobody else.
     pub(super) fn room(&self) -> usize {
-        let left = self.options.max_waiting_len.saturating_sub(self.waiting_len);
+        let left = self.options.max_waiting_len.saturating_sub(self.waiting());
         left.max(self.options.max_stream_len).min(self.served.config.limits.max_output_len)
     }
 
@@ -115,6 +123,7 @@ impl Clone for Hub {
             finished: self.finished.clone(),
             last_stream: self.last_stream,
             waiting_len: self.waiting_len,
+            in_flight: self.in_flight,
             clock: self.clock,
             is_draining: self.is_draining,
         }

@@ -2,9 +2,12 @@
 
 mod admission;
 mod conversation;
+#[cfg(feature = "testing")]
+mod digest;
 mod exchange;
 mod headers;
 mod hub;
+mod memory;
 mod options;
 mod post;
 mod replay;
@@ -124,7 +127,7 @@ pub enum Body {
 /// let admission = server.handle_head(&head).expect("it may come in");
 /// assert!(body.len() <= admission.max_body);
 /// let request = http::Request::from_parts(head, body);
-/// let exchange = server.handle_request(admission, request, Caller::default(), now);
+/// let exchange = server.handle_request(admission, request, Caller::default(), now).expect("there is room");
 ///
 /// while let Some((scope, event)) = server.poll_event() {
 ///     if let Event::Request { id, .. } = event {
@@ -174,26 +177,28 @@ impl Server {
     // It happened.
 
     /// A request was read. It has a response, whatever it is: poll it under this name.
+    ///
+    /// # Errors
+    ///
+    /// The response, if there is no room for the request any more: others have come in since its head was read.
+    #[allow(clippy::result_large_err)] // a response goes out as it is
     pub fn handle_request(
         &mut self,
         admission: Admission,
         request: Request<Bytes>,
         caller: Caller,
         now: Instant,
-    ) -> Exchange {
+    ) -> Result<Exchange, Response<Bytes>> {
         self.observe(now);
         let (head, body) = request.into_parts();
-        // Others may have come in since its head was read.
-        let room = match self.room_for(&head) {
-            Ok(room) => room,
-            Err(why) => return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, why)),
-        };
-        match head.method {
+        let room =
+            self.room_for(&head).map_err(|why| refusal(StatusCode::SERVICE_UNAVAILABLE, why))?;
+        Ok(match head.method {
             Method::POST => self.post(&admission, &head, body, caller, room),
             Method::GET => self.get(&admission, &head, caller),
             Method::DELETE => self.delete(&head, &caller),
             _ => self.reply(not_allowed(SESSION_METHODS)),
-        }
+        })
     }
 
     /// The client hung up before its response was complete. In the modern era its request is cancelled; in a session
@@ -349,15 +354,12 @@ impl Server {
         }
         entry.taken_at = self.hub.clock;
         entry.waits_since = entry.waits_since.map(|_| self.hub.clock);
-        let (scope, name) = match &mut entry.source {
-            Source::Whole(response) => {
-                let body = response.body_mut().take().filter(|body| !body.is_empty());
-                if body.is_none() {
-                    self.hub.exchanges.close(exchange, &mut self.hub.timers);
-                }
-                return Some(body.map_or(Body::End, Body::Chunk));
+        let Source::Stream(scope, name) = entry.source else {
+            let body = self.hub.exchanges.take_whole(exchange);
+            if body.is_none() {
+                self.hub.exchanges.close(exchange, &mut self.hub.timers);
             }
-            Source::Stream(scope, name) => (*scope, *name),
+            return Some(body.map_or(Body::End, Body::Chunk));
         };
         let taken = match find(&mut self.conversations, scope) {
             Some(conversation) if conversation.reader(name) == Some(exchange) => {

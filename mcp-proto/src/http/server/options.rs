@@ -18,7 +18,7 @@ pub struct ServerOptions {
     pub access: Access,
     /// Header fields of a request. Default 100; more are 431. Stops a flood of fields, each of which is looked at.
     pub max_head_fields: usize,
-    /// Bytes of all names and values of header fields. Default 16 KiB; more are 431. Stops giant values.
+    /// Bytes of the path, and of all names and values of header fields. Default 16 KiB; more are 431. Stops giant values.
     pub max_head_len: usize,
     /// How long the body of a request may take to arrive. Default 30 s. Stops slow-loris bodies; whoever reads
     /// the body keeps it, as [`Admission::body_timeout`](super::Admission) says.
@@ -27,7 +27,7 @@ pub struct ServerOptions {
     /// exceed it is 503. Stops many bodies that arrive slowly; whoever reads them counts, as
     /// [`Admission::max_arriving`](super::Admission) says.
     pub max_arriving_len: usize,
-    /// HTTP requests that wait for the rest of their response, and modern requests whose handlers still run.
+    /// HTTP requests that wait for the rest of their response, and requests whose handlers still run.
     /// Default 1,024; more are 503. Stops floods of requests, with or without hanging up (rapid reset).
     pub max_exchanges: usize,
     /// HTTP requests beyond `max_exchanges`, or while the server stops, that only free or finish work: answers to
@@ -48,6 +48,9 @@ pub struct ServerOptions {
     /// How long a client may take nothing of what waits for it. Default 30 s; then its stream is cut. Stops
     /// readers that stand still.
     pub stall_timeout: Duration,
+    /// Bytes of the message that opens a session, of which what the client says of itself is kept as long as the
+    /// session. Default 64 KiB; a longer one is 413. Stops sessions that are cheap to keep for the client alone.
+    pub max_opening_len: usize,
     /// Legacy sessions. Default 1,000; at the limit an idle one ends for a new one, and if none is, the new one
     /// is 503. Stops session floods.
     pub max_sessions: usize,
@@ -71,8 +74,8 @@ pub struct ServerOptions {
     pub resumption: bool,
     /// How long a stream that is complete can still be taken up again. Default 60 s.
     pub replay_timeout: Duration,
-    /// Complete streams of one session that can be taken up again. Default 64; the oldest go first. Stops a
-    /// client from collecting them.
+    /// Complete streams of one session that can be taken up again. Default 64; the oldest go first, and all but one
+    /// while more than `max_waiting_len` waits. Stops a client from collecting them.
     pub max_complete_streams: usize,
     /// Whether HTTP+SSE (2024-11-05) is served too: a GET without a session opens its stream. Default false.
     pub http_sse: bool,
@@ -93,6 +96,7 @@ impl Default for ServerOptions {
             max_waiting_len: 64 << 20,
             max_stream_len: 64 << 10,
             stall_timeout: Duration::from_secs(30),
+            max_opening_len: 64 << 10,
             max_sessions: 1000,
             max_sessions_per_principal: 16,
             session_timeout: Duration::from_secs(300),

@@ -51,6 +51,10 @@ impl Server {
         if room == Room::Finishing && !finishes(&read) {
             return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, self.why_busy()));
         }
+        let opens = matches!(&read, Ok(Message::Request { method, .. }) if **method == *Initialize::METHOD.as_bytes());
+        if opens && body.len() > self.hub.options.max_opening_len {
+            return self.reply(Self::too_long());
+        }
         let has_session = names_session(head, &self.hub.options);
         let version = version(&head.headers);
         let names_modern = matches!(version, Ok(Some(Ok(known))) if known.era() == Era::Modern);
@@ -59,9 +63,7 @@ impl Server {
             // Its own words decide, whatever it says of a session.
             Ok(Message::Request { params, .. }) if names_version(*params) => true,
             _ if !is_legacy_served => true,
-            Ok(Message::Request { method, .. }) if **method == *Initialize::METHOD.as_bytes() => {
-                false
-            }
+            _ if opens => false,
             _ => names_modern && !has_session,
         };
         if is_modern {

@@ -67,6 +67,11 @@ impl Ring {
         Self { streams: BTreeMap::new(), len: 0, max_events, max_stream_len, max_len }
     }
 
+    /// Bytes that are kept at most, as it counts them.
+    pub(super) const fn max_len(&self) -> usize {
+        self.max_len
+    }
+
     /// Bytes that are kept.
     pub fn len(&self) -> usize {
         self.len

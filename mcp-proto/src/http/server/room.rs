@@ -28,10 +28,12 @@ impl Server {
                 false => Err("too many streams are open"),
             };
         }
-        let passing = hub.exchanges.passing();
+        // Those that were broken off hold up nobody, unless nobody ever lets them go.
+        let broken = hub.exchanges.broken().saturating_sub(options.max_in_all());
+        let passing = hub.exchanges.passing() + broken;
         let is_full = hub.is_draining
-            || passing.max(self.running()) >= options.max_exchanges
-            || hub.waiting_len > options.max_waiting_len;
+            || passing.max(self.running()).max(hub.in_flight) >= options.max_exchanges
+            || hub.waiting() > options.max_waiting_len;
         match is_full {
             false => Ok(Room::Everything),
             true if passing < options.max_in_all() && may_finish(head, options) => {

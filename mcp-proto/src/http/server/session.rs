@@ -89,10 +89,10 @@ pub(super) struct Session {
 /// Every session there is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sessions {
-    by_handle: BTreeMap<u64, Scope>,
-    principals: BTreeMap<Bytes, usize>,
+    pub(super) by_handle: BTreeMap<u64, Scope>,
+    pub(super) principals: BTreeMap<Bytes, usize>,
     /// Those that are idle, and until when.
-    idle: BTreeSet<(Instant, Scope)>,
+    pub(super) idle: BTreeSet<(Instant, Scope)>,
 }
 
 impl Session {

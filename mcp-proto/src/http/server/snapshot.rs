@@ -107,11 +107,13 @@ impl Server {
         }
         let all = state.streams.iter().chain(&state.complete);
         let waiting = all.map(StreamForm::len).chain(state.backlog.iter().map(Bytes::len));
-        let waiting = waiting.fold(self.hub.waiting_len, usize::saturating_add);
+        let waiting = waiting.fold(self.hub.waiting(), usize::saturating_add);
         check_limit(waiting, options.max_waiting_len, "bytes that wait for clients")?;
         check_limit(state.complete.len(), options.max_complete_streams, "complete streams")?;
         check(self.hub.sessions.find(&state.id).is_none(), "a session that is here already")?;
         let endpoint = Endpoint::<role::Server>::of(state.endpoint, self.hub.served.clone())?;
+        let running = self.hub.in_flight.saturating_add(endpoint.requests_in_flight());
+        check_limit(running, options.max_exchanges, "requests that run")?;
         state.endpoint = endpoint.state();
         let newest = StreamName(state.newest);
         check_streams(&endpoint, &state.streams, &state.complete, newest)?;

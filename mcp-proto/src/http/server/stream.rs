@@ -374,6 +374,39 @@ impl Stream {
         mem::take(&mut self.queue)
     }
 
+    #[cfg(feature = "testing")]
+    pub(super) fn digest_own(&self, digest: &mut crate::digest::Digest<'_>) {
+        let Self {
+            name,
+            key,
+            kind,
+            exchange,
+            form,
+            accepts,
+            has_ids,
+            primes,
+            waiting,
+            is_over,
+            is_parting,
+            is_subscription,
+            is_held,
+            is_dirty,
+            kept_until,
+            preface,
+            queue,
+            len,
+            last,
+            has_named,
+            is_gone,
+        } = self;
+        digest.shown(&(kind, form, accepts));
+        digest.put((name, key, exchange, has_ids, primes, waiting, is_over, is_parting));
+        digest.put((is_subscription, is_held, is_dirty, is_gone, has_named));
+        digest.put((preface, queue, len, last));
+        digest.put(kept_until.is_some());
+        digest.time(kept_until.unwrap_or_default());
+    }
+
     fn id(&self, position: u64) -> Vec<u8> {
         let mut id = Vec::with_capacity(24);
         write_u64(&mut id, self.name.0);

@@ -1,0 +1,86 @@
+//! What decides a client's future, for those that explore it.
+
+use core::hash::Hasher;
+
+use super::Client;
+use super::exchange::{Entry, State};
+use super::position::Position;
+use crate::digest::Digest;
+use crate::time::Instant;
+
+impl Client {
+    /// Hashes everything that decides what this machine will do, for a model checker that visits each state once. Feature
+    /// `testing`.
+    ///
+    /// Times count by their distance from `now`. Names count as they are: the caller holds them. Machines with the same
+    /// options and the same digest behave the same from now on.
+    pub fn digest(&self, now: Instant, hasher: &mut dyn Hasher) {
+        let digest = &mut Digest::new(now, hasher);
+        let Self {
+            endpoint,
+            options: _,
+            uri: _,
+            mode,
+            speaks_first: _,
+            session,
+            is_initialized,
+            has_listened,
+            opening,
+            lost,
+            is_closing,
+            tools,
+            refresh,
+            exchanges,
+            calls,
+            listings,
+            timers,
+            readable,
+            buffered,
+            lanes,
+            outgoing,
+            events,
+            last,
+            spread,
+        } = self;
+        endpoint.core().digest(digest);
+        digest.shown(&(mode, session, tools, refresh, lanes, outgoing, events, spread));
+        digest.put((is_initialized, has_listened, opening, lost, is_closing));
+        digest.put((calls, listings, readable, buffered, last));
+        digest.put(exchanges.len());
+        for (exchange, entry) in exchanges {
+            digest.put(exchange);
+            entry.digest(digest);
+        }
+        digest.put(timers.len());
+        for (at, exchange) in timers {
+            digest.time(*at);
+            digest.put(exchange);
+        }
+    }
+}
+
+impl Entry {
+    fn digest(&self, digest: &mut Digest<'_>) {
+        let Self { aim, state, due, ended, in_session, position, message } = self;
+        digest.shown(aim);
+        match state {
+            State::Stream(decoder) => decoder.digest(digest),
+            state => digest.shown(state),
+        }
+        digest.put((due.is_some(), in_session, message, position.is_some()));
+        digest.time(due.unwrap_or_default());
+        digest.shown(&ended.map(|(end, _)| end));
+        digest.time(ended.map_or(Instant::ZERO, |(_, at)| at));
+        if let Some(position) = position {
+            position.digest(digest);
+        }
+    }
+}
+
+impl Position {
+    fn digest(&self, digest: &mut Digest<'_>) {
+        let Self { id, retry, tries, opened, connection, seen } = self;
+        digest.put((id, retry, tries, connection, seen, opened.is_some()));
+        digest.time(opened.unwrap_or_default());
+    }
+}
