@@ -5,5 +5,6 @@ mod cut;
 mod ending;
 mod progress;
 mod redirect;
+mod reset;
 mod stalled;
 mod world;
