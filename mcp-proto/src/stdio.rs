@@ -217,6 +217,10 @@ impl<R: Role> Connection<R> {
     #[inline]
     fn decode_next(&mut self) -> bool {
         if self.endpoint.is_closed() {
+            // However it ended: what still waits has no way out.
+            if self.failed.take().is_some() {
+                self.endpoint.core_mut().discard_output();
+            }
             return false;
         }
         if !self.endpoint.core_mut().admits_input() {

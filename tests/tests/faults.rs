@@ -42,6 +42,27 @@ fn a_server_gives_out_nothing_after_a_torn_write_whatever_its_tools_still_say() 
     assert!(conn.poll_transmit().is_none());
 }
 
+/// Answers that the end of the input lets out have no way out either, if writing has failed meanwhile.
+#[test]
+fn nothing_is_given_out_when_the_transport_fails_behind_the_end_of_the_input() {
+    for failed_first in [false, true] {
+        let mut server = Hand::server();
+        let request = server.accept(&tool_call("1", None));
+        let now = server.now();
+        let conn = server.conn();
+        conn.handle_eof(now);
+        if failed_first {
+            conn.handle_transport_error(now);
+        }
+        let answered = conn.respond(&request, &CallToolResult::text("done"), now);
+        assert_eq!(answered.is_err(), failed_first);
+        assert_eq!(conn.has_transmit(), !failed_first);
+        conn.handle_transport_error(now);
+        assert!(conn.poll_transmit().is_none());
+        assert!(conn.poll_timeout().is_none());
+    }
+}
+
 /// All that is due comes in one go, and no timer is left that would fire again.
 #[test]
 fn ten_thousand_deadlines_of_one_tick_end_each_call_once() {
