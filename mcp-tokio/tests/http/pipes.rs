@@ -9,7 +9,7 @@ use std::time::Duration;
 use mcp_tokio::http::{Connector, HttpServer};
 use mcp_tokio::mcp_proto::Instant;
 use mcp_tokio::mcp_proto::driver::{Runtime, Timer};
-use mcp_tokio::mcp_proto::net::{Accept, Dial, Dialing, Platform, Task};
+use mcp_tokio::mcp_proto::net::{Accept, Dial, Dialing, Platform, Resolving, Task};
 use mcp_tokio::{Stream, Tokio, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -44,8 +44,12 @@ impl Platform for Pipes {
 }
 
 impl Dial for Pipes {
-    fn dial(&self, host: &str, _: u16) -> Dialing {
+    fn resolve(&self, host: &str, port: u16) -> Resolving {
         assert_eq!(host, "localhost");
+        Box::pin(async move { Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]) })
+    }
+
+    fn dial(&self, _: SocketAddr) -> Dialing {
         let (near, far) = duplex(1 << 16);
         let dialled = self.ends.send(far).map_err(|_| io::ErrorKind::ConnectionRefused.into());
         Box::pin(async { dialled.map(|()| stream(near)) })
