@@ -1,10 +1,11 @@
 //! async-std as a platform: its tasks, on the reactor that it shares with smol.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 
 use mcp_proto::Instant;
 use mcp_proto::driver::{Runtime, Timer};
-use mcp_proto::net::{Dial, Dialing, Platform, Task};
+use mcp_proto::net::{Dial, Dialing, Platform, Resolving, Task};
 use mcp_smol::parts;
 
 /// async-std's executor, for what takes a [platform](Platform). Its clock is the system's and starts when it is made.
@@ -48,7 +49,11 @@ impl Platform for AsyncStd {
 }
 
 impl Dial for AsyncStd {
-    fn dial(&self, host: &str, port: u16) -> Dialing {
-        parts::dial(host, port)
+    fn resolve(&self, host: &str, port: u16) -> Resolving {
+        parts::resolve(host, port)
+    }
+
+    fn dial(&self, address: SocketAddr) -> Dialing {
+        parts::dial(address)
     }
 }

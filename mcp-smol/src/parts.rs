@@ -1,9 +1,10 @@
 //! For adapters to other executors: everything that stands on smol's reactor, `async-io`, and on no executor.
 //!
 //! A program that runs its tasks on an executor of its own implements [`Platform`] with [`timer`], and [`Dial`] with
-//! [`dial`]; what it needs then is here and in [`mcp_proto::net`]. `mcp-async-std` is such an adapter.
+//! [`resolve`] and [`dial`]; what it needs then is here and in [`mcp_proto::net`]. `mcp-async-std` is such an adapter.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,7 +13,9 @@ use std::time::Duration;
 use mcp_proto::driver::Timer;
 #[cfg(doc)]
 use mcp_proto::net::Dial;
-use mcp_proto::net::{Accept, Dialing, Duplex, Input, Listener, Output, Platform, Stream};
+use mcp_proto::net::{
+    Accept, Dialing, Duplex, Input, Listener, Output, Platform, Resolving, Stream,
+};
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
@@ -76,11 +79,16 @@ pub fn seed() -> Option<[u8; 24]> {
     getrandom::fill(&mut seed).ok().map(|()| seed)
 }
 
-/// Opens a connection with `TCP_NODELAY`.
-pub fn dial(host: &str, port: u16) -> Dialing {
+/// The addresses of a name.
+pub fn resolve(host: &str, port: u16) -> Resolving {
     let host = host.to_owned();
+    Box::pin(async move { smol::net::resolve((host, port)).await })
+}
+
+/// Opens a connection with `TCP_NODELAY`.
+pub fn dial(address: SocketAddr) -> Dialing {
     Box::pin(async move {
-        let socket = TcpStream::connect((host, port)).await?;
+        let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
         Ok(stream(socket))
     })

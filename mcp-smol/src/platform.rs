@@ -1,10 +1,11 @@
 //! smol as a platform: its timers, its tasks, its sockets.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 
 use mcp_proto::Instant;
 use mcp_proto::driver::{Runtime, Timer};
-use mcp_proto::net::{Dial, Dialing, Platform, Task};
+use mcp_proto::net::{Dial, Dialing, Platform, Resolving, Task};
 
 use crate::parts;
 
@@ -49,7 +50,11 @@ impl Platform for Smol {
 }
 
 impl Dial for Smol {
-    fn dial(&self, host: &str, port: u16) -> Dialing {
-        parts::dial(host, port)
+    fn resolve(&self, host: &str, port: u16) -> Resolving {
+        parts::resolve(host, port)
+    }
+
+    fn dial(&self, address: SocketAddr) -> Dialing {
+        parts::dial(address)
     }
 }

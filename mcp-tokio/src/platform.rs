@@ -1,11 +1,12 @@
 //! Tokio as a platform: its clock, its timers, its tasks, its sockets.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 
 use mcp_proto::Instant;
 use mcp_proto::driver::{Runtime, Timer};
-use mcp_proto::net::{Dial, Dialing, Platform, Task};
-use tokio::net::TcpStream;
+use mcp_proto::net::{Dial, Dialing, Platform, Resolving, Task};
+use tokio::net::{TcpStream, lookup_host};
 
 /// The Tokio runtime that this is used in, for what takes a [platform](Platform). Its clock starts when it is made,
 /// and is one that tests can pause.
@@ -51,10 +52,14 @@ impl Platform for Tokio {
 }
 
 impl Dial for Tokio {
-    fn dial(&self, host: &str, port: u16) -> Dialing {
+    fn resolve(&self, host: &str, port: u16) -> Resolving {
         let host = host.to_owned();
+        Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
+    }
+
+    fn dial(&self, address: SocketAddr) -> Dialing {
         Box::pin(async move {
-            let stream = TcpStream::connect((host, port)).await?;
+            let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             Ok(crate::stream(stream))
         })

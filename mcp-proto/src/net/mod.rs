@@ -22,6 +22,8 @@ mod lines;
 mod listen;
 mod platform;
 pub mod prelude;
+#[cfg(any(feature = "net-http", feature = "net-ws"))]
+mod reach;
 mod run;
 mod signal;
 #[cfg(unix)]
@@ -46,6 +48,6 @@ pub mod ws;
 pub use connect_error::ConnectError;
 pub use halves::{Duplex, Input, Output};
 pub use listen::{Accept, Listener};
-pub use platform::{Dial, Dialing, Platform, Task};
+pub use platform::{Dial, Dialing, Platform, Resolving, Task};
 pub use run::{client, client_over_messages, connect, run, run_local, serve, serve_over_messages};
 pub use stream::Stream;

@@ -2,9 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
 use std::io;
+use std::net::SocketAddr;
 
 use super::stream::Stream;
 use crate::driver::{Runtime, Timer};
@@ -21,9 +23,15 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A platform that reaches other machines.
 pub trait Dial: Platform {
-    /// Opens a TCP connection to a name or an address, on which small writes leave at once (`TCP_NODELAY`).
-    fn dial(&self, host: &str, port: u16) -> Dialing;
+    /// The addresses of a name, the best first; of what is an address already, that one.
+    fn resolve(&self, host: &str, port: u16) -> Resolving;
+
+    /// Opens a TCP connection on which small writes leave at once (`TCP_NODELAY`).
+    fn dial(&self, address: SocketAddr) -> Dialing;
 }
+
+/// Addresses on their way.
+pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// A connection on its way.
 pub type Dialing = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
@@ -49,7 +57,11 @@ impl<P: Platform + ?Sized> Platform for Arc<P> {
 }
 
 impl<P: Dial + ?Sized> Dial for Arc<P> {
-    fn dial(&self, host: &str, port: u16) -> Dialing {
-        (**self).dial(host, port)
+    fn resolve(&self, host: &str, port: u16) -> Resolving {
+        (**self).resolve(host, port)
+    }
+
+    fn dial(&self, address: SocketAddr) -> Dialing {
+        (**self).dial(address)
     }
 }

@@ -10,6 +10,7 @@ use rustls::ClientConfig;
 
 use super::connect_error::ConnectError;
 use super::platform::Dial;
+use super::reach::reach;
 use super::stream::Stream;
 use super::tls;
 
@@ -82,10 +83,37 @@ impl Server {
         &self,
         platform: &dyn Dial,
     ) -> io::Result<(Stream, Option<tls::Protocol>)> {
-        let stream = platform.dial(&self.host, self.port).await?;
+        let stream = reach(platform, &self.host, self.port).await?;
         match &self.tls {
             Some(tls) => tls::connect(tls.clone(), &self.host, stream).await,
             None => Ok((stream, None)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_says_which_server_to_dial() {
+        for (text, host, port) in [
+            ("http://localhost/mcp", "localhost", 80),
+            ("ws://127.0.0.1:4000", "127.0.0.1", 4000),
+            ("http://[::1]:1/x?y=z", "::1", 1),
+            ("https://mcp.example.com", "mcp.example.com", 443),
+            ("wss://[2001:db8::1]/", "2001:db8::1", 443),
+        ] {
+            let url = url(text, &["http", "https", "ws", "wss"]).unwrap();
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let tls = ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth();
+            let server = Server::of(&url, Some(&Arc::new(tls))).unwrap();
+            assert_eq!((&*server.host, server.port), (host, port), "{text}");
+            assert_eq!(server.tls.is_some(), port == 443, "{text}");
         }
     }
 }

@@ -3,6 +3,8 @@
 
 mod cut;
 mod ending;
+mod pipes;
+mod pool;
 mod progress;
 mod redirect;
 mod reset;

@@ -135,7 +135,10 @@ impl World {
     pub(crate) async fn with(set: impl FnOnce(HttpServer) -> HttpServer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = set(http::server(listener).unwrap());
+        Self::of(set(http::server(listener).unwrap()), address)
+    }
+
+    pub(crate) fn of(server: HttpServer, address: SocketAddr) -> Self {
         let gate = Gate::default();
         let router = router(&gate);
         let (stop, stopped) = oneshot::channel::<()>();

@@ -1,0 +1,125 @@
+//! Pipes in the place of sockets, on a clock that is paused: how long a connection may say or take nothing.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use mcp_tokio::http::{Connector, HttpServer};
+use mcp_tokio::mcp_proto::Instant;
+use mcp_tokio::mcp_proto::driver::{Runtime, Timer};
+use mcp_tokio::mcp_proto::net::{Accept, Dial, Dialing, Platform, Resolving, Task};
+use mcp_tokio::{Stream, Tokio, stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::world::World;
+
+/// A client's way to pipes, whose other ends a test gets.
+pub(crate) fn pipes() -> (Connector, UnboundedReceiver<DuplexStream>) {
+    let (ends, others) = unbounded_channel();
+    (Connector::new(Pipes { tokio: Tokio::new(), ends }), others)
+}
+
+struct Pipes {
+    tokio: Tokio,
+    ends: UnboundedSender<DuplexStream>,
+}
+
+impl Runtime for Pipes {
+    fn now(&self) -> Instant {
+        self.tokio.now()
+    }
+
+    fn timer(&self, at: Instant) -> Pin<Box<dyn Timer>> {
+        self.tokio.timer(at)
+    }
+}
+
+impl Platform for Pipes {
+    fn spawn(&self, task: Task) {
+        self.tokio.spawn(task);
+    }
+}
+
+impl Dial for Pipes {
+    fn resolve(&self, host: &str, port: u16) -> Resolving {
+        assert_eq!(host, "localhost");
+        Box::pin(async move { Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]) })
+    }
+
+    fn dial(&self, _: SocketAddr) -> Dialing {
+        let (near, far) = duplex(1 << 16);
+        let dialled = self.ends.send(far).map_err(|_| io::ErrorKind::ConnectionRefused.into());
+        Box::pin(async { dialled.map(|()| stream(near)) })
+    }
+}
+
+/// The server's ends of pipes.
+pub(crate) struct Ends(pub(crate) UnboundedReceiver<Stream>);
+
+impl Accept for Ends {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        match ready!(self.0.poll_recv(cx)) {
+            Some(end) => Poll::Ready(Ok(end)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// A server on pipes.
+pub(crate) fn served() -> (World, UnboundedSender<Stream>) {
+    let (ends, others) = unbounded_channel();
+    let address = SocketAddr::from(([127, 0, 0, 1], 80));
+    (World::of(HttpServer::new(Ends(others), address, Tokio::new()), address), ends)
+}
+
+/// A connection to it that holds so many bytes on their way.
+fn connected(ends: &UnboundedSender<Stream>, capacity: usize) -> DuplexStream {
+    let (near, far) = duplex(capacity);
+    ends.send(stream(far)).unwrap();
+    near
+}
+
+const GREETING: Duration = Duration::from_secs(10);
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_says_nothing_or_little_is_closed_in_time() {
+    let (world, ends) = served();
+    for said in ["", "P", "PRI * HTTP/2.0\r\n"] {
+        let mut near = connected(&ends, 64);
+        near.write_all(said.as_bytes()).await.unwrap();
+        let began = tokio::time::Instant::now();
+        assert_eq!(near.read_to_end(&mut Vec::new()).await.unwrap_or(0), 0);
+        assert_eq!(began.elapsed().as_secs(), GREETING.as_secs(), "{said:?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_has_begun_to_speak_may_be_silent_for_longer() {
+    let (world, ends) = served();
+    let mut near = connected(&ends, 64);
+    near.write_all(b"POST /mcp HTTP/1.1\r\nhost: a").await.unwrap();
+    let more = tokio::time::timeout(GREETING * 2, near.read_u8()).await;
+    assert!(more.is_err(), "{more:?}");
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
+    let patience = Duration::from_secs(30);
+    let (world, ends) = served();
+    let mut near = connected(&ends, 16);
+    near.write_all(b"GET /mcp HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n").await.unwrap();
+    for _ in 0..2 {
+        tokio::time::sleep(patience * 2 / 3).await;
+        near.read_exact(&mut [0; 16]).await.unwrap();
+    }
+    tokio::time::sleep(patience - Duration::from_secs(1)).await;
+    near.write_u8(b'x').await.expect("a connection that may still take something");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    near.write_u8(b'x').await.expect_err("a connection that is given up");
+    world.end().await;
+}

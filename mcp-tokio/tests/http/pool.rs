@@ -1,0 +1,191 @@
+//! A client's connections: kept, shared, given up, and made anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_tokio::{CallToolResult, Client, ClientConfig, Revision, stream};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+
+use crate::pipes::{pipes, served};
+use crate::world::{World, call, soon};
+
+fn config() -> ClientConfig {
+    ClientConfig::new("test", "1.0").revisions(Revision::V2026_07_28)
+}
+
+/// The next request, or nothing at the end.
+async fn read_request(end: &mut DuplexStream) -> Option<String> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(end.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(request).unwrap();
+    let length = head.split("content-length: ").nth(1)?.split('\r').next()?.parse().unwrap();
+    let mut body = vec![0; length];
+    end.read_exact(&mut body).await.ok()?;
+    Some(head + &String::from_utf8(body).unwrap())
+}
+
+/// Answers one request, whatever it is; gives what it was, and nothing at the end.
+async fn answer(end: &mut DuplexStream) -> Option<String> {
+    let request = read_request(end).await?;
+    let id = request.split("\"id\":").nth(1)?.split([',', '}']).next()?;
+    let result = match request.contains("server/discover") {
+        true => r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{}}"#,
+        false => r#"{"resultType":"complete","content":[{"type":"text","text":"done"}]}"#,
+    };
+    let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+    let response = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    end.write_all(response.as_bytes()).await.unwrap();
+    Some(request)
+}
+
+/// Answers whatever comes on one connection, and says how much that was when it has ended.
+fn answers(mut end: DuplexStream) -> JoinHandle<usize> {
+    tokio::spawn(async move {
+        let mut count = 0;
+        while answer(&mut end).await.is_some() {
+            count += 1;
+        }
+        count
+    })
+}
+
+async fn done(client: &Client) {
+    let result: CallToolResult = soon(client.call(call("t"))).await.unwrap();
+    assert_eq!(result.content[0].as_text(), Some("done"));
+}
+
+async fn next(ends: &mut UnboundedReceiver<DuplexStream>) -> DuplexStream {
+    soon(ends.recv()).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_kept_for_the_next_request_until_it_is_not_used_for_long() {
+    let (connector, mut ends) = pipes();
+    let client = connector.open("http://localhost/mcp", config(), |_| ()).unwrap();
+    let first = answers(next(&mut ends).await);
+    done(&client).await;
+    done(&client).await;
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    done(&client).await;
+    assert!(ends.try_recv().is_err(), "one connection is enough");
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    assert!(!first.is_finished());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(first.is_finished(), "it is closed when nobody has used it for long");
+    assert_eq!(first.await.unwrap(), 4);
+
+    let calling = tokio::spawn(async move { done(&client).await });
+    let second = answers(next(&mut ends).await);
+    calling.await.unwrap();
+    assert_eq!(soon(second).await.unwrap(), 1, "it goes with its client");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_its_server_has_closed_is_made_anew() {
+    let (connector, mut ends) = pipes();
+    let client = connector.open("http://localhost/mcp", config(), |_| ()).unwrap();
+    for _ in 0..3 {
+        let calling = tokio::spawn({
+            let client = client.clone();
+            async move { done(&client).await }
+        });
+        let mut end = next(&mut ends).await;
+        let mut request = String::new();
+        while !request.contains("tools/call") {
+            request = soon(answer(&mut end)).await.unwrap();
+        }
+        assert!(request.starts_with("POST /mcp HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("\r\nhost: localhost\r\n"), "{request}");
+        soon(calling).await.unwrap();
+        drop(end);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_at_once_have_a_connection_each_or_share_one_of_http2() {
+    for (is_http2, connections) in [(false, 3), (true, 1)] {
+        let (connector, mut ends) = pipes();
+        let connector = if is_http2 { connector.http2() } else { connector };
+        let (world, server) = served();
+        let client = connector.open("http://localhost/mcp", config(), |_| ()).unwrap();
+        let serving = tokio::spawn(async move {
+            let mut count = 0;
+            while let Some(end) = ends.recv().await {
+                count += 1;
+                server.send(stream(end)).unwrap();
+            }
+            count
+        });
+        wait_at_once(&world, &client, 3).await;
+        drop((client, connector));
+        assert_eq!(soon(serving).await.unwrap(), connections);
+        world.end().await;
+    }
+}
+
+/// Makes so many calls that are all there before the first is answered.
+async fn wait_at_once(world: &World, client: &Client, count: usize) {
+    let calls: Vec<_> = (0..count)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.call(call("wait")).await })
+        })
+        .collect();
+    for _ in 0..count {
+        soon(world.gate.entered.one_more()).await;
+    }
+    world.gate.open.notify_waiters();
+    for call in calls {
+        soon(call).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn inside_tls_both_agree_on_the_version_of_http() {
+    let certificate = |pem: &[u8]| CertificateDer::from_pem_slice(pem).unwrap();
+    let provider = || Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate(include_bytes!("../ws/tls/ca.pem"))).unwrap();
+    let trusting = rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let trusting = Arc::new(trusting);
+    for (protocols, connections) in [(&["h2", "http/1.1"][..], 1), (&["http/1.1"], 3), (&[], 3)] {
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("../ws/tls/key.pem")).unwrap();
+        let mut config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate(include_bytes!("../ws/tls/cert.pem"))], key)
+            .unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let tls = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let (connector, mut ends) = pipes();
+        let (world, server) = served();
+        let connector = connector.tls(trusting.clone());
+        let client = connector.open("https://localhost/mcp", self::config(), |_| ()).unwrap();
+        let serving = tokio::spawn(async move {
+            let mut count = 0;
+            while let Some(end) = ends.recv().await {
+                count += 1;
+                server.send(stream(tls.accept(end).await.unwrap())).unwrap();
+            }
+            count
+        });
+        wait_at_once(&world, &client, 3).await;
+        drop((client, connector));
+        assert_eq!(soon(serving).await.unwrap(), connections, "{protocols:?}");
+        world.end().await;
+    }
+}
