@@ -13,6 +13,7 @@ mod line;
 mod pair;
 mod round_trip;
 mod scanner;
+mod snapshot;
 mod sse;
 mod timers;
 mod types;
@@ -29,6 +30,7 @@ pub use line::line;
 pub use pair::pair;
 pub use round_trip::round_trip;
 pub use scanner::scanner;
+pub use snapshot::snapshot;
 pub use sse::sse;
 pub use timers::timers;
 pub use types::{TYPES, types};
@@ -49,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     ("pair", pair),
     ("round_trip", round_trip),
     ("scanner", scanner),
+    ("snapshot", snapshot),
     ("sse", sse),
     ("timers", timers),
     ("types", types),

@@ -79,6 +79,11 @@ fn scanner() {
 }
 
 #[test]
+fn snapshot() {
+    replay("snapshot");
+}
+
+#[test]
 fn sse() {
     replay("sse");
 }

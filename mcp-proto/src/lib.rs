@@ -135,6 +135,9 @@ pub mod snapshot {
     //! # Ok::<(), Box<dyn std::error::Error>>(())
     //! ```
     //!
+    //! Under the feature the types of this crate that a snapshot holds implement the traits of `serde`, in the form that
+    //! they have in snapshots.
+    //!
     //! `docs/snapshot.md` says what is in it, who may read it, and how a server hands its sessions to the next one.
     pub use crate::endpoint::{Asked, EndpointSnapshot, InFlight};
     #[cfg(feature = "http")]

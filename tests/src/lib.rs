@@ -270,4 +270,6 @@ mod prose {
     struct Fuzzing;
     #[doc = include_str!("../../docs/recordings.md")]
     struct Recordings;
+    #[doc = include_str!("../../docs/snapshot.md")]
+    struct Snapshot;
 }

@@ -82,6 +82,7 @@ pub struct Incoming {
     core: Ongoing,
     method: Text,
     params: Option<RawJson>,
+    is_resumed: bool,
     is_answered: bool,
 }
 
@@ -96,8 +97,9 @@ pub(super) struct Ongoing {
 
 impl Incoming {
     fn new(handle: Handle<role::Server>, accepted: Accepted) -> Self {
-        let Accepted { key, id, revision, method, params } = accepted;
-        Self { core: Ongoing { handle, key, id, revision }, method, params, is_answered: false }
+        let Accepted { key, id, revision, method, params, is_resumed } = accepted;
+        let core = Ongoing { handle, key, id, revision };
+        Self { core, method, params, is_resumed, is_answered: false }
     }
 
     /// Its method.
@@ -127,6 +129,12 @@ impl Incoming {
     /// Its parameters as they came.
     pub fn raw_params(&self) -> Option<&RawJson> {
         self.params.as_ref()
+    }
+
+    /// Whether another process was told of it before, and worked on it until its session
+    /// [came here](crate::driver::http::Service). Always false without the features `http` and `snapshot`.
+    pub fn is_resumed(&self) -> bool {
+        self.is_resumed
     }
 
     /// Reports progress. Never waits; does nothing if the client did not ask.

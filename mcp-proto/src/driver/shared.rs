@@ -12,6 +12,8 @@ use super::link::{Link, Scope, Turn};
 use super::sync::{self, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
 use super::transport::Runtime;
 use super::watchers::{Change, Watch, Watchers};
+#[cfg(all(feature = "http", feature = "snapshot"))]
+use crate::endpoint::Asked;
 use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, ErrorObject, Violation};
 use crate::event::{Event, PeerInfo};
@@ -77,6 +79,8 @@ pub(super) struct Accepted {
     pub(super) revision: Revision,
     pub(super) method: Text,
     pub(super) params: Option<RawJson>,
+    /// It was told to another process before.
+    pub(super) is_resumed: bool,
 }
 
 impl<R: Role, L: Link<R>> Shared<R, L> {
@@ -370,7 +374,7 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
                 }
             }
             Event::Request { id, method, params } => {
-                self.enqueue(scope, id, method, params, now);
+                self.enqueue(scope, id, method, params, false, now);
                 afterwards.handed_over += usize::from(self.accepting.is_some());
                 self.wake_watchers(Change::Request, afterwards);
             }
@@ -407,6 +411,7 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
         id: RequestId,
         method: Text,
         params: Option<RawJson>,
+        is_resumed: bool,
         now: Instant,
     ) {
         // If it is gone, so is its scope.
@@ -421,7 +426,39 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
             return;
         };
         let key = (scope, serial);
-        accepting.push_back(Accepted { key, id, revision, method, params });
+        accepting.push_back(Accepted { key, id, revision, method, params, is_resumed });
+    }
+
+    /// A scope has come from elsewhere: what was told there is accepted again.
+    #[cfg(all(feature = "http", feature = "snapshot"))]
+    pub(super) fn resume(&mut self, scope: Scope, now: Instant, afterwards: &mut Afterwards) {
+        let Some(endpoint) = self.link.endpoint_mut(scope) else { return };
+        let all = endpoint.in_flight();
+        let all: Vec<_> =
+            all.map(|it| (it.id.clone(), it.asked.filter(|_| !it.is_cancelled).cloned())).collect();
+        for (id, asked) in all {
+            match asked {
+                Some(Asked { method, params }) => {
+                    self.enqueue(scope, id, method, params, true, now);
+                }
+                // Nobody works on it, or nobody knows what it was.
+                None => {
+                    if let Some(endpoint) = self.link.endpoint_mut(scope) {
+                        endpoint.abandon(&id, now);
+                    }
+                }
+            }
+        }
+        self.wake_watchers(Change::Request, afterwards);
+    }
+
+    /// A scope goes elsewhere: nobody here works on its requests any more.
+    #[cfg(all(feature = "http", feature = "snapshot"))]
+    pub(super) fn depart(&mut self, scope: Scope, afterwards: &mut Afterwards) {
+        if let Some(accepting) = &mut self.accepting {
+            accepting.retain(|accepted| accepted.key.0 != scope);
+        }
+        self.wake_scope(scope, afterwards);
     }
 
     fn cancelled(

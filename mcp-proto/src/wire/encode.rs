@@ -142,10 +142,16 @@ pub(crate) fn object_with_meta<T: Serialize + ?Sized>(
 ) -> Result<(), EncodeError> {
     let start = out.len();
     write_object(out, value)?;
+    stamp(out, start, stamps);
+    Ok(())
+}
+
+/// Adds to the object that was written from `start` on; compiled once for values of all types.
+fn stamp(out: &mut Vec<u8>, start: usize, stamps: Stamps<'_>) {
     let more =
         stamps.more.filter(|more| more.kind() == Kind::Object && more.members().next().is_some());
     if stamps.beside.is_empty() && stamps.meta.is_empty() && more.is_none() {
-        return Ok(());
+        return;
     }
     let written = out.get(start..).unwrap_or_default();
     let object = Raw::trusted(written);
@@ -195,7 +201,6 @@ pub(crate) fn object_with_meta<T: Serialize + ?Sized>(
         out.pop();
     }
     out.push(b'}');
-    Ok(())
 }
 
 /// Writes the `_meta` member and a comma, unless there is nothing in it.

@@ -14,7 +14,7 @@ use mcp_proto::role::Client;
 use mcp_proto::types::{ListTools, ListToolsResult};
 use mcp_proto::{
     CallError, CallOptions, CallTool, CallToolResult, ClientConfig, Connection, Event, Instant,
-    Request, Revision, Timeouts,
+    Request, Revision, Timeouts, Violation,
 };
 use port::Port;
 

@@ -79,8 +79,9 @@ pub(crate) fn run(board: &mut impl Hardware) -> Option<()> {
             }
         }
         blinks.retain_mut(|blink| blink.next > now || blink.go_on(board, &mut conn, now));
+        // A text of all that waits to be sent would not fit beside it.
         #[cfg(feature = "snapshot")]
-        if conn.in_flight().next().is_some() {
+        if !conn.has_transmit() && conn.in_flight().next().is_some() {
             let text = RawJson::of(&conn.snapshot(now)).ok()?;
             let config = ServerConfig::new("board", "1.0").limits(limits());
             conn = Connection::<Server>::restore(text.decode().ok()?, config, now).ok()?;

@@ -8,16 +8,24 @@ use core::task::{Context, Poll, ready};
 
 use alloc::string::String;
 use alloc::sync::Arc;
+#[cfg(feature = "snapshot")]
+use alloc::vec::Vec;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Request, Response, request};
 use http_body::Body;
 
+#[cfg(feature = "snapshot")]
+use super::super::afterwards::Afterwards;
 use super::super::link::Link;
 use super::body::{Open, ResponseBody};
 use super::intake::{Arriving, Intake, Unread};
 use super::serving::Serve;
+#[cfg(feature = "snapshot")]
+use crate::http::SessionSnapshot;
 use crate::http::{Admission, Caller, Server};
+#[cfg(feature = "snapshot")]
+use crate::state::RestoreError;
 
 /// A server on HTTP as a [`tower_service::Service`]: give it to hyper, or nest it in an axum router. Clones are the
 /// same server. When the last is dropped nothing new can come: the server ends once what is under way is finished.
@@ -85,6 +93,42 @@ impl Service {
     /// Requests whose response is not complete, streams that stay open included.
     pub fn exchanges(&self) -> usize {
         self.shared.lock().link.machine.exchanges()
+    }
+
+    /// Takes out every legacy session that can move, for the process that takes over: see
+    /// [`export_session`](Server::export_session). Those who work on its requests see them cancelled. Feature `snapshot`.
+    #[cfg(feature = "snapshot")]
+    pub fn export_sessions(&self) -> Vec<SessionSnapshot> {
+        let mut afterwards = Afterwards::default();
+        let sessions = self.shared.turn(|state, now| {
+            let scopes: Vec<_> = state.link.machine.session_scopes().collect();
+            let mut sessions = Vec::new();
+            for scope in scopes {
+                sessions.extend(state.link.machine.export_session(scope, now));
+                state.depart(scope.into(), &mut afterwards);
+            }
+            sessions
+        });
+        afterwards.wake();
+        sessions
+    }
+
+    /// Takes in a session of another process. Its requests in flight are accepted once more, and
+    /// [say so](crate::driver::Incoming::is_resumed). Feature `snapshot`.
+    ///
+    /// # Errors
+    ///
+    /// See [`RestoreError`](crate::snapshot::RestoreError); nothing has changed then.
+    #[cfg(feature = "snapshot")]
+    pub fn import_session(&self, session: SessionSnapshot) -> Result<(), RestoreError> {
+        let mut afterwards = Afterwards::default();
+        let taken = self.shared.turn(|state, now| {
+            let scope = state.link.machine.import_session(session, now)?;
+            state.resume(scope.into(), now, &mut afterwards);
+            Ok(())
+        });
+        afterwards.wake();
+        taken
     }
 
     /// Responds to one request.

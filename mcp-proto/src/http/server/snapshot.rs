@@ -12,7 +12,7 @@ use super::conversation::Conversation;
 use super::hub::Hub;
 use super::replay::StreamName;
 use super::session::{Session, SessionId};
-use super::status::{json_head, refusal, stream_head};
+use super::status::{empty, json_head, refusal, stream_head};
 use super::stream::{Form, Kind, Stream, StreamForm};
 use super::{Scope, Server, find};
 use crate::endpoint::{self, Endpoint, Origin, Outlet};
@@ -154,6 +154,7 @@ impl Conversation {
             let last = stream.take_last(&hub.options, &mut *hub.replay);
             let head = match stream.form {
                 Form::Json(status) => json_head(status),
+                Form::Nothing => empty(StatusCode::ACCEPTED).map(drop),
                 _ => stream_head(),
             };
             let response = match last {

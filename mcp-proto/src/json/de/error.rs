@@ -34,8 +34,7 @@ impl DecodeError {
         Self { why: why.into(), path: Vec::new() }
     }
 
-    pub(super) fn within(mut self, segment: impl FnOnce() -> String) -> Self {
-        let mut segment = segment();
+    pub(super) fn within(mut self, mut segment: String) -> Self {
         segment.truncate(bounded(&segment, MAX_SHOWN).len());
         self.path.push(segment);
         self

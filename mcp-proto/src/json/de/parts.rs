@@ -47,6 +47,20 @@ impl<'a, 'de> Parts<'a, 'de> {
     }
 }
 
+// Rare, and out of line: what is above them is compiled for each type.
+
+#[cold]
+#[inline(never)]
+fn in_item(error: DecodeError, index: usize) -> DecodeError {
+    error.within(alloc::format!("[{index}]"))
+}
+
+#[cold]
+#[inline(never)]
+fn in_member(error: DecodeError, key: Quoted<'_>) -> DecodeError {
+    error.within(key.name())
+}
+
 impl<'de> SeqAccess<'de> for &mut Parts<'_, 'de> {
     type Error = DecodeError;
 
@@ -60,7 +74,7 @@ impl<'de> SeqAccess<'de> for &mut Parts<'_, 'de> {
         let index = self.index;
         self.index += 1;
         let item = seed.deserialize(&mut *self.decoder);
-        item.map(Some).map_err(|error| error.within(|| alloc::format!("[{index}]")))
+        item.map(Some).map_err(|error| in_item(error, index))
     }
 }
 
@@ -77,7 +91,7 @@ impl<'de> MapAccess<'de> for &mut Parts<'_, 'de> {
         self.key = self.decoder.quoted()?;
         self.colon();
         let name = seed.deserialize(Key(self.key));
-        name.map(Some).map_err(|error| error.within(|| self.key.name()))
+        name.map(Some).map_err(|error| in_member(error, self.key))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(
@@ -85,7 +99,7 @@ impl<'de> MapAccess<'de> for &mut Parts<'_, 'de> {
         seed: V,
     ) -> Result<V::Value, DecodeError> {
         let key = self.key;
-        seed.deserialize(&mut *self.decoder).map_err(|error| error.within(|| key.name()))
+        seed.deserialize(&mut *self.decoder).map_err(|error| in_member(error, key))
     }
 }
 
