@@ -89,7 +89,7 @@ fn the_examples_of_all_adapters_are_alike_word_for_word() {
         assert_eq!(there, known, "the examples of {adapter} and those of {first}");
         for ((name, ours), (_, theirs)) in expected.iter().zip(&found) {
             let differs = ours.iter().zip(theirs).position(|(a, b)| a != b);
-            let at = differs.unwrap_or(ours.len().min(theirs.len()));
+            let at = differs.unwrap_or_else(|| ours.len().min(theirs.len()));
             let near = |words: &[String]| {
                 words[at.saturating_sub(6)..].iter().take(12).cloned().collect::<Vec<_>>()
             };
