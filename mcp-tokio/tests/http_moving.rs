@@ -92,10 +92,10 @@ async fn first() {
 #[tokio::main(flavor = "current_thread")]
 async fn second(address: &str) {
     let (mut server, service) = mcp_tokio::http::service(config(), ServerOptions::default());
-    let mut input = std::io::stdin().lock();
-    let count = line(&mut input).parse().unwrap();
+    let next = || line(&mut std::io::stdin().lock());
+    let count = next().parse().unwrap();
     for _ in 0..count {
-        let session: SessionSnapshot = RawJson::parse(line(&mut input)).unwrap().decode().unwrap();
+        let session: SessionSnapshot = RawJson::parse(next()).unwrap().decode().unwrap();
         service.import_session(session).unwrap();
     }
     let request = server.accept().await.unwrap();
@@ -109,7 +109,7 @@ async fn second(address: &str) {
         request.progress(Progress::new(step.into()).of(8.0)).unwrap();
     }
     request.respond(&CallToolResult::text(format!("{} is done", call.name))).unwrap();
-    tokio::task::spawn_blocking(|| line(&mut std::io::stdin().lock())).await.unwrap();
+    tokio::task::spawn_blocking(next).await.unwrap();
 }
 
 async fn serve(
