@@ -189,6 +189,44 @@ fn a_handler_sees_that_its_call_was_cancelled_and_may_go_on() {
 }
 
 #[test]
+fn work_is_dropped_where_it_waits_once_nobody_wants_it() {
+    struct Dropped(Arc<AtomicBool>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    for revision in ERAS {
+        let (dropped, told) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (held, tell) = (dropped.clone(), told.clone());
+        let server = router().revisions(revision).tool("work", "", move |ctx: Context| {
+            let (held, tell) = (Dropped(held.clone()), tell.clone());
+            async move {
+                assert_eq!(ctx.unless_cancelled(async { 1 }).await, Some(1));
+                ctx.progress().report(Progress::new(1.0))?;
+                let work = async move {
+                    let _held = held;
+                    std::future::pending::<()>().await;
+                };
+                assert_eq!(ctx.unless_cancelled(work).await, None);
+                // Too late even for what is ready.
+                assert_eq!(ctx.unless_cancelled(async { 1 }).await, None);
+                tell.store(true, Ordering::Relaxed);
+                Ok::<_, ToolError>("too late")
+            }
+        });
+        let mut memory = testing::connect(server);
+        let mut call = memory.client().call(CallTool::new("work"));
+        assert_eq!(memory.run(call.next_progress()), Some(Progress::new(1.0)));
+        memory.settle();
+        assert!(!dropped.load(Ordering::Relaxed));
+        drop(call);
+        memory.settle();
+        assert!(dropped.load(Ordering::Relaxed) && told.load(Ordering::Relaxed), "{revision}");
+    }
+}
+
+#[test]
 fn two_calls_run_beside_each_other() {
     let clock = Clock::new();
     let shared = clock.clone();

@@ -1,6 +1,8 @@
 //! Starts a server, lists its tools, calls one, and shows how far it has come.
 //!
-//! `cargo run -p mcp-tokio --example client -- COMMAND [ARG …]`; without a command it is the example server.
+//! `cargo run -p mcp-tokio --example tokio-client -- COMMAND [ARG …]`; without a command it is the demo server.
+
+mod runtime;
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -8,15 +10,19 @@ use std::time::Duration;
 
 use mcp_tokio::{CallTool, ClientConfig, Command, Timeouts};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+use self::runtime::block_on;
+
+const DEMO: &str = "run -q -p mcp-tokio --features schemars --example tokio-server";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    block_on(run())
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let words: Vec<_> = std::env::args().skip(1).collect();
     let command = match words.split_first() {
         Some((program, arguments)) => command(program, arguments),
-        None => command(
-            "cargo",
-            ["run", "-q", "-p", "mcp-tokio", "--all-features", "--example", "server"],
-        ),
+        None => command("cargo", DEMO.split(' ')),
     };
     let child = mcp_tokio::spawn(command)
         .on_stderr(|line| eprintln!("server: {line}"))

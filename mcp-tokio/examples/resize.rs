@@ -1,29 +1,34 @@
 //! A client and a server without a router, each as a hand-written loop, joined in memory.
 //!
-//! `cargo run -p mcp-tokio --example resize`
+//! `cargo run -p mcp-tokio --example tokio-resize`
+
+mod runtime;
 
 use std::error::Error;
 use std::io::Write;
 use std::time::Duration;
 
-use mcp_proto::Request;
 use mcp_tokio::{
-    CallTool, CallToolResult, ClientConfig, Incoming, Progress, Server, ServerConfig, Timeouts,
+    CallTool, CallToolResult, ClientConfig, Incoming, Progress, Request, Server, ServerConfig,
+    Timeouts,
 };
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    run(&mut std::io::stdout()).await
+use self::runtime::{block_on, pair, spawn, split, yield_now};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    block_on(run(&mut std::io::stdout()))
 }
 
 /// Calls the tool and writes what is seen of it.
 pub(crate) async fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
-    let (near, far) = tokio::io::duplex(4096);
-    let (reader, writer) = tokio::io::split(far);
-    tokio::spawn(serve(mcp_tokio::serve(reader, writer, ServerConfig::new("image-server", "1.0"))));
+    let (near, far) = pair()?;
+    let (reader, writer) = split(far);
+    let server = mcp_tokio::serve(reader, writer, ServerConfig::new("image-server", "1.0"));
+    spawn(serve(server));
 
-    let (reader, writer) = tokio::io::split(near);
-    let client = mcp_tokio::connect(reader, writer, ClientConfig::new("resize-cli", "1.0")).await?;
+    let (reader, writer) = split(near);
+    let config = ClientConfig::new("resize-cli", "1.0");
+    let client = mcp_tokio::connect(reader, writer, config).await?;
 
     let mut last = 0.0; // the closure runs inside our own .await, so it may borrow
     let result = client
@@ -41,7 +46,7 @@ pub(crate) async fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
 
 async fn serve(mut server: Server) {
     while let Some(request) = server.accept().await {
-        tokio::spawn(async move {
+        spawn(async move {
             let answered = match request.method() {
                 CallTool::METHOD => resize(request).await,
                 _ => request.reject_unknown().map_err(Into::into),
@@ -61,7 +66,7 @@ async fn resize(request: Incoming) -> Result<(), Box<dyn Error + Send + Sync>> {
             return Ok(()); // dropping a cancelled request sends nothing
         }
         request.progress(Progress::new(done.into()).of(3.0).message(image))?;
-        tokio::task::yield_now().await; // ... the real work ...
+        yield_now().await; // ... the real work ...
     }
     let text = format!("{} resized {} images", call.name, images.len());
     request.respond(&CallToolResult::text(text))?;

@@ -158,8 +158,9 @@ def compare(what: str, seen: list, sent: list) -> None:
     )
 
 
-def run_all(cases: list, workers: int = 3) -> int:
-    """Runs (name, function) pairs, a few at a time, prints a line for each and a closing total; returns the exit status."""
+def run_all(cases: list, workers: int = 3, brief=lambda name: True) -> int:
+    """Runs (name, function) pairs, a few at a time, prints a line for each and a closing total; returns the exit status. Where BRIEF is
+    set it is only those whose name is `brief`."""
 
     def one(case):
         name, function = case
@@ -171,7 +172,7 @@ def run_all(cases: list, workers: int = 3) -> int:
         return name, time.monotonic() - start, note, failure
 
     pattern = os.environ.get("ONLY", "")
-    cases = [case for case in cases if pattern in case[0]]
+    cases = [case for case in cases if pattern in case[0] and (brief(case[0]) or not os.environ.get("BRIEF"))]
     failed = 0
     with ThreadPoolExecutor(workers) as pool:
         for name, seconds, note, failure in pool.map(one, cases):
@@ -186,9 +187,14 @@ def run_all(cases: list, workers: int = 3) -> int:
     return 1 if failed or not cases else 0
 
 
-def main(cases: list, scratch: Path) -> None:
+def named(*kinds: str):
+    """Whether the name of a case begins so, up to its first comma."""
+    return lambda name: name.split(",")[0] in kinds
+
+
+def main(cases: list, scratch: Path, brief=lambda name: True) -> None:
     """Runs the cases and ends the process; what they left in `scratch` stays if one has failed."""
-    status = run_all(cases)
+    status = run_all(cases, brief=brief)
     if status == 0:
         for file in scratch.iterdir():
             file.unlink()

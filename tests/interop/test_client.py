@@ -1,9 +1,9 @@
-"""The tool `mcpcli`, and with it our client, against the servers of others: FastMCP and rmcp; every run is compared with what a tap saw
-on the wire.
+"""The tool `mcpcli`, or the example `call` of an adapter, and with it our client, against the servers of others: FastMCP and rmcp; every
+run is compared with what a tap saw on the wire.
 
-    test_client.py MCPCLI RMCP_SERVER
+    test_client.py MCPCLI|CALL RMCP_SERVER
 
-Environment: ONLY=TEXT runs the cases whose name holds TEXT.
+Environment: ONLY=TEXT runs the cases whose name holds TEXT; BRIEF=1 runs those that are about the adapter, which `call` can carry out.
 """
 
 import base64
@@ -18,8 +18,8 @@ from contextvars import ContextVar
 from pathlib import Path
 
 import tool
-from interop import HERE, LEGACY, MODERN, PYTHON, PipeWire, compare, gone, main, tapped
-from tool import LIMIT, on_first_report, terminal
+from interop import HERE, LEGACY, MODERN, PYTHON, PipeWire, compare, gone, main, named, tapped
+from tool import LIMIT, is_call, on_first_report, terminal
 
 CLI = sys.argv[1]
 SERVER = str(HERE / "peers" / "fastmcp_server.py")
@@ -41,11 +41,7 @@ class Run(tool.Run):
         Run.count += 1
         stem = SCRATCH / f"run-{Run.count}-{subcommand[-1] if len(subcommand) == 1 else subcommand[1]}"
         self.record, self.signed = stem.with_suffix(".wire"), stem.with_suffix(".signed")
-        command = [CLI, *subcommand, *options]
-        if json_events:
-            command.append("--json")
-        if revision:
-            command += ["--revision", revision]
+        command = tool.command(CLI, subcommand, options, json_events, revision)
         command += ["--", *tapped(self.record, *tap, "--", *peer.get(), "--sign-off", str(self.signed), *server)]
         super().__init__(command, json_events, while_running)
         self.wire = PipeWire(self.record)
@@ -155,8 +151,8 @@ def dies_at_once():
 
 
 def no_such_command():
-    process = subprocess.run([CLI, "call", "count", "--json", "--", "no-such-command-anywhere"], stdin=subprocess.DEVNULL,
-                             capture_output=True, text=True, timeout=LIMIT)
+    process = subprocess.run([*tool.command(CLI, ["call", "count"], [], True, None), "--", "no-such-command-anywhere"],
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
     last = json.loads(process.stdout.splitlines()[-1])
     assert process.returncode == 3 and last["event"] == "error" and last["kind"] == "spawn", (process.returncode, last)
     assert "no-such-command-anywhere" in process.stderr + process.stdout
@@ -198,7 +194,7 @@ def idle_timeout(revision: str):
     run = call("sleeps", "seconds=40", options=["--idle-timeout", "8s"], revision=revision).expect(4, "error", "timeout")
     assert run.seconds < 25, f"{run.seconds:.1f} s"
     assert len(run.wire.call().cancelled) == 1, "the server was not told"
-    assert "idle" in json.dumps(run.events[-1]).lower(), run.events[-1]
+    assert is_call(CLI) or "idle" in json.dumps(run.events[-1]).lower(), run.events[-1]
 
 
 def progress_rearms(revision: str):
@@ -219,6 +215,16 @@ def interrupt(revision: str):
     run = call("sleeps", "seconds=40", "every=0.1", revision=revision, while_running=stop)
     run.expect(130, "error", "cancelled")
     assert run.seconds < 25, f"{run.seconds:.1f} s"
+    assert len(run.wire.call().cancelled) == 1, "the server was not told"
+    signed = run.signed.read_text().split() if run.signed.exists() else []
+    assert "cancelled" in signed, f"the tool goes on; the server signed off with {signed}"
+
+
+def gives_up(revision: str):
+    """The program drops the call after five reports: the server is told, and its tool ends."""
+    run = call("sleeps", "seconds=40", "every=0.1", options=["--give-up-after", "5"], revision=revision)
+    run.expect(130, "error", "cancelled")
+    assert len(run.of("progress")) == 5 and run.seconds < 25, (len(run.of("progress")), run.seconds)
     assert len(run.wire.call().cancelled) == 1, "the server was not told"
     signed = run.signed.read_text().split() if run.signed.exists() else []
     assert "cancelled" in signed, f"the tool goes on; the server signed off with {signed}"
@@ -330,6 +336,11 @@ def of(server: list[str], case, *arguments):
     return run
 
 
+# What an adapter has a part in: pipes that are full, cut and closed, processes, timers.
+BRIEF = named("count 64", "count 10000", "one_read", "in_pieces", "fails", "dies", "idle_timeout", "progress_rearms", "gives_up", "killed",
+              "no_such_command")
+
+
 def cases():
     auto = ("auto", MODERN)
     for name, server in (("", FASTMCP), ("rmcp, ", RMCP)):
@@ -339,7 +350,7 @@ def cases():
         for revision in LEGACY[:-1]:
             yield f"count 64, {name}{revision}", of(server, counts, 64, revision, revision)
         for case in (one_read, in_pieces, unknown_total, floats, from_zero, repeats, fails, dies, logs, idle_timeout, progress_rearms,
-                     total_timeout, interrupt, killed, lists, record, unknown_tool, wrong_argument, arguments):
+                     total_timeout, gives_up if is_call(CLI) else interrupt, killed, lists, record, unknown_tool, wrong_argument, arguments):
             for revision in BOTH:
                 yield f"{case.__name__}, {name}{revision}", of(server, case, revision)
         for revision, expected in ((LEGACY[-1], LEGACY[-1]), (MODERN, MODERN), auto):
@@ -351,4 +362,4 @@ def cases():
 
 if __name__ == "__main__":
     assert os.access(CLI, os.X_OK), f"{CLI} is no program"
-    main(list(cases()), SCRATCH)
+    main(list(cases()), SCRATCH, BRIEF)

@@ -1,8 +1,9 @@
-"""The tool `mcpcli`, and with it our client, against the HTTP servers of others; every run is compared with what a tap saw on the wire.
+"""The tool `mcpcli`, or the example `call` of an adapter, and with it our client, against the HTTP servers of others; every run is compared
+with what a tap saw on the wire.
 
-    test_http_client.py MCPCLI RMCP_SERVER
+    test_http_client.py MCPCLI|CALL RMCP_SERVER
 
-Environment: ONLY=TEXT runs the cases whose name holds TEXT.
+Environment: ONLY=TEXT runs the cases whose name holds TEXT; BRIEF=1 runs those that are about the adapter, which `call` can carry out.
 """
 
 import os
@@ -16,7 +17,7 @@ import tool
 from http_peers import SCRATCH, Server, Servers, everything, node, python
 from http_tap import Tap, of_call
 from interop import LEGACY, MODERN, PYTHON, compare, main
-from tool import LIMIT, on_first_report, terminal
+from tool import LIMIT, is_call, on_first_report, terminal
 
 CLI, RMCP = sys.argv[1:3]
 FIRST, NEWEST = LEGACY[0], LEGACY[-1]
@@ -62,11 +63,7 @@ class Run(tool.Run):
                  json_events: bool = True, while_running=None, old: bool = False):
         Run.count += 1
         transcript = SCRATCH / f"run-{Run.count}.txt"
-        command = [CLI, *subcommand, *options]
-        if json_events:
-            command.append("--json")
-        if revision:
-            command += ["--revision", revision]
+        command = tool.command(CLI, subcommand, options, json_events, revision)
         with Tap(server.url) as between:
             tap(between)
             self.wire = between.wire
@@ -309,13 +306,30 @@ def interrupt(kind: str, revision: str):
         stop = on_first_report(lambda process: process.send_signal(signal.SIGINT))
         run = call(kind, "sleeps", "seconds=20", "every=0.1", revision=revision, while_running=stop).expect(130, "error", "cancelled")
         ended = server.wrote("cancelled", before + 1)
+    check_told(run, kind, revision)
+    assert ended, "the server's tool goes on"
+
+
+def gives_up(kind: str, revision: str):
+    """The program drops the call after five reports: the same as with Ctrl-C."""
+    server = SERVERS[kind]
+    with server.lock:
+        before = server.signatures("cancelled")
+        run = call(kind, "sleeps", "seconds=20", "every=0.1", options=["--give-up-after", "5"], revision=revision).expect(130, "error", "cancelled")
+        ended = server.wrote("cancelled", before + 1)
+    assert len(run.of("progress")) == 5, len(run.of("progress"))
+    check_told(run, kind, revision)
+    assert ended, "the server's tool goes on"
+
+
+def check_told(run: Run, kind: str, revision: str) -> None:
+    """The server was told that nobody waits any more, in the way of the revision."""
     assert run.seconds < 15, f"{run.seconds:.1f} s"
     told = run.wire.call().cancelled
     if revision == MODERN and kind not in OLD:
         assert not told and run.wire.call().request.exchange.breaker == "client", "the stream was not ended, or a notification sent"
     else:
         assert len(told) == 1, "the server was not told"
-    assert ended, "the server's tool goes on"
 
 
 def idle_timeout(kind: str, revision: str):
@@ -369,10 +383,11 @@ def nobody_there():
     """No server at the address: exit status 3, and soon."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = subprocess.run([CLI, "call", "count", "n=1", "--json", "--url", f"http://127.0.0.1:{port}/mcp"], stdin=subprocess.DEVNULL,
-                             capture_output=True, text=True, timeout=LIMIT)
+    command = tool.command(CLI, ["call", "count", "n=1"], ["--url", f"http://127.0.0.1:{port}/mcp"], True, None)
+    process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
     assert process.returncode == 3, (process.returncode, process.stdout, process.stderr)
-    assert process.stdout.count('"error"') == 1 and str(port) in process.stdout + process.stderr, process.stdout
+    assert process.stdout.count('"error"') == 1, process.stdout
+    assert is_call(CLI) or str(port) in process.stdout + process.stderr, process.stdout
 
 
 def no_mcp_there():
@@ -391,6 +406,16 @@ server.serve_forever()
 """
 
 
+def is_brief(name: str) -> bool:
+    """One call over each server and its transport, both eras where it knows both, and what an adapter has a part in: connections that are
+    cut, delayed and refused, servers that end, timers."""
+    what, *where = name.split(", ")
+    if what == "count 64":
+        return where[-1] == "auto" or (where[-1] == NEWEST and where[0] in MODERN_SERVERS and len(where) == 2)
+    return what in ("64 reports", "count 5000", "gives_up", "idle_timeout", "resumes after 9", "resumes_in_time 1", "resumes_later", "cannot_resume",
+                    "dies", "killed", "nobody_there") or (what in ("one_read", "in_pieces", "delayed") and where[0] in ("fastmcp", "typescript 1"))
+
+
 def cases():
     for kind in SERVERS.kinds:
         if kind.startswith("everything"):
@@ -406,11 +431,12 @@ def cases():
     for kind in ("fastmcp", "typescript 1", "rmcp"):
         yield f"count 5000, {kind}", lambda k=kind: counts(k, 5000, NEWEST, NEWEST)
     for kind in ("fastmcp", "python", "typescript", "rmcp"):
-        for case in (one_read, in_pieces, delayed, unknown_total, from_zero, fails, unknown_tool, logs, adds, lists, interrupt, idle_timeout):
+        for case in (one_read, in_pieces, delayed, unknown_total, from_zero, fails, unknown_tool, logs, adds, lists, gives_up if is_call(CLI) else interrupt,
+                     idle_timeout):
             for revision in (NEWEST, MODERN):
                 yield f"{case.__name__}, {kind}, {revision}", lambda f=case, k=kind, r=revision: f(k, r)
     for kind in ("typescript 1, sse", "python, sse"):
-        for case in (in_pieces, unknown_total, fails, unknown_tool, logs, adds, lists, interrupt):
+        for case in (in_pieces, unknown_total, fails, unknown_tool, logs, adds, lists, gives_up if is_call(CLI) else interrupt):
             yield f"{case.__name__}, {kind}", lambda f=case, k=kind: f(k, None)
     for kind in STORES:
         yield f"says_goodbye, {kind}", lambda k=kind: says_goodbye(k)
@@ -444,4 +470,4 @@ def cases():
 
 if __name__ == "__main__":
     assert os.access(CLI, os.X_OK), f"{CLI} is no program"
-    main(list(cases()), SCRATCH)
+    main(list(cases()), SCRATCH, is_brief)

@@ -2,7 +2,8 @@
 
     test_http_server.py RMCP_CLIENT SERVER [ARG ...]
 
-A tap stands between, which knows what was sent. Environment: ONLY=TEXT runs the cases whose name holds TEXT.
+A tap stands between, which knows what was sent. Environment: ONLY=TEXT runs the cases whose name holds TEXT; BRIEF=1 runs those that are
+about the adapter.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 import scenarios
 from http_peers import SCRATCH, Server, Servers, node
 from http_tap import Tap
-from interop import LEGACY, MODERN, Call, compare, main
+from interop import LEGACY, MODERN, Call, compare, main, named
 from scenarios import MODES, TASK, call, killed_on_report
 
 RMCP, *SERVER = sys.argv[1:]
@@ -205,4 +206,5 @@ def cases():
 
 
 if __name__ == "__main__":
-    main(list(cases()), SCRATCH)
+    brief = named("64 reports", "sixty_four", "one_read", "together", "cancel", "leaves", "resumes after 9", "resumes after a reset", "cut_for_good")
+    main(list(cases()), SCRATCH, brief)

@@ -2,7 +2,7 @@
 
     test_server.py RMCP_CLIENT SERVER [ARG ...]
 
-Environment: ONLY=TEXT runs the cases whose name holds TEXT.
+Environment: ONLY=TEXT runs the cases whose name holds TEXT; BRIEF=1 runs those that are about the adapter.
 """
 
 import json
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import scenarios
-from interop import LEGACY, MODERN, PipeWire, gone, main, tapped
+from interop import LEGACY, MODERN, PipeWire, gone, main, named, tapped
 from scenarios import MODES, call, killed_on_report
 
 RMCP, *SERVER = sys.argv[1:]
@@ -63,4 +63,4 @@ def cases():
 
 
 if __name__ == "__main__":
-    main(list(cases()), SCRATCH)
+    main(list(cases()), SCRATCH, named("origin", "one_read", "together", "cancel", "orphan"))

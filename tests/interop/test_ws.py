@@ -1,6 +1,6 @@
 """WebSocket: our server under the client of the TypeScript SDK 1.32, our client on a server of the Python SDK.
 
-    test_ws.py MCPCLI WS_SERVER
+    test_ws.py MCPCLI|CALL WS_SERVER
 """
 
 import contextlib
@@ -9,9 +9,10 @@ import os
 import subprocess
 import sys
 
+import tool
 from interop import HERE, LEGACY, MODERN, PYTHON, run_all
 
-MCPCLI, WS_SERVER = sys.argv[1:]
+CLI, WS_SERVER = sys.argv[1:]
 LIMIT = 60
 STEPS = 64
 
@@ -19,13 +20,16 @@ STEPS = 64
 @contextlib.contextmanager
 def serving(*command: str):
     """The URL of a server that runs meanwhile."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline()
         assert line.startswith("listening on "), f"{command[0]} said {line!r}"
         yield line.split()[-1]
+        if command[0] == WS_SERVER:
+            process.stdin.close()
+            assert process.wait(LIMIT) == 0, f"our server ended with {process.returncode}"
     finally:
-        process.terminate()
+        process.kill()
         process.wait(LIMIT)
 
 
@@ -57,13 +61,13 @@ def typescript_client() -> str:
 
 def our_client(revision: str) -> str:
     with serving(PYTHON, str(HERE / "peers" / "ws_server.py")) as url:
-        events = lines(MCPCLI, "call", "count", f"n={STEPS}", "--json", "--revision", revision, "--url", url)
-        listed = lines(MCPCLI, "list", "--json", "--revision", revision, "--url", url)
+        events = lines(*tool.command(CLI, ["call", "count", f"n={STEPS}"], ["--url", url], True, revision))
+        listed = [] if tool.is_call(CLI) else lines(CLI, "list", "--json", "--revision", revision, "--url", url)
     assert events[0]["event"] == "ready" and events[0]["revision"] == revision, events[0]
     reports = [(e["progress"], e["total"]) for e in of(events, "progress")]
     assert reports == [(n, STEPS) for n in range(1, STEPS + 1)], reports
     assert events[-1]["event"] == "result" and events[-1]["content"][0]["text"] == f"counted to {STEPS}", events[-1]
-    assert any(tool["name"] == "count" for e in listed for tool in e.get("tools", [])), listed
+    assert tool.is_call(CLI) or any(known["name"] == "count" for e in listed for known in e.get("tools", [])), listed
     return f"{len(reports)} reports shown, in order"
 
 

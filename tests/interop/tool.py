@@ -1,4 +1,7 @@
-"""What the two client suites share: a run of `mcpcli`, with the events that it prints and the wire that a tap saw."""
+"""What the client suites share: a run of our program, with the events that it prints and the wire that a tap saw.
+
+The program is the tool `mcpcli`, or the example `call` of an adapter, which makes a call and prints events, and does nothing else.
+"""
 
 import fcntl
 import json
@@ -8,6 +11,7 @@ import struct
 import subprocess
 import termios
 import time
+from pathlib import Path
 from threading import Timer
 
 from interop import MODERN, Wire, compare
@@ -15,8 +19,31 @@ from interop import MODERN, Wire, compare
 LIMIT = 60
 
 
+def is_call(program: str) -> bool:
+    """Whether this is an adapter's example `call`."""
+    return Path(program).name.endswith("call")
+
+
+def command(program: str, subcommand: list[str], options: list[str], json_events: bool, revision: str | None) -> list[str]:
+    """The command line, up to the server. The example `call` has its arguments as one JSON object."""
+    spoken = ["--revision", revision] if revision and not (is_call(program) and revision == "auto") else []
+    if not is_call(program):
+        return [program, *subcommand, *options, *(["--json"] if json_events else []), *spoken]
+    kind, name, *pairs = subcommand
+    assert kind == "call" and json_events, f"{program} can make calls only"
+    values = {key: json_value(text) for key, text in (pair.split("=", 1) for pair in pairs)}
+    return [program, name, json.dumps(values), *options, *spoken]
+
+
+def json_value(text: str):
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 class Run:
-    """One run of the tool: what it printed, how it ended, and what went over the wire meanwhile."""
+    """One run of the program: what it printed, how it ended, and what went over the wire meanwhile."""
 
     wire: Wire
 

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Programs whose cases no attribute marks: one without test harness, one without std.
-const UNMARKED: [&str; 5] = [
+const UNMARKED: [&str; 6] = [
     "mcp-proto/tests/no_runtime.rs",
     "mcp-tokio/tests/stdio.rs",
+    "mcp-tokio/tests/http_moving.rs",
     "tests/no-std/peer/main.rs",
     "bad_input_tokio/main.rs",
     "bad_input_tokio/process.rs",

@@ -16,6 +16,7 @@ pub mod http;
 mod link;
 mod listen;
 mod queue;
+mod race;
 mod reporter;
 mod scratch;
 mod server;
@@ -36,6 +37,7 @@ pub use server::{Incoming, Server};
 pub use start::{client, client_over_messages, server, server_over_messages};
 pub use transport::{MessageTransport, Messages, Runtime, Timer, Transport};
 
+pub(crate) use race::unless;
 #[cfg(feature = "net-http")]
 pub(crate) use scratch::scratch;
 pub(crate) use server::Watch;

@@ -9,6 +9,8 @@ use core::time::Duration;
 use crate::driver::{Runtime, Timer};
 use crate::time::Instant;
 
+pub(crate) use crate::driver::unless;
+
 /// A moment that comes. It is set anew without a new timer where the moment only moves away.
 pub(crate) struct Deadline {
     at: Instant,
@@ -64,19 +66,6 @@ pub(crate) async fn within<F: Future>(
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => deadline.poll(runtime, cx).map(|()| None),
-    })
-    .await
-}
-
-/// What a future yields, unless something else happens before.
-pub(crate) async fn unless<F: Future>(
-    other: impl Future<Output = ()>,
-    future: F,
-) -> Option<F::Output> {
-    let (mut future, mut other) = (pin!(future), pin!(other));
-    poll_fn(|cx| match other.as_mut().poll(cx) {
-        Poll::Ready(()) => Poll::Ready(None),
-        Poll::Pending => future.as_mut().poll(cx).map(Some),
     })
     .await
 }

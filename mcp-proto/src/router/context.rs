@@ -4,8 +4,9 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::any::{Any, TypeId};
 use core::fmt;
+use core::future::Future;
 
-use crate::driver::{Incoming, Reporter, Watch};
+use crate::driver::{Incoming, Reporter, Watch, unless};
 use crate::error::SendError;
 use crate::id::RequestId;
 use crate::revision::Revision;
@@ -92,6 +93,24 @@ impl Context {
     /// Waits until the client no longer wants the answer, to be raced against the work.
     pub async fn cancelled(&self) {
         self.watch.cancelled().await;
+    }
+
+    /// What `work` yields; `None` as soon as the client no longer wants the answer. Then `work` is dropped where it
+    /// waits.
+    ///
+    /// ```
+    /// use mcp_proto::router::{Context, ToolError};
+    ///
+    /// # async fn next_image() -> String { "a.png".into() }
+    /// async fn resize(ctx: Context) -> Result<String, ToolError> {
+    ///     match ctx.unless_cancelled(next_image()).await {
+    ///         Some(image) => Ok(image),
+    ///         None => Err("cancelled".into()), // nobody reads it any more
+    ///     }
+    /// }
+    /// ```
+    pub async fn unless_cancelled<F: Future>(&self, work: F) -> Option<F::Output> {
+        unless(self.cancelled(), work).await
     }
 
     /// The id of the request.

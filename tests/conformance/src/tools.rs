@@ -8,14 +8,16 @@ use mcp_tokio::{
 };
 use serde_json::json;
 
+use crate::Runtime;
 use crate::media::{picture, sound};
 
 /// How long a tool works between two of its steps: the suite asks for about 50 ms.
 const STEP: Duration = Duration::from_millis(50);
 
-/// A server with every tool that the suite names.
-pub fn router() -> Router {
+/// A server with every tool that the suite names, to be served on this runtime.
+pub fn router(runtime: Runtime) -> Router {
     Router::new("conformance-server", env!("CARGO_PKG_VERSION"))
+        .state(runtime)
         // The suite counts the reports, so none is merged.
         .pacing(Pacing::UNLIMITED)
         .tool("test_simple_text", "Returns text", simple_text)
@@ -31,6 +33,13 @@ pub fn router() -> Router {
             let arguments = arguments.unwrap_or(RawJson::empty_object());
             CallToolResult::text(arguments.as_str())
         })
+}
+
+/// Waits on the runtime that the server runs on.
+async fn sleep(ctx: &Context, time: Duration) {
+    if let Some(runtime) = ctx.state::<Runtime>() {
+        runtime.sleep(time).await;
+    }
 }
 
 async fn simple_text(_: Context) -> &'static str {
@@ -65,7 +74,7 @@ async fn error(_: Context) -> Result<(), ToolError> {
 async fn progress(ctx: Context) -> Result<&'static str, ToolError> {
     for done in [0.0, 50.0, 100.0] {
         if done > 0.0 {
-            tokio::time::sleep(STEP).await;
+            sleep(&ctx, STEP).await;
         }
         let report = Progress::new(done).of(100.0);
         ctx.progress().report(report.message(format!("Completed step {done} of 100")))?;
@@ -80,7 +89,7 @@ async fn logging(ctx: Context) -> Result<&'static str, ToolError> {
             .enumerate()
     {
         if number > 0 {
-            tokio::time::sleep(STEP).await;
+            sleep(&ctx, STEP).await;
         }
         ctx.log(&LogMessage::text(LogLevel::Info, text))?;
     }
@@ -90,7 +99,7 @@ async fn logging(ctx: Context) -> Result<&'static str, ToolError> {
 /// The client has to come back for the answer, with the id of the last event that it saw.
 async fn reconnection(ctx: Context) -> &'static str {
     ctx.close_stream();
-    tokio::time::sleep(2 * STEP).await;
+    sleep(&ctx, 2 * STEP).await;
     "Reconnection test completed successfully. If you received this, the client properly reconnected."
 }
 

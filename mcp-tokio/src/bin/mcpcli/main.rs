@@ -6,8 +6,7 @@ mod asides;
 mod bar;
 mod call;
 mod demo;
-#[allow(dead_code)] // as an example it has a `main` of its own
-#[path = "../../../examples/server.rs"]
+#[path = "../../../examples/demo/mod.rs"]
 mod demo_server;
 mod events;
 mod failure;
@@ -20,6 +19,8 @@ mod output;
 mod record;
 mod recorded;
 mod replay;
+#[path = "../../../examples/runtime/mod.rs"]
+mod runtime;
 mod session;
 mod stage;
 mod text;
@@ -64,7 +65,7 @@ async fn run(command: Command) -> ExitCode {
     let (job, options) = match command {
         Command::DemoServer => {
             // The client has left, which is how a demo ends; nobody is there to be told.
-            demo_server::serve().await;
+            mcp_tokio::run_stdio(demo_server::router()).await;
             return ExitCode::SUCCESS;
         }
         Command::Replay(replay) => return replay::run(&replay),

@@ -1,17 +1,18 @@
-//! The client that the conformance suite starts: `conformance-client URL`, with the scenario, its data and the revision
-//! in the environment.
+//! The client that the conformance suite starts: `conformance-client URL`, with the scenario, its data, the revision and
+//! our runtime in the environment.
 
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 
+use mcp_conformance::Runtime;
 use mcp_tokio::{CallTool, Client, ClientConfig, RawJson, Revision, Tool};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match run().await {
+fn main() -> ExitCode {
+    let done = Runtime::chosen().and_then(|runtime| runtime.block_on(run(runtime)));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -33,13 +34,13 @@ struct ToolCall {
     arguments: Value,
 }
 
-async fn run() -> Result<(), Box<dyn Error>> {
+async fn run(runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let url = env::args().nth(1).ok_or("usage: conformance-client URL")?;
     let mut config = ClientConfig::new("conformance-client", env!("CARGO_PKG_VERSION"));
     if let Ok(revision) = env::var("MCP_CONFORMANCE_PROTOCOL_VERSION") {
         config = config.revisions(Revision::parse(&revision).ok_or("an unknown revision")?);
     }
-    let client = mcp_tokio::connect_url(&url, config).await?;
+    let client = runtime.connect_url(&url, config).await?;
     let tools = client.list_tools().await?;
     let dictated: Dictated = match env::var("MCP_CONFORMANCE_CONTEXT") {
         Ok(context) => serde_json::from_str(&context)?,

@@ -1,0 +1,17 @@
+//! The demo server, over standard input and output: whoever starts it is its client.
+//!
+//! ```text
+//! cargo run -p mcp-async-std --features schemars --example async-std-server
+//! ```
+//!
+//! `cargo mcp demo` starts the same server, which the tool `mcpcli` carries with it.
+
+mod demo;
+mod runtime;
+
+use self::runtime::block_on;
+
+fn main() {
+    // Until its client leaves, which is how such a server ends.
+    block_on(mcp_async_std::run_stdio(demo::router()));
+}

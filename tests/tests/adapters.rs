@@ -1,0 +1,134 @@
+//! The adapters: small, and with examples that differ in nothing but the runtime's name.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each adapter with the names that its runtime has in the text.
+const ADAPTERS: [(&str, [&str; 2]); 3] = [
+    ("mcp-tokio", ["tokio", "tokio"]),
+    ("mcp-smol", ["smol", "smol"]),
+    ("mcp-async-std", ["async-std", "async_std"]),
+];
+
+/// Examples for libraries that only one runtime has.
+const OF_ONE: [&str; 2] = ["axum.rs", "reqwest.rs"];
+
+/// Lines of an adapter, with everything that is in it.
+const MAX_LINES: usize = 900;
+
+fn folder(adapter: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(adapter)
+}
+
+/// The Rust files below a folder, by their place in it.
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+                found.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The words of a text without its imports, and with one name for every runtime.
+fn words(text: &str, names: [&str; 2]) -> Vec<String> {
+    let mut is_import = false;
+    let mut kept = String::new();
+    for line in text.lines() {
+        is_import |= line.trim_start().starts_with("use ");
+        if !is_import {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+        is_import &= !line.ends_with(';');
+    }
+    for name in names {
+        kept = kept.replace(name, "RUNTIME");
+    }
+    kept.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The examples of an adapter that the others have too, in words; its own names for things are in `runtime/mod.rs`.
+fn examples(adapter: &str, names: [&str; 2]) -> Vec<(String, Vec<String>)> {
+    let all = sources(&folder(adapter).join("examples"));
+    let shared = all.into_iter().filter(|(name, _)| !OF_ONE.contains(&name.as_str()));
+    shared
+        .filter(|(name, _)| name != "runtime/mod.rs")
+        .map(|(name, text)| (name, words(&text, names)))
+        .collect()
+}
+
+#[test]
+fn the_examples_of_all_adapters_are_alike_word_for_word() {
+    let [(first, names), others @ ..] = ADAPTERS;
+    let expected = examples(first, names);
+    let known: BTreeSet<_> = expected.iter().map(|(name, _)| name.as_str()).collect();
+    for name in [
+        "call.rs",
+        "client.rs",
+        "demo/mod.rs",
+        "http_server.rs",
+        "resize.rs",
+        "server.rs",
+        "ws_server.rs",
+    ] {
+        assert!(known.contains(name), "{first} has no example {name}");
+    }
+    for (adapter, names) in others {
+        let found = examples(adapter, names);
+        let there: BTreeSet<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(there, known, "the examples of {adapter} and those of {first}");
+        for ((name, ours), (_, theirs)) in expected.iter().zip(&found) {
+            let differs = ours.iter().zip(theirs).position(|(a, b)| a != b);
+            let at = differs.unwrap_or_else(|| ours.len().min(theirs.len()));
+            let near = |words: &[String]| {
+                words[at.saturating_sub(6)..].iter().take(12).cloned().collect::<Vec<_>>()
+            };
+            assert!(
+                ours == theirs,
+                "{name}: {:?} on {first}, {:?} on {adapter}",
+                near(ours),
+                near(theirs)
+            );
+        }
+    }
+}
+
+/// A first example fits on two screens.
+#[test]
+fn the_example_that_calls_any_tool_has_a_hundred_lines() {
+    for (adapter, _) in ADAPTERS {
+        let text = fs::read_to_string(folder(adapter).join("examples/call.rs")).unwrap();
+        assert!(text.lines().count() <= 100, "{adapter}: {}", text.lines().count());
+    }
+}
+
+/// DECISIONS D4: what is equal is written once, below them.
+#[test]
+fn each_adapter_is_small() {
+    for (adapter, _) in ADAPTERS {
+        let sources = sources(&folder(adapter).join("src"));
+        let own = sources.iter().filter(|(name, _)| !name.starts_with("bin/"));
+        let lines: usize = own.map(|(_, text)| text.lines().count()).sum();
+        assert!((100..MAX_LINES).contains(&lines), "{adapter} has {lines} lines");
+    }
+}
+
+#[test]
+fn the_comparison_sees_a_word_and_passes_over_names_and_imports() {
+    let ours = "use tokio::time::{\n    sleep,\n};\nfn a() {\n    mcp_tokio::run(1);\n}\n";
+    let same = "use async_std::task::sleep;\nfn a() { mcp_async_std::run(1); }\n";
+    let [(_, tokio), _, (_, async_std)] = ADAPTERS;
+    assert_eq!(words(ours, tokio), words(same, async_std));
+    assert_ne!(words(ours, tokio), words(&same.replace("run(1)", "run(2)"), async_std));
+    assert_ne!(words(ours, tokio), words(&format!("{same}// more\n"), async_std));
+}
