@@ -184,6 +184,41 @@ fn tools_whose_annotations_cannot_be_followed_are_left_out_and_the_others_stay()
 }
 
 #[test]
+fn of_many_faulty_tools_some_are_told_and_the_others_counted() {
+    let mut hand = HttpHand::ready(MODERN);
+    let faulty =
+        r#"{"name":"bad","inputSchema":{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}}"#;
+    let tools = format!("[{}]", vec![faulty; 100].join(","));
+    assert_eq!(list(&mut hand, &tools).get("tools").unwrap().items().count(), 0);
+    let told = hand.violations();
+    assert_eq!((told.len(), told.last()), (65, Some(&Violation::More(36))));
+}
+
+#[test]
+fn what_is_kept_of_tools_is_bounded_in_bytes_and_forgotten_with_the_list() {
+    let mut options = ClientOptions::default();
+    options.max_tools_len = 10_000;
+    let mut hand = HttpHand::ready_with(MODERN, None, options);
+    let tool = |at: usize| {
+        let name = format!("{at}{}", "n".repeat(1_000));
+        format!(
+            r#"{{"name":"{name}","inputSchema":{{"properties":{{"a":{{"type":"string","x-mcp-header":"A"}}}}}}}}"#
+        )
+    };
+    let tools = format!("[{}]", (0..20).map(tool).collect::<Vec<_>>().join(","));
+    // The same list again is the same: nothing of the first one is left.
+    for _ in 0..3 {
+        let kept = list(&mut hand, &tools).get("tools").unwrap().items().count();
+        assert!((8..10).contains(&kept), "{kept}");
+        assert_eq!(hand.violations().len(), 20 - kept);
+        hand.told.clear();
+    }
+    // And so is a page that names a tool twice.
+    let twice = format!("[{}]", vec![tool(7); 20].join(","));
+    assert_eq!(list(&mut hand, &twice).get("tools").unwrap().items().count(), 20);
+}
+
+#[test]
 fn a_call_with_wrong_headers_is_said_once_more_when_the_tools_are_known() {
     // R-XHDR-17: a tool that was called without having been listed.
     let tool = r#"{"name":"t","inputSchema":{"properties":{"region":{"type":"string","x-mcp-header":"Region"}}}}"#;

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use http::Method;
 use mcp_proto::http::{ClientOptions, Exchange, Ring, Scope, Server, ServerOptions};
 use mcp_proto::progress::{Pacing, Weight};
+use mcp_proto::sse::Decoder;
 use mcp_proto::{
-    CallOptions, CallTool, CallToolResult, ClientConfig, Limits, Progress, RequestId, Revision,
-    ServerConfig,
+    CallOptions, CallTool, CallToolResult, ClientConfig, Instant, Limits, Progress, RequestId,
+    Revision, ServerConfig,
 };
 use mcp_tests::http_hand::{HttpHand, JSON, data, event, result_of};
 use mcp_tests::secs;
@@ -388,4 +389,30 @@ fn every_table_of_a_client_at_its_limit_at_once_is_within_the_bound() {
     let legacy = check("client, legacy", bound, 4 << 20, || full_client(limits));
     let modern = check("client, modern", bound, 4 << 20, || full_modern_client(limits));
     assert!(legacy > 0.07 && modern > 0.025, "only {legacy} and {modern} of the bound is reached");
+}
+
+#[test]
+fn what_is_left_over_of_a_stream_does_not_keep_what_came_before_it() {
+    let now = Instant::ZERO;
+    for rest in ["d", "data: x\n", "event: e\nid: 7\ndata: x\nda", ": comment", ""] {
+        let mut kept = None;
+        let counted = measure(|| {
+            let mut decoder = Decoder::new(8 << 20, 1 << 10);
+            let long = "x".repeat(4 << 20);
+            decoder.handle_input(format!("data: {long}\n\n{rest}").as_bytes(), now);
+            let mut events = 0;
+            while let Some(event) = decoder.poll_event() {
+                assert_eq!(event.unwrap().data.len(), long.len());
+                events += 1;
+            }
+            assert_eq!(events, 1);
+            kept = Some(decoder);
+        });
+        assert!(counted.bytes_current < 64 << 10, "{rest:?} keeps {}", counted.bytes_current);
+        // And it is read as ever.
+        let mut decoder = kept.unwrap();
+        decoder.handle_input(b"\n\ndata: y\n\n", now);
+        let last = std::iter::from_fn(|| decoder.poll_event()).last().unwrap().unwrap();
+        assert_eq!(last.data, "y", "{rest:?}");
+    }
 }
