@@ -1,0 +1,54 @@
+//! One suite for every runtime: bodies that are written once and run on Tokio with one thread and with many, on smol, on
+//! async-std, and on threads that block.
+//!
+//! A [`Host`] is a runtime with its adapter, [`on_every_runtime!`] makes a test of each body on each host. The far end
+//! of a connection is mostly a [`Peer`], spoken by hand; [`leaves_nothing`] counts what is left.
+#![cfg(unix)]
+
+mod bounds;
+mod counting;
+pub mod doomed;
+mod host;
+mod hosts;
+mod hurried;
+pub mod listening;
+mod narrow;
+mod peer;
+pub mod scenario;
+pub mod threads;
+pub mod toy;
+
+pub use bounds::{apart, sleep, soon, until};
+pub use counting::{Counted, leaves_nothing};
+pub use host::{Host, Job, spawn};
+pub use hosts::{AsyncStd, Smol, Threads, TokioCurrentThread, TokioMultiThread};
+pub use hurried::Hurried;
+pub use narrow::Narrow;
+pub use peer::{Asked, Peer, answer, done, pair, pair_over, report, small_sockets, sockets, talk};
+
+/// Runs a body on a host.
+pub fn run<H: Host>(body: impl Future<Output = ()>) {
+    H::block_on(soon::<H, _>(body));
+}
+
+/// Makes a test of each body on each host, named `body::host`.
+#[macro_export]
+macro_rules! on_every_runtime {
+    ($($body:ident),+ $(,)?) => { $(
+        mod $body {
+            $crate::on_every_runtime! { @hosts $body
+                tokio_current_thread TokioCurrentThread,
+                tokio_multi_thread TokioMultiThread,
+                smol Smol,
+                async_std AsyncStd,
+                threads Threads,
+            }
+        }
+    )+ };
+    (@hosts $body:ident $($name:ident $host:ident,)+) => { $(
+        #[test]
+        fn $name() {
+            $crate::run::<$crate::$host>(super::$body::<$crate::$host>());
+        }
+    )+ };
+}
