@@ -1,5 +1,6 @@
 //! Waiting: for what comes, and not for ever.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::{or, yield_now};
@@ -25,11 +26,11 @@ pub async fn soon<H: Host, T>(future: impl Future<Output = T>) -> T {
     output.await.expect("it hangs")
 }
 
-/// Waits for what nobody tells of.
-pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Waits for what nobody tells of. What is told of it if it does not come is made then.
+pub async fn until<T: Display>(what: impl Fn() -> T, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "still not so: {what}");
+        assert!(began.elapsed() < PATIENCE / 2, "still not so: {}", what());
         yield_now().await;
     }
 }

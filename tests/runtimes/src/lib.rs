@@ -5,6 +5,8 @@
 //! of a connection is mostly a [`Peer`], spoken by hand; [`leaves_nothing`] counts what is left.
 #![cfg(unix)]
 
+use std::sync::{Mutex, PoisonError};
+
 mod bounds;
 mod counting;
 pub mod doomed;
@@ -15,6 +17,7 @@ pub mod listening;
 mod narrow;
 mod peer;
 pub mod scenario;
+mod script;
 pub mod threads;
 pub mod toy;
 
@@ -25,18 +28,27 @@ pub use hosts::{AsyncStd, Smol, Threads, TokioCurrentThread, TokioMultiThread};
 pub use hurried::Hurried;
 pub use narrow::Narrow;
 pub use peer::{Asked, Peer, answer, done, pair, pair_over, report, small_sockets, sockets, talk};
+pub use script::{GRACE, script};
 
 /// Runs a body on a host.
 pub fn run<H: Host>(body: impl Future<Output = ()>) {
     H::block_on(soon::<H, _>(body));
 }
 
-/// Makes a test of each body on each host, named `body::host`.
+/// The same, and no other body in this process meanwhile.
+pub fn run_alone<H: Host>(body: impl Future<Output = ()>) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    run::<H>(body);
+}
+
+/// Makes a test of each body on each host, named `body::host`. With `alone:` before them, one body at a time.
 #[macro_export]
 macro_rules! on_every_runtime {
-    ($($body:ident),+ $(,)?) => { $(
+    (alone: $($body:ident),+ $(,)?) => { $crate::on_every_runtime! { @bodies run_alone $($body)+ } };
+    (@bodies $run:ident $($body:ident)+) => { $(
         mod $body {
-            $crate::on_every_runtime! { @hosts $body
+            $crate::on_every_runtime! { @hosts $run $body
                 tokio_current_thread TokioCurrentThread,
                 tokio_multi_thread TokioMultiThread,
                 smol Smol,
@@ -45,10 +57,11 @@ macro_rules! on_every_runtime {
             }
         }
     )+ };
-    (@hosts $body:ident $($name:ident $host:ident,)+) => { $(
+    (@hosts $run:ident $body:ident $($name:ident $host:ident,)+) => { $(
         #[test]
         fn $name() {
-            $crate::run::<$crate::$host>(super::$body::<$crate::$host>());
+            $crate::$run::<$crate::$host>(super::$body::<$crate::$host>());
         }
     )+ };
+    ($($body:ident),+ $(,)?) => { $crate::on_every_runtime! { @bodies run $($body)+ } };
 }
