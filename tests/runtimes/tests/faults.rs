@@ -238,6 +238,23 @@ async fn a_child_whose_child_holds_the_pipe<H: Host>() {
     .await;
 }
 
+async fn a_hundred_starts_leave_no_descriptor_and_no_zombie<H: Host>() {
+    leaves_nothing::<H>(async |_| {
+        for _ in 0..20 {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_served"));
+            command.args([H::NAME, "plain"]);
+            let spawning = H::spawn(command).on_stderr(|_| {});
+            let child = spawning.connect(ClientConfig::new("test", "1.0")).await.unwrap();
+            let (client, process) = (child.client.clone(), child.process.clone());
+            assert!(child.shutdown().await.unwrap().success());
+            assert_eq!(client.closed().await, CloseReason::Local);
+            let zombie = format!("/proc/{}", process.id().unwrap());
+            assert!(!std::path::Path::new(&zombie).exists(), "it is reaped");
+        }
+    })
+    .await;
+}
+
 async fn a_call_that_is_dropped<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         let (client, mut peer) = connected::<H>(platform).await;
@@ -433,6 +450,7 @@ on_every_runtime!(
     a_broken_pipe,
     a_child_that_ignores_the_end_of_its_input,
     a_child_whose_child_holds_the_pipe,
+    a_hundred_starts_leave_no_descriptor_and_no_zombie,
     a_call_that_is_dropped,
     a_client_that_is_dropped,
     a_server_that_is_dropped_with_work_in_flight,

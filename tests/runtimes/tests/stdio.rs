@@ -150,21 +150,6 @@ async fn an_output_that_nobody_reads_any_more_ends_the_server_and_no_signal_does
     assert_eq!(status.code(), Some(0), "{status}");
 }
 
-async fn a_hundred_starts_leave_no_descriptor_and_no_zombie<H: Host>() {
-    let once = async || {
-        let spawn = H::spawn(served::<H>("plain")).on_stderr(|_| {});
-        let child = spawn.connect(config()).await.unwrap();
-        let (client, process) = (child.client.clone(), child.process.clone());
-        assert!(child.shutdown().await.unwrap().success());
-        assert_eq!(client.closed().await, CloseReason::Local);
-        let zombie = format!("/proc/{}", process.id().unwrap());
-        assert!(!std::path::Path::new(&zombie).exists(), "it is reaped");
-    };
-    for _ in 0..100 {
-        once().await;
-    }
-}
-
 on_every_runtime!(
     standard_input_that_cannot_be_had_is_an_error_and_no_empty_connection,
     printing_in_a_tool_does_not_break_the_protocol,
@@ -173,5 +158,4 @@ on_every_runtime!(
     a_server_over_files_and_sockets_serves_as_over_pipes,
     the_end_of_the_input_ends_the_server_with_work_in_flight,
     an_output_that_nobody_reads_any_more_ends_the_server_and_no_signal_does,
-    a_hundred_starts_leave_no_descriptor_and_no_zombie,
 );
