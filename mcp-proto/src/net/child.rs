@@ -107,6 +107,9 @@ const LAST_LINES: usize = 20;
 /// How long the process may take to end, before TERM and again before KILL.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long the pipes of a process that is gone are read to their end, which someone else may hold open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 impl Spawn {
     /// Of what `start` starts.
     pub fn new(command: Command, start: Start, platform: impl Platform) -> Self {
@@ -169,10 +172,11 @@ impl Spawn {
         let started = start(command, stderr);
         let started = started.map_err(|error| SpawnError::NotStarted { program, error })?;
         let Started { process: mut running, stdin, stdout, stderr } = started;
-        let (shared, gone) = (Arc::new(Shared::default()), Signal::default());
+        let shared = Arc::new(Shared::default());
+        let (gone, drained) = (Signal::default(), Signal::default());
         let process = Process { id: running.id(), shared: shared.clone() };
         let stdin = ChildInput { stdin, ending: shared.ending.clone() };
-        let stdout = Until::new(stdout, &gone);
+        let stdout = ChildOutput { stdout: Until::new(stdout, &gone), drained: drained.clone() };
         let lines = Tasks::new(platform.clone());
         if let Some((stderr, listener)) = stderr.zip(on_stderr) {
             lines.spawn(hear(Until::new(stderr, &gone), listener, shared.clone()));
@@ -181,9 +185,15 @@ impl Spawn {
         platform.spawn(Box::pin(async move {
             let group = Group::of(running.id());
             let status = end(&mut *running, &group, &shared, grace, &runtime).await;
-            // What it wrote is still in the pipes; whoever else holds them open is not waited for.
-            gone.raise();
             group.terminate();
+            // What it wrote last is on its way, and a runtime may not have it at hand yet.
+            let read = async {
+                drained.raised().await;
+                lines.ended().await;
+            };
+            within(LAST_WORDS, read, &runtime).await;
+            // Whoever else holds the pipes open is not waited for any longer.
+            gone.raise();
             within(grace, lines.ended(), &runtime).await;
             drop(lines);
             *shared.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
@@ -308,6 +318,28 @@ impl Output for ChildInput {
 impl Drop for ChildInput {
     fn drop(&mut self) {
         self.ending.raise();
+    }
+}
+
+/// The server's output, and whether it was read to its end or is read no more.
+struct ChildOutput {
+    stdout: Until<Box<dyn Input + Send>>,
+    drained: Signal,
+}
+
+impl Input for ChildOutput {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let read = self.stdout.poll_read(cx, buf);
+        if matches!(read, Poll::Ready(Ok(0) | Err(_))) {
+            self.drained.raise();
+        }
+        read
+    }
+}
+
+impl Drop for ChildOutput {
+    fn drop(&mut self) {
+        self.drained.raise();
     }
 }
 

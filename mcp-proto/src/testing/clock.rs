@@ -78,6 +78,11 @@ impl Clock {
         self.next_alarm().inspect(|at| self.set(*at)).is_some()
     }
 
+    /// Lets so much time pass, and wakes who waited for a moment up to then.
+    pub fn advance(&self, time: Duration) {
+        self.set(self.now() + time);
+    }
+
     /// Sets it to a later moment, and wakes who waited for one up to that.
     pub(super) fn set(&self, now: Instant) {
         let mut face = self.face();

@@ -1,12 +1,9 @@
 //! The sample that started this project: a long task with a progress bar, client and server.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use mcp_async_std::mcp_proto::types::Tool;
-use mcp_async_std::{
-    CallTool, CallToolResult, ClientConfig, CloseReason, Context, Progress, RawJson, Router,
-    ToolError,
-};
+use futures_lite::future::yield_now;
+use mcp_proto::net::prelude::*;
+use mcp_runtimes_tests::{Host, on_every_runtime, sockets, spawn};
 
 const STEPS: u32 = 10;
 
@@ -19,28 +16,21 @@ async fn long_running_task(ctx: Context, _: Option<RawJson>) -> Result<CallToolR
     for step in 0..STEPS {
         let report = Progress::new(step.into()).of(STEPS.into());
         ctx.progress().report(report.message(format!("step {step}")))?;
-        async_std::task::yield_now().await;
+        yield_now().await;
     }
     Ok(CallToolResult::text("完成"))
 }
 
-#[test]
-fn ten_steps_from_zero_to_nine_and_then_done() {
-    async_std::task::block_on(sample());
-}
+async fn ten_steps_from_zero_to_nine_and_then_done<H: Host>() {
+    let (near, far) = sockets();
+    let served = spawn(&H::platform(), H::run(router(), far));
 
-async fn sample() {
-    let (near, far) = async_std::os::unix::net::UnixStream::pair().unwrap();
-    let served = async_std::task::spawn(mcp_async_std::run(router(), far.clone(), far));
-
-    let client = mcp_async_std::connect(near.clone(), near, ClientConfig::new("sample", "1.0"))
-        .await
-        .unwrap();
+    let client = H::connect(near, ClientConfig::new("sample", "1.0")).await.unwrap();
     let mut seen = Vec::new();
     let result = client
         .call(CallTool::new("long_running_task"))
         .on_progress(|report| {
-            seen.push((report.progress, report.total, report.message.unwrap().to_string()))
+            seen.push((report.progress, report.total, report.message.unwrap().to_string()));
         })
         .await
         .unwrap();
@@ -50,5 +40,7 @@ async fn sample() {
     assert_eq!(result.content[0].as_text(), Some("完成"));
 
     drop(client);
-    assert_eq!(served.await, CloseReason::Eof { unread: 0 });
+    assert_eq!(served.join().await, CloseReason::Eof { unread: 0 });
 }
+
+on_every_runtime!(ten_steps_from_zero_to_nine_and_then_done);

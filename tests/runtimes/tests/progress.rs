@@ -1,63 +1,68 @@
-//! Order and completeness of progress, seen at the callback of a client on several threads.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-
-mod support;
+//! Order and completeness of progress, seen at the callback of a client.
+#![cfg(unix)]
 
 use std::sync::{Arc, Mutex};
 
-use mcp_tokio::{
-    CallTool, CallToolResult, ClientConfig, Delivery, ListenerError, Pacing, Progress, ServerConfig,
+use futures_lite::future::{yield_now, zip};
+use mcp_proto::driver::{Delivery, ListenerError};
+use mcp_proto::net::prelude::*;
+use mcp_runtimes_tests::{
+    Host, Narrow, Peer, done, on_every_runtime, pair, pair_over, report, sockets, spawn,
 };
-use support::{Peer, done, pair, report};
 
 /// Answers one call with so many reports and the result, all in one write.
-async fn answer_at_once(peer: &mut Peer, count: usize) {
+async fn answer_at_once(mut peer: Peer, count: usize) -> Peer {
     let asked = peer.next().await.unwrap();
     let token = asked.token.unwrap();
     let mut text: String = (1..=count).map(|value| report(&token, value)).collect();
     text.push_str(&done(&asked.id));
     peer.send(&text).await;
+    peer
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn forty_reports_and_the_result_in_one_read_are_forty_callbacks_and_then_the_result() {
-    let (client, mut peer) = pair(1 << 16).await;
-    let peer = tokio::spawn(async move { answer_at_once(&mut peer, 40).await });
+fn up_to(count: u32) -> Vec<f64> {
+    (1..=count).map(f64::from).collect()
+}
+
+async fn forty_reports_and_the_result_in_one_read_are_forty_callbacks_and_then_the_result<
+    H: Host,
+>() {
+    let (client, peer) = pair::<H>().await;
+    let peer = spawn(&H::platform(), answer_at_once(peer, 40));
     let mut seen = Vec::new();
     let result =
         client.call(CallTool::new("t")).on_progress(|report| seen.push(report.progress)).await;
     assert_eq!(result.unwrap().content[0].as_text(), Some("done"));
-    assert_eq!(seen, (1..=40).map(f64::from).collect::<Vec<_>>());
-    peer.await.unwrap();
+    assert_eq!(seen, up_to(40));
+    peer.join().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn progress_in_one_read_with_the_response_is_no_unknown_token_wherever_the_reads_are_cut() {
-    for capacity in (1..=130).chain([1 << 16]) {
-        let (client, mut peer) = pair(capacity).await;
+async fn progress_in_one_read_with_the_response_is_no_unknown_token_wherever_the_reads_are_cut<
+    H: Host,
+>() {
+    for length in (1..=130).chain([1 << 16]) {
+        let (near, far) = sockets();
+        let near = Narrow::new(H::stream(near), move || length);
+        let (client, peer) = pair_over(H::platform(), near, Peer::new::<H>(far)).await;
         let violations = Arc::new(Mutex::new(Vec::new()));
         let log = violations.clone();
         client.on_violation(move |violation| log.lock().unwrap().push(violation));
-        let peer = tokio::spawn(async move {
-            answer_at_once(&mut peer, 3).await;
-            peer
-        });
+        let peer = spawn(&H::platform(), answer_at_once(peer, 3));
         let mut seen = Vec::new();
         client
             .call(CallTool::new("t"))
             .on_progress(|report| seen.push(report.progress))
             .await
             .unwrap();
-        assert_eq!(seen, [1.0, 2.0, 3.0], "reads of {capacity} bytes");
-        assert_eq!(*violations.lock().unwrap(), [], "reads of {capacity} bytes");
-        drop(peer.await.unwrap());
+        assert_eq!(seen, up_to(3), "reads of {length} bytes");
+        assert_eq!(*violations.lock().unwrap(), [], "reads of {length} bytes");
+        peer.join().await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_callback_that_suspends_does_not_turn_the_order_round() {
-    let (client, mut peer) = pair(1 << 16).await;
-    let peer = tokio::spawn(async move { answer_at_once(&mut peer, 10).await });
+async fn a_callback_that_suspends_does_not_turn_the_order_round<H: Host>() {
+    let (client, peer) = pair::<H>().await;
+    let peer = spawn(&H::platform(), answer_at_once(peer, 10));
     let seen = Mutex::new(Vec::new());
     let seen = &seen;
     client
@@ -65,24 +70,21 @@ async fn a_callback_that_suspends_does_not_turn_the_order_round() {
         .on_progress_async(|report| async move {
             // The earlier the report, the longer it takes.
             for _ in 0..(20 - report.progress as u32) {
-                tokio::task::yield_now().await;
+                yield_now().await;
             }
             seen.lock().unwrap().push(report.progress);
         })
         .await
         .unwrap();
-    assert_eq!(*seen.lock().unwrap(), (1..=10).map(f64::from).collect::<Vec<_>>());
-    peer.await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), up_to(10));
+    peer.join().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn twenty_thousand_reports_arrive_without_one_inversion_or_loss() {
+async fn twenty_thousand_reports_arrive_without_one_inversion_or_loss<H: Host>() {
     const COUNT: usize = 20_000;
-    let (client, mut peer) = pair(4096).await;
-    let peer = tokio::spawn(async move { answer_at_once(&mut peer, COUNT).await });
-    let mut last = 0.0;
-    let mut inversions = 0;
-    let mut seen = 0;
+    let (client, peer) = pair::<H>().await;
+    let peer = spawn(&H::platform(), answer_at_once(peer, COUNT));
+    let (mut last, mut inversions, mut seen) = (0.0, 0, 0);
     let outcome = client
         .call(CallTool::new("t"))
         .delivery(Delivery::Every)
@@ -95,19 +97,17 @@ async fn twenty_thousand_reports_arrive_without_one_inversion_or_loss() {
         .await;
     assert_eq!((seen, inversions, last, outcome.merged), (COUNT, 0, COUNT as f64, 0));
     outcome.result.unwrap();
-    peer.await.unwrap();
+    peer.join().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn calls_side_by_side_each_see_their_own_reports_in_order_from_server_to_callback() {
+async fn calls_side_by_side_each_see_their_own_reports_in_order_from_server_to_callback<H: Host>() {
     const COUNT: u32 = 5_000;
-    let (near, far) = tokio::io::duplex(4096);
-    let (reader, writer) = tokio::io::split(far);
-    let config = ServerConfig::new("test", "1.0").pacing(Pacing::UNLIMITED);
-    let mut server = mcp_tokio::serve(reader, writer, config);
-    tokio::spawn(async move {
+    let (near, far) = sockets();
+    let mut server = H::serve(far, ServerConfig::new("test", "1.0").pacing(Pacing::UNLIMITED));
+    let handlers = H::platform();
+    drop(spawn(&H::platform(), async move {
         while let Some(request) = server.accept().await {
-            tokio::spawn(async move {
+            drop(spawn(&handlers, async move {
                 let reporter = request.reporter();
                 for value in 0..COUNT {
                     reporter.report(Progress::new(value.into())).unwrap();
@@ -116,35 +116,29 @@ async fn calls_side_by_side_each_see_their_own_reports_in_order_from_server_to_c
                     }
                 }
                 request.respond(&CallToolResult::text("done")).unwrap();
-            });
+            }));
         }
-    });
-    let (reader, writer) = tokio::io::split(near);
-    let client =
-        mcp_tokio::connect(reader, writer, ClientConfig::new("test", "1.0")).await.unwrap();
-    let calls: Vec<_> = (0..4)
-        .map(|_| {
-            let client = client.clone();
-            tokio::spawn(async move {
-                let mut seen = Vec::new();
-                let call = client.call(CallTool::new("t")).delivery(Delivery::Every);
-                call.on_progress(|report| seen.push(report.progress)).await.unwrap();
-                seen
-            })
+    }));
+    let client = H::connect(near, ClientConfig::new("test", "1.0")).await.unwrap();
+    let calls = (0..4).map(|_| {
+        let call = client.call(CallTool::new("t")).delivery(Delivery::Every);
+        spawn(&H::platform(), async move {
+            let mut seen = Vec::new();
+            call.on_progress(|report| seen.push(report.progress)).await.unwrap();
+            seen
         })
-        .collect();
-    for call in calls {
-        let seen = call.await.unwrap();
+    });
+    for call in calls.collect::<Vec<_>>() {
+        let seen = call.join().await;
         assert!(seen.iter().copied().eq((0..COUNT).map(f64::from)), "{} reports seen", seen.len());
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_callback_that_fails_or_panics_does_not_lose_the_response() {
-    let (client, mut peer) = pair(1 << 16).await;
-    let peer = tokio::spawn(async move {
+async fn a_callback_that_fails_or_panics_does_not_lose_the_response<H: Host>() {
+    let (client, mut peer) = pair::<H>().await;
+    let peer = spawn(&H::platform(), async move {
         for _ in 0..3 {
-            answer_at_once(&mut peer, 5).await;
+            peer = answer_at_once(peer, 5).await;
         }
         peer
     });
@@ -167,34 +161,29 @@ async fn a_callback_that_fails_or_panics_does_not_lose_the_response() {
     let result =
         client.call(CallTool::new("t")).on_progress_async(async |_| Err::<(), _>("no")).await;
     assert_eq!(result.unwrap().content[0].as_text(), Some("done"));
-    drop(peer.await.unwrap());
+    peer.join().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_stream_of_a_call_exists_before_its_bytes_are_sent_and_ends_with_the_result() {
-    let (client, mut peer) = pair(1 << 16).await;
+async fn the_stream_of_a_call_exists_before_its_bytes_are_sent_and_ends_with_the_result<H: Host>() {
+    let (client, peer) = pair::<H>().await;
     let mut call = client.call(CallTool::new("t"));
     assert!(call.id().is_none(), "nothing is sent yet");
-    let peer = tokio::spawn(async move {
-        answer_at_once(&mut peer, 5).await;
-        peer
-    });
+    let peer = spawn(&H::platform(), answer_at_once(peer, 5));
     let mut seen = Vec::new();
     while let Some(report) = call.next_progress().await {
         seen.push(report.progress);
     }
-    assert_eq!(seen, [1.0, 2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(seen, up_to(5));
     assert_eq!(call.await.unwrap().content[0].as_text(), Some("done"));
-    drop(peer.await.unwrap());
+    peer.join().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn progress_of_a_call_is_reached_through_the_calls_own_handle_from_another_task() {
-    let (client, mut peer) = pair(1 << 16).await;
+async fn progress_of_a_call_is_reached_through_the_calls_own_handle_from_another_task<H: Host>() {
+    let (client, mut peer) = pair::<H>().await;
     let mut first = client.call(CallTool::new("t"));
     let mut second = client.call(CallTool::new("t"));
     // Both are in flight, each is read by a task of its own, and nothing is locked meanwhile.
-    let peer = tokio::spawn(async move {
+    let peer = spawn(&H::platform(), async move {
         let (one, two) = (peer.next().await.unwrap(), peer.next().await.unwrap());
         for value in 1..=3 {
             peer.send(&report(two.token.as_ref().unwrap(), value * 10)).await;
@@ -210,17 +199,28 @@ async fn progress_of_a_call_is_reached_through_the_calls_own_handle_from_another
         }
         sum
     };
-    let two = tokio::spawn(async move {
+    let two = spawn(&H::platform(), async move {
         let mut sum = 0.0;
         while let Some(report) = second.next_progress().await {
             sum += report.progress;
         }
         (sum, second.await.unwrap())
     });
-    let (one, two) = tokio::join!(one, two);
-    let mut sums = [one, two.unwrap().0];
+    let (one, (two, _)) = zip(one, two.join()).await;
+    let mut sums = [one, two];
     sums.sort_by(f64::total_cmp);
     assert_eq!(sums, [6.0, 60.0]);
     first.await.unwrap();
-    drop(peer.await.unwrap());
+    peer.join().await;
 }
+
+on_every_runtime!(
+    forty_reports_and_the_result_in_one_read_are_forty_callbacks_and_then_the_result,
+    progress_in_one_read_with_the_response_is_no_unknown_token_wherever_the_reads_are_cut,
+    a_callback_that_suspends_does_not_turn_the_order_round,
+    twenty_thousand_reports_arrive_without_one_inversion_or_loss,
+    calls_side_by_side_each_see_their_own_reports_in_order_from_server_to_callback,
+    a_callback_that_fails_or_panics_does_not_lose_the_response,
+    the_stream_of_a_call_exists_before_its_bytes_are_sent_and_ends_with_the_result,
+    progress_of_a_call_is_reached_through_the_calls_own_handle_from_another_task,
+);

@@ -1,0 +1,78 @@
+//! A server as a process of its own: `served HOST KIND`.
+
+#[cfg(unix)]
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let (host, kind) = (arguments.next().unwrap(), arguments.next().unwrap());
+    match host.as_str() {
+        "tokio_current_thread" => unix::serve::<mcp_runtimes_tests::TokioCurrentThread>(&kind),
+        "tokio_multi_thread" => unix::serve::<mcp_runtimes_tests::TokioMultiThread>(&kind),
+        "smol" => unix::serve::<mcp_runtimes_tests::Smol>(&kind),
+        "async_std" => unix::serve::<mcp_runtimes_tests::AsyncStd>(&kind),
+        "threads" => unix::serve::<mcp_runtimes_tests::Threads>(&kind),
+        _ => panic!("no host: {host}"),
+    }
+}
+
+#[cfg(not(unix))]
+fn main() {}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::File;
+    use std::process::Command;
+    use std::time::Duration;
+
+    use mcp_proto::net::prelude::*;
+    use mcp_runtimes_tests::{Host, spawn};
+
+    pub(crate) fn serve<H: Host>(kind: &str) {
+        H::block_on(async {
+            match kind {
+                "plain" => plain::<H>().await,
+                "noisy" => noisy::<H>().await,
+                "crowded" => crowded::<H>(),
+                _ => panic!("no kind of server: {kind}"),
+            }
+        });
+    }
+
+    /// A server that answers all that it was sent, except to `never`.
+    async fn plain<H: Host>() {
+        let config = ServerConfig::new("plain", "1.0").drain_timeout(Duration::from_millis(100));
+        let mut server = H::serve_stdio(config).unwrap();
+        while let Some(request) = server.accept().await {
+            drop(spawn(&H::platform(), answer(request)));
+        }
+    }
+
+    async fn answer(request: Incoming) {
+        let call: CallTool = request.params().unwrap();
+        if call.name == "never" {
+            std::future::pending::<()>().await;
+        }
+        let _ = request.progress(Progress::new(1.0));
+        let _ = request.respond(&CallToolResult::text(call.name));
+    }
+
+    /// A server whose tool prints, and lets a child process read and print.
+    async fn noisy<H: Host>() {
+        let mut server = H::serve_stdio(ServerConfig::new("noisy", "1.0")).unwrap();
+        while let Some(request) = server.accept().await {
+            println!("a stray line on standard output");
+            let child =
+                Command::new("sh").args(["-c", "cat; echo the child printed"]).status().unwrap();
+            request.respond(&CallToolResult::text(child.to_string())).unwrap();
+        }
+    }
+
+    /// A server that has no descriptor left for its standard input.
+    fn crowded<H: Host>() {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: Some(64) }).unwrap();
+        let crowd: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        let error = H::serve_stdio(ServerConfig::new("crowded", "1.0")).unwrap_err();
+        drop(crowd);
+        eprintln!("no connection: {error}");
+    }
+}

@@ -1,0 +1,43 @@
+//! Waiting: for what comes, and not for ever.
+
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+use futures_lite::future::{or, yield_now};
+use mcp_proto::driver::Runtime;
+
+use crate::Host;
+
+/// How long anything may take. Nothing here takes long; what does, fails.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Waits for a time of the host's.
+pub async fn sleep<H: Host>(time: Duration) {
+    let platform = H::platform();
+    platform.timer(platform.now() + time).await;
+}
+
+/// What a future yields, which must not take long.
+pub async fn soon<H: Host, T>(future: impl Future<Output = T>) -> T {
+    let output = or(async { Some(future.await) }, async {
+        sleep::<H>(PATIENCE).await;
+        None
+    });
+    output.await.expect("it hangs")
+}
+
+/// Waits for what nobody tells of. What is told of it if it does not come is made then.
+pub async fn until<T: Display>(what: impl Fn() -> T, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE / 2, "still not so: {}", what());
+        yield_now().await;
+    }
+}
+
+/// What work yields that blocks, on a thread of its own.
+pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (yields, yielded) = async_channel::bounded(1);
+    std::thread::spawn(move || yields.try_send(work()));
+    yielded.recv().await.expect("it panics")
+}

@@ -1,0 +1,460 @@
+//! What goes wrong around a connection. Every call that waits ends once, with its reason; nothing is left, which is
+//! counted; and nothing hangs.
+#![cfg(target_os = "linux")] // where what a process holds is a file to read
+
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use futures_lite::future::{block_on, or, poll_once};
+use mcp_proto::driver::ListenerError;
+use mcp_proto::net::{Platform, prelude::*};
+use mcp_runtimes_tests::doomed::Doomed;
+use mcp_runtimes_tests::{
+    Counted, GRACE, Host, Hurried, Job, Narrow, Peer, apart, done, leaves_nothing,
+    on_every_runtime, pair_over, report, script, small_sockets, sockets, spawn, talk,
+};
+
+/// A client on a platform, and its peer.
+async fn connected<H: Host>(platform: &Counted<H::Platform>) -> (Client, Peer) {
+    let (near, far) = sockets();
+    pair_over(platform.clone(), H::stream(near), Peer::new::<H>(far)).await
+}
+
+/// A client and a server on a platform.
+async fn both<H: Host>(platform: &Counted<H::Platform>) -> (Client, Server) {
+    let (near, far) = sockets();
+    let config = ServerConfig::new("test", "1.0");
+    let server = mcp_proto::net::serve(H::stream(far), config, platform.clone());
+    let config = ClientConfig::new("test", "1.0");
+    (mcp_proto::net::connect(H::stream(near), config, platform.clone()).await.unwrap(), server)
+}
+
+type Called = Result<CallToolResult, CallError>;
+
+fn calls(client: &Client, count: usize, platform: &impl Platform) -> Vec<Job<Called>> {
+    (0..count).map(|_| spawn(platform, client.call(CallTool::new("t")))).collect()
+}
+
+/// More than sockets and threads hold.
+fn big() -> CallTool {
+    CallTool::new("big").argument("data", "x".repeat(1 << 19))
+}
+
+fn is_internal(error: &CallError) -> bool {
+    matches!(error, CallError::Peer(error) if error.code == ErrorObject::INTERNAL_ERROR)
+}
+
+async fn a_peer_that_is_killed_in_the_middle_of_a_message<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (client, mut peer) = connected::<H>(platform).await;
+        let calls = calls(&client, 3, platform);
+        for _ in 0..3 {
+            peer.next().await.unwrap();
+        }
+        peer.send(r#"{"jsonrpc":"2.0","id":"#).await;
+        drop(peer);
+        let reason = CloseReason::Eof { unread: 22 };
+        for call in calls {
+            assert_eq!(call.join().await.unwrap_err(), CallError::Closed(reason.clone()));
+        }
+        assert_eq!((client.closed().await, client.calls_in_flight()), (reason, 0));
+    })
+    .await;
+}
+
+async fn a_peer_that_stops_reading_while_deadlines_fire<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (near, far) = small_sockets();
+        // Five seconds are 50 ms here.
+        let platform = Hurried(platform.clone());
+        let peer = Peer::new::<H>(far);
+        let (client, peer) = pair_over(platform.clone(), H::stream(near), peer).await;
+        let patience = Timeouts::default().total(Duration::from_secs(5));
+        let blocked = spawn(&platform, client.call(big()).timeouts(patience));
+        let behind = spawn(&platform, client.call(CallTool::new("t")).timeouts(patience));
+        for call in [blocked, behind] {
+            let error = call.join().await.unwrap_err();
+            assert!(matches!(error, CallError::TimedOut(_)), "{error}");
+        }
+        assert_eq!(client.calls_in_flight(), 0);
+        client.close();
+        assert_eq!(client.closed().await, CloseReason::Local);
+        drop(peer);
+    })
+    .await;
+}
+
+async fn a_half_close_of_the_client<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (near, far) = sockets();
+        let config = ServerConfig::new("test", "1.0");
+        let mut server = mcp_proto::net::serve(H::stream(far), config, platform.clone());
+        let mut client = Peer::new::<H>(near);
+        client.send(&talk(&["one", "two"])).await;
+        client.hang_up();
+        let requests = [server.accept().await.unwrap(), server.accept().await.unwrap()];
+        for request in requests {
+            request.respond(&CallToolResult::text("answered")).unwrap();
+        }
+        assert!(server.accept().await.is_none());
+        assert_eq!(client.rest().await.matches("answered").count(), 2);
+        assert_eq!(server.closed().await, CloseReason::Eof { unread: 0 });
+        assert_eq!(server.requests_in_flight(), 0);
+    })
+    .await;
+}
+
+async fn a_half_close_of_the_server<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (client, mut peer) = connected::<H>(platform).await;
+        let calls = calls(&client, 2, platform);
+        let asked = peer.next().await.unwrap();
+        peer.next().await.unwrap();
+        // What it said before still counts, for the call that it was said to.
+        peer.send(&done(&asked.id)).await;
+        peer.hang_up();
+        let mut ended = Vec::new();
+        for call in calls {
+            ended.push(call.join().await);
+        }
+        ended.sort_by_key(Result::is_err);
+        let [Ok(result), Err(error)] = &ended[..] else { panic!("{ended:?}") };
+        assert_eq!(result.content[0].as_text(), Some("done"));
+        assert_eq!(*error, CallError::Closed(CloseReason::Eof { unread: 0 }));
+        assert_eq!(client.calls_in_flight(), 0);
+        // The client has ended its side too.
+        while peer.next().await.is_some() {}
+    })
+    .await;
+}
+
+async fn the_end_of_the_stream_before_any_response<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (near, far) = sockets();
+        let (config, mut peer) = (ClientConfig::new("test", "1.0"), Peer::new::<H>(far));
+        let connecting = mcp_proto::net::connect(H::stream(near), config, platform.clone());
+        let connecting = spawn(platform, connecting);
+        peer.next().await.unwrap();
+        drop(peer);
+        assert_eq!(connecting.join().await.unwrap_err(), CloseReason::Eof { unread: 0 });
+
+        let (client, mut peer) = connected::<H>(platform).await;
+        let call = spawn(platform, client.call(CallTool::new("t")));
+        peer.next().await.unwrap();
+        drop(peer);
+        let reason = CloseReason::Eof { unread: 0 };
+        assert_eq!(call.join().await.unwrap_err(), CallError::Closed(reason));
+        let late = client.call(CallTool::new("late")).await.unwrap_err();
+        assert_eq!(late, CallError::Send(SendError::Closed));
+    })
+    .await;
+}
+
+async fn reads_and_writes_of_a_few_bytes<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (near, far) = sockets();
+        let narrow = |socket, most: usize| {
+            let mut len = 0;
+            let next = move || {
+                len = len % most + 1;
+                len
+            };
+            Narrow::new(H::stream(socket), next)
+        };
+        let config = ServerConfig::new("test", "1.0").pacing(Pacing::UNLIMITED);
+        let mut server = mcp_proto::net::serve(narrow(far, 7), config, platform.clone());
+        let serving = spawn(platform, async move {
+            let request = server.accept().await.unwrap();
+            let call: CallTool = request.params().unwrap();
+            for step in 1..=20 {
+                request.progress(Progress::new(step.into())).unwrap();
+            }
+            request.respond(&CallToolResult::text(call.name)).unwrap();
+            assert!(server.accept().await.is_none());
+        });
+        let config = ClientConfig::new("test", "1.0");
+        let client =
+            mcp_proto::net::connect(narrow(near, 5), config, platform.clone()).await.unwrap();
+        let (name, mut seen) = ("long ".repeat(400), 0.0);
+        let call = client.call(CallTool::new(name.clone()));
+        let result = call.on_progress(|report| seen += report.progress).await.unwrap();
+        assert_eq!((result.content[0].as_text(), seen), (Some(name.as_str()), 210.0));
+        drop(client);
+        serving.join().await;
+    })
+    .await;
+}
+
+async fn a_broken_pipe<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (near, far) = sockets();
+        let peer = Peer::new::<H>(far.try_clone().unwrap());
+        let (client, peer) = pair_over(Hurried(platform.clone()), H::stream(near), peer).await;
+        // It reads no more, and what it sends stays open: what it says last is waited for, 1 s at most.
+        far.shutdown(std::net::Shutdown::Read).unwrap();
+        let error = client.call(CallTool::new("t")).await.unwrap_err();
+        assert_eq!(error, CallError::Closed(CloseReason::Transport));
+        assert_eq!(client.closed().await, CloseReason::Transport);
+        assert_eq!(client.calls_in_flight(), 0);
+        drop(peer);
+    })
+    .await;
+}
+
+fn config() -> ClientConfig {
+    ClientConfig::new("test", "1.0").revisions(Revision::V2025_11_25)
+}
+
+async fn a_child_that_ignores_the_end_of_its_input<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let spawning = H::spawn(script("read -r call; echo asked >&2; exec sleep 1000"));
+        let (tells, told) = async_channel::unbounded();
+        let spawning = spawning
+            .on_stderr(move |_| {
+                let _ = tells.try_send(());
+            })
+            .grace(GRACE);
+        let child = spawning.connect(config()).await.unwrap();
+        let call = spawn(platform, child.client.call(CallTool::new("t")));
+        told.recv().await.unwrap();
+        assert_eq!(child.shutdown().await.unwrap().signal(), Some(15));
+        assert_eq!(call.join().await.unwrap_err(), CallError::Closed(CloseReason::Local));
+    })
+    .await;
+}
+
+async fn a_child_whose_child_holds_the_pipe<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (mut witness, held) = std::io::pipe().unwrap();
+        let spawning = H::spawn(script("read -r call; sleep 1000 & exit 4")).stderr(held);
+        let child = spawning.grace(GRACE).connect(config()).await.unwrap();
+        let call = spawn(platform, child.client.call(CallTool::new("t")));
+        let reason = CloseReason::Eof { unread: 0 };
+        assert_eq!(call.join().await.unwrap_err(), CallError::Closed(reason));
+        assert_eq!(child.process.exited().await.unwrap().code(), Some(4));
+        apart(move || witness.read_to_end(&mut Vec::new()).unwrap()).await;
+    })
+    .await;
+}
+
+async fn a_hundred_starts_leave_no_descriptor_and_no_zombie<H: Host>() {
+    leaves_nothing::<H>(async |_| {
+        for _ in 0..20 {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_served"));
+            command.args([H::NAME, "plain"]);
+            let spawning = H::spawn(command).on_stderr(|_| {});
+            let child = spawning.connect(ClientConfig::new("test", "1.0")).await.unwrap();
+            let (client, process) = (child.client.clone(), child.process.clone());
+            assert!(child.shutdown().await.unwrap().success());
+            assert_eq!(client.closed().await, CloseReason::Local);
+            let zombie = format!("/proc/{}", process.id().unwrap());
+            assert!(!std::path::Path::new(&zombie).exists(), "it is reaped");
+        }
+    })
+    .await;
+}
+
+async fn a_call_that_is_dropped<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (client, mut peer) = connected::<H>(platform).await;
+        let mut call = Box::pin(client.call(CallTool::new("t")).outcome());
+        assert!(poll_once(&mut call).await.is_none());
+        let asked = peer.next().await.unwrap();
+        drop(call);
+        assert_eq!(client.calls_in_flight(), 0);
+        let cancelled = peer.next().await.unwrap();
+        assert_eq!(cancelled.method, "notifications/cancelled");
+        // Its late answer changes nothing, and it was cancelled once: the end comes next.
+        peer.send(&done(&asked.id)).await;
+        client.close();
+        assert!(peer.next().await.is_none());
+    })
+    .await;
+}
+
+async fn a_client_that_is_dropped<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (client, mut server) = both::<H>(platform).await;
+        let mut call = Box::pin(client.call(CallTool::new("t")).outcome());
+        assert!(poll_once(&mut call).await.is_none());
+        let request = server.accept().await.unwrap();
+        drop((client, call));
+        request.cancelled().await;
+        assert!(request.respond(&CallToolResult::text("late")).is_err());
+        assert!(server.accept().await.is_none());
+        assert_eq!(server.closed().await, CloseReason::Eof { unread: 0 });
+        assert_eq!(server.requests_in_flight(), 0);
+    })
+    .await;
+}
+
+async fn a_server_that_is_dropped_with_work_in_flight<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        // With requests that are held, which answer by themselves when they are dropped.
+        let (client, mut server) = both::<H>(platform).await;
+        let calls = calls(&client, 2, platform);
+        let held = [server.accept().await.unwrap(), server.accept().await.unwrap()];
+        drop(server);
+        drop(held);
+        for call in calls {
+            let error = call.join().await.unwrap_err();
+            assert!(is_internal(&error), "{error}");
+        }
+        assert_eq!(client.closed().await, CloseReason::Eof { unread: 0 });
+
+        // With handlers in tasks of their own, which end with what serves.
+        let (near, far) = sockets();
+        let (enters, entered) = async_channel::unbounded();
+        let stuck = move |_: Context, _: Option<RawJson>| {
+            let enters = enters.clone();
+            async move {
+                enters.send(()).await.unwrap();
+                std::future::pending::<CallToolResult>().await
+            }
+        };
+        let (stop, stopped) = async_channel::bounded::<()>(1);
+        let serving = mcp_proto::net::run(router("t", stuck), H::stream(far), platform.clone());
+        let serving = spawn(
+            platform,
+            or(async { drop(serving.await) }, async move {
+                let _ = stopped.recv().await;
+            }),
+        );
+        let config = ClientConfig::new("test", "1.0");
+        let client =
+            mcp_proto::net::connect(H::stream(near), config, platform.clone()).await.unwrap();
+        let call = spawn(platform, client.call(CallTool::new("t")));
+        entered.recv().await.unwrap();
+        drop(stop);
+        serving.join().await;
+        let error = call.join().await.unwrap_err();
+        assert!(is_internal(&error), "{error}");
+        assert_eq!(client.closed().await, CloseReason::Eof { unread: 0 });
+    })
+    .await;
+}
+
+/// A router with one tool.
+fn router<F, O>(name: &str, tool: F) -> Router
+where
+    F: Fn(Context, Option<RawJson>) -> O + Send + Sync + 'static,
+    O: Future<Output = CallToolResult> + Send + 'static,
+{
+    let schema = RawJson::parse(r#"{"type":"object"}"#).unwrap();
+    Router::new("test", "1.0").raw_tool(Tool::new(name, schema), tool)
+}
+
+async fn a_handler_that_panics<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (near, far) = sockets();
+        let tool = async |ctx: Context, _: Option<RawJson>| -> CallToolResult {
+            let _ = ctx.progress().report(Progress::new(1.0));
+            panic!("this panic is part of the test")
+        };
+        let serving = mcp_proto::net::run(router("t", tool), H::stream(far), platform.clone());
+        let serving = spawn(platform, serving);
+        let config = ClientConfig::new("test", "1.0");
+        let client =
+            mcp_proto::net::connect(H::stream(near), config, platform.clone()).await.unwrap();
+        for call in calls(&client, 3, platform) {
+            let error = call.join().await.unwrap_err();
+            assert!(is_internal(&error), "{error}");
+        }
+        assert_eq!(client.list_tools().await.unwrap().len(), 1, "the connection lives on");
+        drop(client);
+        assert_eq!(serving.join().await, CloseReason::Eof { unread: 0 });
+    })
+    .await;
+}
+
+async fn a_callback_that_panics_or_fails<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (client, mut peer) = connected::<H>(platform).await;
+        let answering = spawn(platform, async move {
+            for _ in 0..2 {
+                let asked = peer.next().await.unwrap();
+                let token = asked.token.unwrap();
+                peer.send(&(report(&token, 1) + &report(&token, 2) + &done(&asked.id))).await;
+            }
+            peer
+        });
+        let panics = |_: Progress| -> () { panic!("this panic is part of the test") };
+        let outcome = client.call(CallTool::new("t")).on_progress(panics).outcome().await;
+        assert_eq!(outcome.listener, Err(ListenerError::Panicked));
+        assert_eq!(outcome.result.unwrap().content[0].as_text(), Some("done"));
+        let fails = |_: Progress| Err::<(), _>("the disk is full");
+        let outcome = client.call(CallTool::new("t")).on_progress(fails).outcome().await;
+        assert_eq!(outcome.listener, Err(ListenerError::Failed("the disk is full".into())));
+        assert_eq!(outcome.result.unwrap().content[0].as_text(), Some("done"));
+        assert_eq!(client.calls_in_flight(), 0);
+        drop(answering.join().await);
+    })
+    .await;
+}
+
+async fn a_runtime_that_is_shut_down<H: Host>() {
+    leaves_nothing::<H>(async |_| {
+        apart(|| {
+            shut_down_client::<H::Doomed>();
+            shut_down_server::<H::Doomed>();
+        })
+        .await;
+    })
+    .await;
+}
+
+fn shut_down_client<D: Doomed>() {
+    let doomed = D::begin();
+    let ((near, mut far), platform) = (sockets(), doomed.platform());
+    let config = config();
+    let client = mcp_proto::net::client(doomed.stream(near), config, platform, |_| ());
+    let mut call = Box::pin(client.call(CallTool::new("t")).outcome());
+    assert!(block_on(poll_once(&mut call)).is_none());
+    // It is at work: it has asked for the handshake.
+    far.read_exact(&mut [0; 20]).unwrap();
+    doomed.end();
+    let reason = CloseReason::Transport;
+    assert_eq!(block_on(call).result.unwrap_err(), CallError::Closed(reason.clone()));
+    assert_eq!((block_on(client.closed()), client.calls_in_flight()), (reason, 0));
+    let late = block_on(client.call(CallTool::new("late"))).unwrap_err();
+    assert_eq!(late, CallError::Send(SendError::Closed));
+    // Its socket is closed.
+    let _ = far.read_to_end(&mut Vec::new());
+}
+
+fn shut_down_server<D: Doomed>() {
+    let doomed = D::begin();
+    let ((mut near, far), platform) = (sockets(), doomed.platform());
+    let config = ServerConfig::new("test", "1.0");
+    let mut server = mcp_proto::net::serve(doomed.stream(far), config, platform);
+    near.write_all(talk(&["t"]).as_bytes()).unwrap();
+    let request = doomed.block_on(server.accept()).unwrap();
+    doomed.end();
+    assert!(block_on(server.accept()).is_none());
+    assert_eq!(block_on(server.closed()), CloseReason::Transport);
+    assert!(request.is_cancelled());
+    assert!(request.respond(&CallToolResult::text("late")).is_err());
+    assert_eq!(server.requests_in_flight(), 0);
+    let _ = near.read_to_end(&mut Vec::new());
+}
+
+on_every_runtime!(
+    alone:
+    a_peer_that_is_killed_in_the_middle_of_a_message,
+    a_peer_that_stops_reading_while_deadlines_fire,
+    a_half_close_of_the_client,
+    a_half_close_of_the_server,
+    the_end_of_the_stream_before_any_response,
+    reads_and_writes_of_a_few_bytes,
+    a_broken_pipe,
+    a_child_that_ignores_the_end_of_its_input,
+    a_child_whose_child_holds_the_pipe,
+    a_hundred_starts_leave_no_descriptor_and_no_zombie,
+    a_call_that_is_dropped,
+    a_client_that_is_dropped,
+    a_server_that_is_dropped_with_work_in_flight,
+    a_handler_that_panics,
+    a_callback_that_panics_or_fails,
+    a_runtime_that_is_shut_down,
+);
