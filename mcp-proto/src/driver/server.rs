@@ -132,7 +132,7 @@ impl Incoming {
     }
 
     /// Whether another process was told of it before, and worked on it until its session
-    /// [came here](crate::driver::http::Service). Always false without the features `http` and `snapshot`.
+    /// came here (`driver::http::Service`). Always false without the features `http` and `snapshot`.
     pub fn is_resumed(&self) -> bool {
         self.is_resumed
     }

@@ -140,7 +140,7 @@ impl Endpoint<Client> {
     ///
     /// # Errors
     ///
-    /// See [`RestoreError`](crate::snapshot::RestoreError).
+    /// See [`RestoreError`].
     pub fn restore(
         snapshot: EndpointSnapshot,
         config: ClientConfig,
@@ -165,7 +165,7 @@ impl Endpoint<Server> {
     ///
     /// # Errors
     ///
-    /// See [`RestoreError`](crate::snapshot::RestoreError).
+    /// See [`RestoreError`].
     pub fn restore(
         snapshot: EndpointSnapshot,
         config: ServerConfig,

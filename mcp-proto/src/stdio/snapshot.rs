@@ -78,7 +78,7 @@ impl Connection<Client> {
     ///
     /// # Errors
     ///
-    /// See [`RestoreError`](crate::snapshot::RestoreError).
+    /// See [`RestoreError`].
     pub fn restore(
         snapshot: ConnectionSnapshot,
         config: ClientConfig,
@@ -96,7 +96,7 @@ impl Connection<Server> {
     ///
     /// # Errors
     ///
-    /// See [`RestoreError`](crate::snapshot::RestoreError).
+    /// See [`RestoreError`].
     pub fn restore(
         snapshot: ConnectionSnapshot,
         config: ServerConfig,

@@ -72,12 +72,12 @@ pub fn play(text: &str) -> Result<(), Mismatch> {
     play_with(text, None)
 }
 
-/// As [`play`], and after each line the engine is replaced by what its snapshot becomes, on a clock that is years ahead
+/// As [`play()`], and after each line the engine is replaced by what its snapshot becomes, on a clock that is years ahead
 /// or behind.
 ///
 /// # Errors
 ///
-/// As [`play`], and a snapshot that is refused.
+/// As [`play()`], and a snapshot that is refused.
 ///
 /// # Panics
 ///

@@ -118,7 +118,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// See [`RestoreError`](crate::snapshot::RestoreError); nothing has changed then.
+    /// See [`RestoreError`]; nothing has changed then.
     #[cfg(feature = "snapshot")]
     pub fn import_session(&self, session: SessionSnapshot) -> Result<(), RestoreError> {
         let mut afterwards = Afterwards::default();

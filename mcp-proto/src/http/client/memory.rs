@@ -23,7 +23,7 @@ const HEADERS: usize = 4 << 10;
 const SHORTEST: usize = 31;
 
 impl ClientOptions {
-    /// The bytes that one [`Client`](super::Client) of these limits asks of the allocator at most, whatever its server
+    /// The bytes that one [`Client`] of these limits asks of the allocator at most, whatever its server
     /// does: the sum over its tables, each as large as its limit lets it become.
     ///
     /// | part | bytes, about |

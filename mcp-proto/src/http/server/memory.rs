@@ -23,7 +23,7 @@ const HEADERS: usize = 2 << 10;
 const SHORTEST: usize = 31;
 
 impl ServerOptions {
-    /// The bytes that one [`Server`](super::Server) of these limits asks of the allocator at most, whatever its clients
+    /// The bytes that one [`Server`] of these limits asks of the allocator at most, whatever its clients
     /// do: the sum over its tables, each as large as its limit lets it become.
     ///
     /// | part | bytes, about |

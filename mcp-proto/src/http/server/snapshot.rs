@@ -86,7 +86,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// See [`RestoreError`](crate::snapshot::RestoreError); nothing has changed then.
+    /// See [`RestoreError`]; nothing has changed then.
     pub fn import_session(
         &mut self,
         snapshot: SessionSnapshot,
