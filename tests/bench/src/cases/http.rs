@@ -172,7 +172,9 @@ fn machine(plan: &Plan, load: Load) -> Sample {
             let (head, body) = request.into_parts();
             let admission = server.handle_head(&head).expect("it may come in");
             let request = http::Request::from_parts(head, body);
-            let exchange = server.handle_request(admission, request, Caller::default(), now).expect("there is room");
+            let exchange = server
+                .handle_request(admission, request, Caller::default(), now)
+                .expect("there is room");
             answer(&mut server, load, now);
             assert!(response(&mut server, exchange) > 0);
         }
