@@ -1,4 +1,4 @@
-//! The demo server on HTTP: every revision on one address.
+//! The demo server on HTTP: every revision from 2025-03-26 on one address.
 //!
 //! ```text
 //! cargo run -p mcp-async-std --features http,schemars --example async-std-http_server -- 127.0.0.1:8000
