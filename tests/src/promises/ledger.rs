@@ -24,6 +24,8 @@ struct Side {
     closed: bool,
     /// What it still had to write when it had ended, in whatever unit its driver counts.
     left: Option<usize>,
+    /// Its transport has failed: nothing has a way out any more.
+    has_failed: bool,
     /// Requests that it works on at most; 0 stands for no limit.
     max_requests: usize,
     /// Log messages that it has sent and that have not been told.
@@ -356,15 +358,24 @@ impl Ledger {
 
     // What is left.
 
+    /// The transport of an end has failed.
+    pub fn fail(&mut self, end: End) {
+        self.side_mut(end).has_failed = true;
+    }
+
     /// How much an end that has ended still has to write; it wrote `since` of it since it was asked last.
     pub fn left(&mut self, end: End, left: usize, since: usize) -> Kept {
         let side = self.side_mut(end);
         if !side.closed {
             return Ok(());
         }
-        let before = side.left.replace(left);
+        let (before, is_lost) = (side.left.replace(left), side.has_failed);
         holds(
-            before.is_none_or(|before| before.checked_sub(since) == Some(left)),
+            match before {
+                _ if is_lost => left == 0,
+                Some(before) => before.checked_sub(since) == Some(left),
+                None => true,
+            },
             "silence_after_close",
             || {
                 format!(

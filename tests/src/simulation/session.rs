@@ -360,7 +360,10 @@ impl Session {
         };
         let (port, _, ledger) = self.place(end);
         match harm {
-            Harm::Fault(_) => port.connection.handle_transport_error(now),
+            Harm::Fault(_) => {
+                ledger.fail(end);
+                port.connection.handle_transport_error(now);
+            }
             _ => port.connection.machine_mut().close(now),
         }
         port.look(ledger, now).map(|_| ())

@@ -123,7 +123,9 @@ async fn advice(client: &Client, tool: &str, stage: &mut Stage) -> Result<Option
         return Ok(None);
     };
     if tools.iter().any(|known| known.name == tool) {
-        return Ok(Some("mcpcli list -- COMMAND (or --url URL), which shows the arguments of the tool".into()));
+        return Ok(Some(
+            "mcpcli list -- COMMAND (or --url URL), which shows the arguments of the tool".into(),
+        ));
     }
     let names: Vec<_> = tools.iter().take(12).map(|known| one_line(&known.name)).collect();
     let more = if tools.len() > names.len() { ", …" } else { "" };
