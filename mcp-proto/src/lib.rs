@@ -72,6 +72,8 @@ extern crate alloc;
 extern crate std;
 
 mod bound;
+#[cfg(feature = "codec")]
+pub mod codec;
 mod config;
 #[cfg(feature = "testing")]
 mod digest;

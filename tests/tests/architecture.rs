@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module of the engine, from the ground up.
-const FLOORS: [(&str, u8); 26] = [
+const FLOORS: [(&str, u8); 27] = [
     ("bound", 1),
     ("slots", 1),
     ("json", 1),
@@ -25,6 +25,7 @@ const FLOORS: [(&str, u8); 26] = [
     ("progress", 3),
     ("event", 3),
     ("era", 4),
+    ("codec", 4),
     ("endpoint", 5),
     ("stdio", 6),
     ("http", 6),

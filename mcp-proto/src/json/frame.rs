@@ -62,7 +62,7 @@ fn scan_any<'a>(mut scanner: Scanner<'a>, frame: &mut Frame<'a>) -> Result<(), S
 }
 
 /// Whether the short way, if it can be gone, and the long way find the same in a frame.
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, feature = "codec"))]
 pub(crate) fn ways_agree(bytes: &[u8], max_depth: usize) -> bool {
     let (mut short, mut long) = (Frame::default(), Frame::default());
     let Ok(scanner) = Scanner::new(bytes, max_depth) else { return true };

@@ -21,7 +21,7 @@ pub use ser::EncodeError;
 pub use text::Text;
 
 pub(crate) use captured::Captured;
-#[cfg(feature = "testing")]
+#[cfg(feature = "codec")]
 pub(crate) use frame::ways_agree;
 pub(crate) use frame::{Frame, Params, Shape, scan_frame};
 pub(crate) use scan::{is_utf8, number_at, plain_string_at};

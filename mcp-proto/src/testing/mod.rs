@@ -8,11 +8,10 @@
 //! - [`recording`]: what `mcpcli --record` has written, played to the engine again.
 //! - [`restored`]: a connection replaced by one that was made of its snapshot.
 //! - [`lint`]: which rules of the protocol either side of a recording broke.
-//! - [`codec`]: one message read or written by itself.
+//! - `codec` (also a feature of its own): one message read or written by itself.
 //! - [`connect`]: a client on a [`Router`](crate::router::Router), to test its tools; [`Clock`] for tools that wait.
 
 mod clock;
-pub mod codec;
 mod drain;
 pub mod lint;
 mod memory;
@@ -25,6 +24,7 @@ pub mod recording;
 mod restore;
 pub mod transcript;
 
+pub use crate::codec;
 pub use clock::Clock;
 pub use drain::{digest, take_events, take_output};
 pub use memory::{Memory, connect};

@@ -3,9 +3,9 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
+use mcp_proto::codec::{self, Decoded};
 use mcp_proto::json::Raw;
 use mcp_proto::role::Client;
-use mcp_proto::testing::codec::{self, Decoded};
 use mcp_proto::{
     CallOptions, CallTool, ClientConfig, Endpoint, Event, Instant, Limits, Progress, ProgressToken,
     Revision,
