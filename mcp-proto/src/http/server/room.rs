@@ -22,8 +22,10 @@ impl Server {
     pub(super) fn room_for(&self, head: &Parts) -> Result<Room, &'static str> {
         let (hub, options) = (&self.hub, &*self.hub.options);
         if head.method == Method::GET && !resumes(head) {
+            // It may be refused yet, and then takes the place of a request until that is told.
+            let has_place = hub.exchanges.passing() < options.max_in_all();
             return match hub.exchanges.standing() < options.max_standing_streams {
-                _ if hub.is_draining => Err(self.why_busy()),
+                _ if hub.is_draining || !has_place => Err(self.why_busy()),
                 true => Ok(Room::Everything),
                 false => Err("too many streams are open"),
             };
