@@ -49,7 +49,7 @@ pub async fn listen_exposed(address: impl ToSocketAddrs) -> io::Result<Listener>
     listening(tcp::bind(&resolved(address).await?)?)
 }
 
-pub(crate) async fn resolved(address: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
+async fn resolved(address: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
     Ok(tokio::net::lookup_host(address).await?.collect())
 }
 

@@ -10,7 +10,7 @@ use mcp_proto::progress::{Pacing, Weight};
 use mcp_proto::role::{Client, Role, Server};
 use mcp_proto::snapshot::{ConnectionSnapshot, InFlight, RestoreError};
 use mcp_proto::testing::recording::Recording;
-use mcp_proto::testing::{take_output, transcript};
+use mcp_proto::testing::{exhaust, take_output, transcript};
 use mcp_proto::{
     CallOptions, CallTool, CallToolResult, ClientConfig, Connection, Endpoint, Event, Instant,
     Limits, Notification, Progress, RawJson, Request, Revision, ServerConfig, Timeouts,
@@ -186,42 +186,6 @@ fn busy_client() -> (Connection<Client>, Instant) {
     client.handle_input(told.as_bytes(), now + Duration::from_millis(1));
     client.handle_timeout(now + Duration::from_millis(1));
     (client, now + Duration::from_secs(2))
-}
-
-/// Does everything that can be done to a machine, until it is over: nothing may panic, spin or stay.
-fn exhaust<R: Role>(mut machine: Connection<R>, mut now: Instant, what: &str) {
-    let bound = machine.poll_transmit().map_or(0, <[u8]>::len);
-    machine.advance_transmit(bound.min(1));
-    machine.handle_input(b"\n{\"jsonrpc\":\"2.0\",\"id\":77,\"method\":\"ping\"}\n", now);
-    let ids: Vec<_> = machine.in_flight().map(|request| request.id.clone()).collect();
-    for id in ids {
-        let _ = machine.report(&id, Progress::new(50.0), Weight::Milestone, now);
-        let _ = machine.respond(&id, &CallToolResult::text("done"), now);
-        machine.abandon(&id, now);
-    }
-    let _ = machine.request_raw("any", None, CallOptions::default(), now);
-    let mut rounds = 0;
-    for last in [false, true] {
-        loop {
-            while machine.poll_event().is_some() {}
-            while let Some(length) = machine.poll_transmit().map(<[u8]>::len) {
-                assert!(length > 0, "{what}");
-                machine.advance_transmit(length);
-            }
-            let Some(at) = machine.poll_timeout() else { break };
-            now = now.max(at);
-            machine.handle_timeout(now);
-            rounds += 1;
-            assert!(rounds < 1_000, "it wants to be woken for ever: {what}");
-        }
-        if !last {
-            machine.handle_eof(now);
-        }
-    }
-    machine.close(now);
-    while machine.poll_event().is_some() {}
-    assert!(machine.is_closed() && machine.poll_timeout().is_none(), "{what}");
-    assert_eq!((machine.calls_in_flight(), machine.requests_in_flight()), (0, 0), "{what}");
 }
 
 /// Every change of a value, and of every byte of a binary form.

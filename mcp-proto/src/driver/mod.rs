@@ -41,3 +41,5 @@ pub(crate) use race::unless;
 #[cfg(feature = "net-http")]
 pub(crate) use scratch::scratch;
 pub(crate) use server::Watch;
+#[cfg(feature = "net")]
+pub(crate) use watchers::Watchers;

@@ -12,14 +12,14 @@ use crate::role::Role;
 /// Wakers, each under a key that its future keeps: a future that is dropped takes its waker along, and others of
 /// its task stay. Those who give keys out count up.
 #[derive(Debug, Default)]
-pub(super) struct Watchers {
+pub(crate) struct Watchers {
     waiting: Vec<(u64, Waker)>,
 }
 
 impl Watchers {
     /// Keeps the waker of the task that polls. What it displaces is to be dropped without the lock.
     #[must_use]
-    pub(super) fn keep(
+    pub(crate) fn keep(
         &mut self,
         key: &mut Option<u64>,
         next: &mut u64,
@@ -36,7 +36,7 @@ impl Watchers {
     }
 
     #[must_use]
-    pub(super) fn release(&mut self, key: Option<u64>) -> Option<Waker> {
+    pub(crate) fn release(&mut self, key: Option<u64>) -> Option<Waker> {
         let at = self.find(key)?;
         Some(self.waiting.remove(at).1)
     }
@@ -46,12 +46,17 @@ impl Watchers {
         self.waiting.binary_search_by_key(&key, |(key, _)| *key).ok()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    #[cfg(all(test, feature = "net"))]
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
     /// All of them, who are woken once the lock is released.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = Waker> {
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Waker> {
         self.waiting.drain(..).map(|(_, waker)| waker)
     }
 }

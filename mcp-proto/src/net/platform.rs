@@ -21,6 +21,11 @@ pub trait Platform: Runtime {
 /// What is run in the background.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Runs a driver in the background. How it ends, its handles tell.
+pub(super) fn drive<D: Future + Send + 'static>(platform: &impl Platform, driver: D) {
+    platform.spawn(Box::pin(async { drop(driver.await) }));
+}
+
 /// A platform that reaches other machines.
 pub trait Dial: Platform {
     /// The addresses of a name, the best first; of what is an address already, that one.

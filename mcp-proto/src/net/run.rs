@@ -1,13 +1,12 @@
 //! Clients and servers at work: drivers spawned, requests accepted, handlers run, the end waited for.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
 use std::io;
 
-use super::platform::Platform;
+use super::platform::{Platform, drive};
 use super::tasks::Tasks;
 use crate::config::{ClientConfig, ServerConfig};
 use crate::driver::{self, Client, MessageTransport, Runtime, Server, Transport};
@@ -24,7 +23,7 @@ pub fn client(
 ) -> Client {
     let (client, driver) = driver::client(io, config, platform.clone());
     prepare(&client);
-    platform.spawn(Box::pin(async { drop(driver.await) }));
+    drive(&platform, driver);
     client
 }
 
@@ -50,7 +49,7 @@ pub fn serve(
     platform: impl Platform + Clone,
 ) -> Server {
     let (server, driver) = driver::server(io, config, platform.clone());
-    platform.spawn(Box::pin(async { drop(driver.await) }));
+    drive(&platform, driver);
     server
 }
 
@@ -63,7 +62,7 @@ pub fn client_over_messages(
 ) -> Client {
     let (client, driver) = driver::client_over_messages(io, config, platform.clone());
     prepare(&client);
-    platform.spawn(Box::pin(async { drop(driver.await) }));
+    drive(&platform, driver);
     client
 }
 
@@ -74,7 +73,7 @@ pub fn serve_over_messages(
     platform: impl Platform + Clone,
 ) -> Server {
     let (server, driver) = driver::server_over_messages(io, config, platform.clone());
-    platform.spawn(Box::pin(async { drop(driver.await) }));
+    drive(&platform, driver);
     server
 }
 

@@ -1,11 +1,12 @@
 //! Something that happens once, and everyone who waits for it.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::driver::Watchers;
 
 /// It has not happened until it is [raised](Self::raise); then it has, for ever. Clones are the same signal.
 #[derive(Clone, Debug, Default)]
@@ -14,21 +15,19 @@ pub(crate) struct Signal(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     is_raised: bool,
-    /// Who waits, each under a number of its own, in their order.
-    waiting: Vec<(u64, Waker)>,
+    waiting: Watchers,
+    /// The key of the next who waits.
     next: u64,
 }
 
 impl Signal {
     pub(crate) fn raise(&self) {
-        let waiting = {
+        let mut waiting = {
             let mut state = self.lock();
             state.is_raised = true;
             core::mem::take(&mut state.waiting)
         };
-        for (_, waker) in waiting {
-            waker.wake();
-        }
+        waiting.take().for_each(Waker::wake);
     }
 
     /// Ready once it has happened.
@@ -58,22 +57,9 @@ impl Future for Raised {
             this.key = None;
             return Poll::Ready(());
         }
-        let found = this.key.and_then(|key| {
-            let at = state.waiting.binary_search_by_key(&key, |(key, _)| *key).ok()?;
-            state.waiting.get_mut(at)
-        });
+        let State { waiting, next, .. } = &mut *state;
+        let former = waiting.keep(&mut this.key, next, cx);
         // Dropping a waker may run another's code, so not under the lock.
-        let former = match found {
-            Some((_, waker)) if waker.will_wake(cx.waker()) => None,
-            Some((_, waker)) => Some(core::mem::replace(waker, cx.waker().clone())),
-            None => {
-                let key = state.next;
-                state.next += 1;
-                state.waiting.push((key, cx.waker().clone()));
-                this.key = Some(key);
-                None
-            }
-        };
         drop(state);
         drop(former);
         Poll::Pending
@@ -82,10 +68,9 @@ impl Future for Raised {
 
 impl Drop for Raised {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
+        if self.key.is_some() {
             let mut state = self.signal.lock();
-            let at = state.waiting.binary_search_by_key(&key, |(key, _)| *key);
-            let waker = at.ok().map(|at| state.waiting.remove(at));
+            let waker = state.waiting.release(self.key);
             drop(state);
             drop(waker);
         }
@@ -95,6 +80,7 @@ impl Drop for Raised {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     struct Count(AtomicUsize);

@@ -31,4 +31,4 @@ pub use memory::{Memory, connect};
 pub use net::{Arrival, End, SimNet};
 pub use pair::Pair;
 pub use random::Random;
-pub use restore::{Carry, as_json, restored};
+pub use restore::{Carry, as_json, exhaust, restored};

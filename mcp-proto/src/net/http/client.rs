@@ -1,7 +1,6 @@
 //! A client on HTTP: a URL becomes a conversation.
 
 use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,6 +14,7 @@ use crate::config::ClientConfig;
 use crate::driver::Client;
 use crate::driver::http::{self, HttpClient};
 use crate::http::ClientOptions;
+use crate::net::platform::drive;
 use crate::net::{ConnectError, Dial, Platform, target};
 
 /// How to connect: with which headers, whom to trust, within which limits. Made by an adapter's `http::connector`.
@@ -123,7 +123,7 @@ where
 {
     let (client, driver) = http::connect(http, url, config, options, platform.clone());
     prepare(&client);
-    platform.spawn(Box::pin(async { drop(driver.await) }));
+    drive(&platform, driver);
     client
 }
 

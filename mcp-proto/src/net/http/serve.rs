@@ -24,6 +24,7 @@ use crate::driver::http::{self, Responding, Service};
 use crate::http::Access;
 use crate::http::ServerOptions;
 use crate::net::listen::accept;
+use crate::net::platform::drive;
 use crate::net::run::run_handlers;
 use crate::net::signal::{Raised, Signal};
 use crate::net::tasks::Tasks;
@@ -39,7 +40,7 @@ pub fn service(
     platform: impl Platform + Clone,
 ) -> (Server, Service) {
     let (server, service, driver) = http::serve(config, options, platform.clone());
-    platform.spawn(Box::pin(async { drop(driver.await) }));
+    drive(&platform, driver);
     (server, service)
 }
 
