@@ -339,7 +339,8 @@ impl CallOptions {
         self
     }
 
-    /// Asks for progress under a token of the caller's own.
+    /// Asks for progress under a token of the caller's own: a text, or a number that is not positive, since those are ids
+    /// of calls. After a text that reads as a number, reports are no longer matched with ids of another type.
     ///
     /// If an earlier call had the same token and was given up, what the peer had said of that one before it heard of
     /// this counts for the new one: a token that is never used twice is the better one.

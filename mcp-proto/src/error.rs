@@ -319,7 +319,7 @@ pub enum SendError {
     OutboxFull,
     /// The caller's own progress token is longer than the limit of tokens, so no report could name it.
     TokenTooLong,
-    /// The caller's own progress token is in use, or could collide with a later one of ours.
+    /// The caller's own progress token is in use, or a positive number: those are the engine's, which are call ids.
     TokenInUse,
     /// As many calls are in flight as the limits allow.
     TooManyCalls,

@@ -124,6 +124,33 @@ fn a_callers_text_token_is_not_taken_for_anothers_number() {
     assert!(violations(&told).is_empty());
 }
 
+/// FIELD-BUGS 3; R-PROG-02. What is said too late of a call with the token "3" is not said of call 3.
+#[test]
+fn a_late_report_on_a_text_token_is_not_taken_for_anothers_number() {
+    let mut client = Hand::client();
+    let by_text = client.call(CallOptions::default().progress_token("3"));
+    client.feed(result(&by_text));
+    let by_number = client.call(CallOptions::default().tracked());
+    assert_eq!((by_text, &by_number), (RequestId::from(2), &RequestId::from(3)));
+    client.told();
+    client.feed(progress("\"3\"", "1") + &progress("3", "2") + &result(&by_number));
+    let told = client.told();
+    assert_eq!(values(&told), [2.0]);
+    assert_eq!(violations(&told), [&Violation::UnknownToken("3".into())]);
+}
+
+/// FIELD-BUGS 3; R-PROG-02. Nor is what is said too late of call 2 said of one whose caller would choose 2.
+#[test]
+fn a_number_that_an_ended_call_had_is_no_token_for_another() {
+    let mut client = Hand::client();
+    let ended = client.call(CallOptions::default().tracked());
+    client.feed(result(&ended));
+    let options = CallOptions::default().progress_token(2);
+    let now = client.now();
+    let refused = client.conn().request(&work(), options, now).err();
+    assert_eq!(refused, Some(SendError::TokenInUse));
+}
+
 /// Token values that are no tokens.
 const NO_TOKENS: [&str; 8] = ["true", "false", "null", "1.5", "[1]", "{\"a\":1}", "[]", "1e-400"];
 
@@ -404,7 +431,10 @@ fn no_token_goes_out_without_a_listener() {
 fn listener_and_deadline_do_not_fight_for_one_slot() {
     for options in [
         CallOptions::default().tracked().timeouts(Timeouts::NEVER.idle(secs(10))),
-        CallOptions::default().progress_token(2).timeouts(Timeouts::NEVER.idle(secs(10))).tracked(),
+        CallOptions::default()
+            .progress_token(-2)
+            .timeouts(Timeouts::NEVER.idle(secs(10)))
+            .tracked(),
     ] {
         let mut client = Hand::client();
         let busy = client.call(CallOptions::default());
@@ -412,7 +442,7 @@ fn listener_and_deadline_do_not_fight_for_one_slot() {
         client.told();
         let line = client.call_line(options);
         assert_eq!(line.matches("progressToken").count(), 1, "{line}");
-        let token = if line.contains("\"progressToken\":3") { "3" } else { "2" };
+        let token = if line.contains("\"progressToken\":3") { "3" } else { "-2" };
         for value in 0..5 {
             client.pass(secs(9));
             client.feed(progress(token, &value.to_string()));

@@ -79,6 +79,9 @@ pub(crate) struct Calls {
     slots: Slots<Call>,
     last_id: i64,
     tokens: BTreeMap<ProgressToken, i64>,
+    /// A caller has chosen a text that reads as a number. From then on no text is taken for a number of ours: a late
+    /// report on that call would be taken for one on another.
+    has_numerals: bool,
 }
 
 /// What a snapshot keeps of the table.
@@ -87,11 +90,12 @@ pub(crate) struct Calls {
 pub(crate) struct CallsForm {
     slots: usize,
     last_id: i64,
+    has_numerals: bool,
     calls: Vec<(i64, Call)>,
 }
 
 #[cfg(feature = "snapshot")]
-moments!(CallsForm { calls; slots, last_id });
+moments!(CallsForm { calls; slots, last_id, has_numerals });
 #[cfg(feature = "snapshot")]
 moments!(Call { started, idle, total; purpose, tracking, queued, receiver, lenient, origin });
 #[cfg(feature = "snapshot")]
@@ -186,6 +190,7 @@ impl Calls {
     /// Enters a call under the id that `next_id` has just named.
     pub(crate) fn insert(&mut self, id: i64, call: Call) {
         if let Tracked::Custom(token) = &call.tracking {
+            self.has_numerals |= token.lenient_i64().is_some();
             self.tokens.insert((**token).clone(), id);
         }
         self.last_id = id;
@@ -214,12 +219,15 @@ impl Calls {
         self.tokens.get(token).copied()
     }
 
-    /// Whether a caller's own token could be mistaken for another, now or later.
+    /// The call that a token of another type means, which some servers make of ours: 7 comes back as "7".
+    pub(crate) fn by_lenient_token(&self, token: &ProgressToken) -> Option<i64> {
+        token.lenient_i64().filter(|_| !self.has_numerals)
+    }
+
+    /// Whether a caller's own token could be mistaken for another. Every positive number is the engine's: that of a
+    /// call to come, or of one whose late reports may still be on their way.
     pub(crate) fn is_taken(&self, token: &ProgressToken) -> bool {
-        if self.tokens.contains_key(token) {
-            return true;
-        }
-        token.as_i64().is_some_and(|value| value > self.last_id || self.get(value).is_some())
+        self.tokens.contains_key(token) || token.as_i64().is_some_and(|value| value > 0)
     }
 
     /// The ids in flight, oldest first.
@@ -232,14 +240,14 @@ impl Calls {
     /// What is kept of it. How many slots there are decides which ids are skipped.
     #[cfg(feature = "snapshot")]
     pub(super) fn form(&self) -> CallsForm {
-        let Self { slots, last_id, tokens: _ } = self;
+        let Self { slots, last_id, tokens: _, has_numerals } = self;
         let calls = slots.iter().map(|(id, call)| (id, call.clone())).collect();
-        CallsForm { slots: slots.slots(), last_id: *last_id, calls }
+        CallsForm { slots: slots.slots(), last_id: *last_id, has_numerals: *has_numerals, calls }
     }
 
     #[cfg(feature = "snapshot")]
     pub(super) fn restore(form: CallsForm, limits: &Limits) -> Result<Self, RestoreError> {
-        let CallsForm { slots, last_id, calls } = form;
+        let CallsForm { slots, last_id, mut has_numerals, calls } = form;
         // One that opens the conversation, and one that asks for log messages.
         let most = limits.max_calls.saturating_add(2);
         check_limit(calls.len(), most, "calls in flight")?;
@@ -251,18 +259,15 @@ impl Calls {
             check(call.receiver.is_sound(), "a report that is no number")?;
             if let Tracked::Custom(token) = &call.tracking {
                 check_limit(token.text_len(), limits.max_id_len, "the length of a token")?;
-                let is_ours = token.as_i64().is_some_and(|token| token >= *id);
+                has_numerals |= token.lenient_i64().is_some();
+                let is_ours = token.as_i64().is_some_and(|value| value > 0);
                 let is_new = tokens.insert((**token).clone(), *id).is_none();
                 check(is_new && !is_ours, "two calls that go by one token")?;
             }
         }
         let slots = Slots::restore(slots, calls);
         let slots = slots.ok_or(RestoreError::Invalid("calls that have no place"))?;
-        let is_taken = |token: &ProgressToken| {
-            token.as_i64().is_some_and(|number| slots.get(number).is_some())
-        };
-        check(!tokens.keys().any(is_taken), "two calls that go by one token")?;
-        Ok(Self { slots, last_id, tokens })
+        Ok(Self { slots, last_id, tokens, has_numerals })
     }
 
     #[cfg(feature = "snapshot")]
@@ -272,8 +277,8 @@ impl Calls {
 
     #[cfg(feature = "testing")]
     pub(super) fn digest(&self, front: Place, digest: &mut Digest<'_>) {
-        let Self { slots, last_id, tokens } = self;
-        digest.put((slots.slots(), last_id, slots.len(), tokens));
+        let Self { slots, last_id, tokens, has_numerals } = self;
+        digest.put((slots.slots(), last_id, slots.len(), tokens, has_numerals));
         for (id, call) in slots.iter() {
             let Call { purpose, tracking, queued, receiver, started, idle, total, lenient, origin } =
                 call;
@@ -342,7 +347,7 @@ mod tests {
         assert!(!calls.is_taken(&"".into()));
         calls.remove(id);
         assert!(!calls.is_taken(&"mine".into()));
-        assert!(!calls.is_taken(&id.into()));
+        assert!(calls.is_taken(&id.into()), "late reports may be on their way");
     }
 
     #[test]

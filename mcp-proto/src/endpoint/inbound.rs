@@ -373,8 +373,8 @@ impl Core {
             });
             return None;
         }
-        // Some servers answer 7 with "7"; an exact match of a caller's own "7" has come first.
-        let lenient = token.lenient_i64().filter(|_| self.tolerance == Tolerance::Lenient);
+        let is_lenient = self.tolerance == Tolerance::Lenient;
+        let lenient = self.calls.by_lenient_token(token).filter(|_| is_lenient);
         let Some(number) = lenient.filter(|number| is_tracked(*number)) else {
             self.violation(Violation::UnknownToken(token.clone()));
             return None;

@@ -26,10 +26,10 @@ use run::{Program, Verdict};
 use viable::Blame;
 
 const FEATURES: &str = "mcp-proto/testing,mcp-proto/schemars";
-const CHECK: &[&str] =
-    &["check", "-p", "mcp-proto", "--features", FEATURES, "--lib", "--profile", "mutants"];
-const TEST: &[&str] = &[
-    "test",
+/// The same packages and tests in both, so that the engine has the same features in both.
+const CHECK: &[&str] = &["check", "--lib", "--tests"];
+const TEST: &[&str] = &["test"];
+const WHAT: &[&str] = &[
     "-p",
     "mcp-proto",
     "-p",
@@ -124,7 +124,7 @@ fn weave_all(mutants: &[Mutant], tree: &Path) {
             texts.insert(file.to_string_lossy().into_owned(), woven);
         }
         let before = unviable.len() + unfit.len();
-        let Err(errors) = viable::errors(tree, CHECK) else {
+        let Err(errors) = viable::errors(tree, &[CHECK, WHAT].concat()) else {
             let mut out = String::new();
             for (at, mutant) in mutants.iter().enumerate() {
                 let number = at + 1;
@@ -177,7 +177,7 @@ fn run_all(mutants: &[Mutant], tree: &Path, mut outcomes: Outcomes, tests: &[&st
         .filter_map(|line| line.split('\t').next()?.parse().ok())
         .collect();
     let is_quick = tests == QUICK;
-    let mut programs = run::build(tree, &[TEST, tests].concat());
+    let mut programs = run::build(tree, &[TEST, WHAT, tests].concat());
     // What is quick and meant for the file comes first, what only the whole is tried by last.
     let rank = |program: &Program| {
         let names = ["mcp-proto/mcp_proto", "tests/transcripts", "fuzz/replay"];
