@@ -1,5 +1,7 @@
 //! A server that takes nothing new still takes what frees or finishes work (RELIABILITY, section 3).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, Request};
 use mcp_proto::http::{Body, Exchange, Scope, ServerOptions};
@@ -220,3 +222,29 @@ fn a_stream_of_no_request_that_is_taken_up_again_counts_among_its_kind() {
     let other = web.open(REVISION);
     assert_eq!(web.ask(get(&other, REVISION, None)).status(), 503);
 }
+
+#[test]
+fn streams_that_were_cut_and_never_let_go_have_the_limit_of_all_others() {
+    let standing = |web: &mut Web, session: &str| web.send(get(session, REVISION, None));
+    let passing = |web: &mut Web, _: &str| web.send(modern_call(json!(1), "work"));
+    // As many as there are places, and then as many as each kind may have.
+    for (open, most) in [(standing as Open, 4 + 4), (passing, 4 + 3)] {
+        let mut options = ServerOptions::default().max_exchanges(3).max_standing_streams(2);
+        (options.max_finishing, options.keep_alive) = (1, Some(Duration::from_secs(1)));
+        let mut web = Web::with(ServerConfig::new("s", "1"), options);
+        let session = web.open(REVISION);
+        for cut in 0..most {
+            open(&mut web, &session).unwrap_or_else(|_| panic!("{cut} take no place"));
+            // Nobody reads it, so it is cut; and nobody asks for it again.
+            web.pass(Duration::from_secs(60));
+            for (scope, id) in web.requests() {
+                let now = web.now;
+                web.server.endpoint_mut(scope).unwrap().abandon(&id, now);
+            }
+            assert_eq!(web.server.exchanges(), 0);
+        }
+        assert_eq!(open(&mut web, &session).unwrap_err().status(), 503);
+    }
+}
+
+type Open = fn(&mut Web, &str) -> Result<Exchange, Box<http::Response<Bytes>>>;

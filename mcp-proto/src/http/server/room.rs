@@ -23,16 +23,14 @@ impl Server {
         let (hub, options) = (&self.hub, &*self.hub.options);
         if head.method == Method::GET && !resumes(head) {
             // It may be refused yet, and then takes the place of a request until that is told.
-            let has_place = hub.exchanges.passing() < options.max_in_all();
+            let has_place = self.passing() < options.max_in_all();
             return match hub.exchanges.standing() < options.max_standing_streams {
                 _ if hub.is_draining || !has_place => Err(self.why_busy()),
                 true => Ok(Room::Everything),
                 false => Err("too many streams are open"),
             };
         }
-        // Those that were broken off hold up nobody, unless nobody ever lets them go.
-        let broken = hub.exchanges.broken().saturating_sub(options.max_in_all());
-        let passing = hub.exchanges.passing() + broken;
+        let passing = self.passing();
         let is_full = hub.is_draining
             || passing.max(self.running()).max(hub.in_flight) >= options.max_exchanges
             || hub.waiting() > options.max_waiting_len;
@@ -51,6 +49,13 @@ impl Server {
             true => "the server is about to stop",
             false => "too many requests at once",
         }
+    }
+
+    /// Exchanges that have the place of one that ends by itself. Those that were broken off hold up nobody, unless nobody
+    /// ever lets them go: then they count beyond as many as there are places.
+    fn passing(&self) -> usize {
+        let (exchanges, spare) = (&self.hub.exchanges, self.hub.options.max_in_all());
+        exchanges.passing() + exchanges.broken().saturating_sub(spare)
     }
 
     /// Conversations of one exchange, those included that it has left.
