@@ -40,6 +40,6 @@ pub use transport::{MessageTransport, Messages, Runtime, Timer, Transport};
 pub(crate) use race::unless;
 #[cfg(feature = "net-http")]
 pub(crate) use scratch::scratch;
-pub(crate) use server::Watch;
+pub(crate) use server::Ongoing;
 #[cfg(feature = "net")]
 pub(crate) use watchers::Watchers;

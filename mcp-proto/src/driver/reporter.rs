@@ -48,6 +48,10 @@ impl Reporter {
         Self { ongoing, stage: None, fallback: None }
     }
 
+    pub(crate) fn ongoing(&self) -> &Ongoing {
+        &self.ongoing
+    }
+
     /// Whether the client asked for progress and still wants it. A tool may skip costly measuring if not.
     pub fn is_wanted(&self) -> bool {
         self.ongoing.look(false, Endpoint::is_progress_wanted)

@@ -88,7 +88,7 @@ pub struct Incoming {
 
 /// A request that is being worked on, as its reporters and its handler see it.
 #[derive(Clone)]
-pub(super) struct Ongoing {
+pub(crate) struct Ongoing {
     handle: Handle<role::Server>,
     key: Key,
     id: RequestId,
@@ -219,35 +219,17 @@ impl Incoming {
     pub fn reject_unknown(self) -> Result<(), SendError> {
         self.fail(&ErrorObject::method_not_found())
     }
-
-    pub(crate) fn watch(&self) -> Watch {
-        Watch(self.core.clone())
-    }
-}
-
-/// Looks at a request without being able to answer it.
-#[derive(Clone)]
-pub(crate) struct Watch(Ongoing);
-
-impl Watch {
-    pub(crate) fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
-        self.0.log(message)
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
-    }
-
-    pub(crate) fn close_stream(&self) -> bool {
-        self.0.close_stream()
-    }
-
-    pub(crate) async fn cancelled(&self) {
-        self.0.cancelled().await;
-    }
 }
 
 impl Ongoing {
+    pub(crate) fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        self.revision
+    }
+
     /// Changes its endpoint if the request is still this one.
     pub(super) fn with<T>(
         &self,
@@ -303,7 +285,7 @@ impl Ongoing {
         self.handle.now()
     }
 
-    pub(super) fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
+    pub(crate) fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
         self.handle.change(|state, _| {
             let gone = match state.is_closed(self.key.0) {
                 true => SendError::Closed,
@@ -313,18 +295,18 @@ impl Ongoing {
         })
     }
 
-    fn close_stream(&self) -> bool {
+    pub(crate) fn close_stream(&self) -> bool {
         self.handle.change(|state, now| {
             let is_serving = state.serving(self.key, &self.id).is_some();
             is_serving && state.link.close_stream(self.key.0, &self.id, now)
         })
     }
 
-    fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.look(true, Endpoint::is_cancelled)
     }
 
-    async fn cancelled(&self) {
+    pub(crate) async fn cancelled(&self) {
         let is_cancelled = |state: &mut State<role::Server>| {
             let serving = state.serving(self.key, &self.id);
             serving.is_none_or(|endpoint| endpoint.is_cancelled(&self.id)).then_some(())

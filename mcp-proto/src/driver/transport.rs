@@ -5,6 +5,7 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
+use std::io::IoSlice;
 
 use bytes::Bytes;
 
@@ -31,6 +32,21 @@ pub trait Transport {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<Result<usize, Self::Error>>;
+
+    /// Writes some bytes of these slices, one behind the other; not all of them are empty. Default: of the first that is not.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<Result<usize, Self::Error>> {
+        let first = bufs.iter().find(|buf| !buf.is_empty());
+        self.poll_write(cx, first.map_or(&[], |first| first))
+    }
+
+    /// Whether that writes more than one slice at once. Default false.
+    fn is_write_vectored(&self) -> bool {
+        false
+    }
 
     /// Pushes out what was written.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;

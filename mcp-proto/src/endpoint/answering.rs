@@ -11,7 +11,7 @@ use super::core::{Core, MAX_TEXT_LEN};
 use super::deadlines::Timer;
 use super::outbox::{Origin, Outbox, Route};
 use super::requests::{Inbound, Outlet};
-use crate::era::{Lifecycle, ServerStamp};
+use crate::era::Lifecycle;
 use crate::error::{ErrorObject, SendError};
 use crate::event::Event;
 use crate::id::RequestId;
@@ -326,9 +326,7 @@ fn write_result<T: Serialize + ?Sized>(
     write_head(out, Head::Result(id));
     match life {
         Lifecycle::Server(serving) if era == Era::Modern => {
-            let meta = serving.served.stamp.meta();
-            let stamps = Stamps { beside: &ServerStamp::BESIDE, meta: &meta, more: None };
-            object_with_meta(out, result, stamps)?;
+            serving.served.stamp.put(out, result)?;
         }
         _ => object_with_meta(out, result, Stamps::default())?,
     }

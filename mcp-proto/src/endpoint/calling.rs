@@ -276,7 +276,7 @@ pub(super) fn write_request<T: Serialize + ?Sized>(
     object_with_meta(
         out,
         params,
-        Stamps { beside: &[], meta: &meta, more: more.map(RawJson::as_raw) },
+        Stamps { meta: &meta, more: more.map(RawJson::as_raw), ..Stamps::default() },
     )?;
     out.push(b'}');
     Ok(())

@@ -20,10 +20,10 @@ use crate::json::{Kind, Params, Raw, RawJson, Text, bounded, text_of};
 use crate::progress::Sender;
 use crate::revision::{Era, Revision};
 use crate::time::Instant;
-use crate::types::{EmptyResult, Progress, meta};
+use crate::types::{EmptyResult, Progress};
 use crate::wire::{
     ErrorId, Malformed, MalformedKind, Message, PeerError, ProgressFields, ProgressLayout,
-    Salvaged, read_message, salvage,
+    RequestMeta, Salvaged, read_message, salvage,
 };
 
 impl Core {
@@ -63,7 +63,7 @@ impl Core {
     ) {
         match read {
             Ok(Message::Request { id, method, params }) => {
-                self.handle_request(frame, id, method, params, at);
+                self.handle_request(frame, id, method, params, &RequestMeta::of(params), at);
             }
             Ok(Message::Notification { method, params }) => {
                 self.handle_notification(frame, method, params, at);
@@ -109,12 +109,13 @@ impl Core {
 
     // Requests.
 
-    fn handle_request(
+    pub(super) fn handle_request(
         &mut self,
         frame: &Bytes,
         id: RequestId,
         method: Cow<'_, [u8]>,
         params: Option<Params<'_>>,
+        meta: &RequestMeta<'_>,
         at: Instant,
     ) {
         let vacancy = self.requests.vacancy(&id).filter(|_| !self.batches.holds(&id));
@@ -128,7 +129,7 @@ impl Core {
             return;
         };
         let verdict = match &mut self.life {
-            Lifecycle::Server(serving) => serving.judge(&method, params),
+            Lifecycle::Server(serving) => serving.judge(&method, params, meta),
             Lifecycle::Client(negotiation) => match negotiation.revision() {
                 // A client never responds; 2026-07-28 basic/transports/stdio
                 Some(revision) if revision.era() == Era::Modern => {
@@ -168,7 +169,7 @@ impl Core {
                 self.violation(Violation::TooManyRequests);
             }
             Verdict::Pass(speech) => {
-                let reporter = self.reporter(params).map(Box::new);
+                let reporter = self.reporter(meta).map(Box::new);
                 let batch = self.batches.reading();
                 if let Some(batch) = batch {
                     self.batches.join(batch);
@@ -224,9 +225,8 @@ impl Core {
     }
 
     /// Where progress of a request goes. A token of a wrong type costs the progress, not the request.
-    fn reporter(&mut self, params: Option<Params<'_>>) -> Option<Reporter> {
-        let token = params?.get("_meta")?.get(meta::PROGRESS_TOKEN)?;
-        match ProgressToken::read(token, self.limits.max_id_len) {
+    fn reporter(&mut self, meta: &RequestMeta<'_>) -> Option<Reporter> {
+        match ProgressToken::read(meta.progress_token?, self.limits.max_id_len) {
             Ok(token) => Some(Reporter {
                 token,
                 sender: Sender::new(self.life.pacing(), self.limits.max_milestones),

@@ -5,6 +5,7 @@ mod form;
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::mem;
 use core::num::NonZeroU64;
 
 use bytes::Bytes;
@@ -131,6 +132,12 @@ struct Queued {
 /// `{"jsonrpc":"2.0","method":""}` and its newline: no message is shorter.
 const SHORTEST: usize = 31;
 
+/// Of the buffer: most messages fit in it.
+const FIRST_CAPACITY: usize = 256;
+
+/// Above this a message that waits alone takes the buffer along, and is not copied.
+const COPIED: usize = 4 << 10;
+
 /// Above this the buffer is given back when it runs empty.
 const KEPT_CAPACITY: usize = 64 << 10;
 
@@ -194,6 +201,9 @@ impl Outbox {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<Place, E> {
         self.compact();
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(FIRST_CAPACITY);
+        }
         let at = self.gone + self.len() as u64;
         let unfinished = Unfinished { before: self.bytes.len(), bytes: &mut self.bytes };
         write(unfinished.bytes)?;
@@ -259,13 +269,28 @@ impl Outbox {
         }
         let first = self.messages.pop_front()?;
         self.first += 1;
-        let end = self.start + first.len;
-        let message =
-            self.bytes.get(self.start..end.saturating_sub(1)).map(Bytes::copy_from_slice)?;
-        self.pass(first.len);
+        let message = match self.is_one(first.len) {
+            true => {
+                self.gone += first.len as u64;
+                let mut bytes = mem::take(&mut self.bytes);
+                bytes.pop();
+                bytes.into()
+            }
+            false => {
+                let end = self.start + first.len - 1;
+                let message = self.bytes.get(self.start..end).map(Bytes::copy_from_slice)?;
+                self.pass(first.len);
+                message
+            }
+        };
         self.skip_revoked();
         self.release();
         Some(Transmit { route: first.route, origin: first.origin, message })
+    }
+
+    /// Whether a message of this length is long, and the buffer holds little else.
+    fn is_one(&self, len: usize) -> bool {
+        len > COPIED && len == self.bytes.len() && self.bytes.capacity() <= 2 * len
     }
 
     /// Revokes the message at `last` and those that it is chained to, except what has begun to leave.
@@ -384,7 +409,7 @@ struct Unfinished<'a> {
 impl Unfinished<'_> {
     /// Keeps it, and says how long it is.
     fn finish(mut self) -> usize {
-        let before = core::mem::replace(&mut self.before, self.bytes.len());
+        let before = mem::replace(&mut self.before, self.bytes.len());
         self.bytes.len() - before
     }
 }

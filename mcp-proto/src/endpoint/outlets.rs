@@ -12,7 +12,7 @@ use crate::era::Lifecycle;
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::time::Instant;
-use crate::wire::{Malformed, Message};
+use crate::wire::{Malformed, Message, RequestMeta};
 
 /// The result of a subscription that the server ends.
 #[derive(Serialize)]
@@ -28,13 +28,14 @@ struct EndedMeta<'a> {
 }
 
 impl Core {
-    /// As [`handle_message`](Self::handle_message), of a message from `origin` that was read before. Says how many
-    /// requests it opened.
+    /// As [`handle_message`](Self::handle_message), of a message from `origin` that was read before, and `meta` of it if it is a
+    /// request. Says how many requests it opened.
     pub(crate) fn handle_message_from(
         &mut self,
         origin: Origin,
         frame: &Bytes,
         read: Result<Message<'_>, Malformed>,
+        meta: &RequestMeta<'_>,
         at: Instant,
     ) -> u64 {
         self.observe(at);
@@ -44,7 +45,12 @@ impl Core {
         }
         let before = self.requests.entered();
         self.reading = origin;
-        self.handle_read(frame, read, at);
+        match read {
+            Ok(Message::Request { id, method, params }) => {
+                self.handle_request(frame, id, method, params, meta, at);
+            }
+            other => self.handle_read(frame, other, at),
+        }
         self.reading = Origin::NONE;
         self.settle();
         self.requests.entered() - before

@@ -6,7 +6,7 @@ mod stamp;
 
 pub(crate) use client::{MAX_REFUSAL_LEN, Negotiation, Next, Opening};
 pub(crate) use server::{Answer, Served, Serving, Verdict};
-pub(crate) use stamp::{ClientStamp, ServerStamp};
+pub(crate) use stamp::ClientStamp;
 
 use core::time::Duration;
 

@@ -22,8 +22,9 @@ use crate::revision::{Era, Revision};
 use crate::state::{RestoreError, check};
 use crate::types::{
     Discover, DiscoverResult, Implementation, Initialize, InitializeResult, LogLevel, Ping,
-    SetLevel, meta,
+    SetLevel,
 };
+use crate::wire::RequestMeta;
 use crate::{method::Request, role};
 
 /// Serves both eras, or one.
@@ -147,16 +148,20 @@ impl Serving {
     }
 
     /// Judges a request.
-    pub(crate) fn judge(&mut self, method: &[u8], params: Option<Params<'_>>) -> Verdict {
-        let meta = params.and_then(|params| params.get("_meta"));
-        match meta.and_then(|meta| meta.get(meta::PROTOCOL_VERSION)) {
+    pub(crate) fn judge(
+        &mut self,
+        method: &[u8],
+        params: Option<Params<'_>>,
+        meta: &RequestMeta<'_>,
+    ) -> Verdict {
+        match meta.version {
             // Its own revision decides, whatever came before on this connection.
             Some(version) => self.judge_modern(method, version, meta),
             None => self.judge_legacy(method, params),
         }
     }
 
-    fn judge_modern(&self, method: &[u8], version: Raw<'_>, meta: Option<Raw<'_>>) -> Verdict {
+    fn judge_modern(&self, method: &[u8], version: Raw<'_>, meta: &RequestMeta<'_>) -> Verdict {
         let Some(version) = version.as_str() else {
             return Verdict::Refuse(ErrorObject::invalid_params(
                 "_meta: protocolVersion is not a string",
@@ -168,13 +173,12 @@ impl Serving {
         else {
             return Verdict::Refuse(self.unsupported(&version));
         };
-        let capabilities = meta.and_then(|meta| meta.get(meta::CLIENT_CAPABILITIES));
-        if capabilities.is_none_or(|capabilities| capabilities.kind() != Kind::Object) {
+        if meta.capabilities.is_none_or(|capabilities| capabilities.kind() != Kind::Object) {
             return Verdict::Refuse(ErrorObject::invalid_params(
                 "_meta: clientCapabilities is not an object",
             ));
         }
-        let log_level = match meta.and_then(|meta| meta.get(meta::LOG_LEVEL)) {
+        let log_level = match meta.log_level {
             None => None,
             Some(level) => match level.as_str().and_then(|level| LogLevel::parse(&level)) {
                 Some(level) => Some(level),

@@ -105,6 +105,14 @@ impl Access {
     ///
     /// Why not; the answer is 403.
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
+        if matches!(self.hosts, Allowed::Local(_)) && is_plainly_local(uri, headers) {
+            return Ok(());
+        }
+        self.weigh(uri, headers)
+    }
+
+    /// The same for any request.
+    fn weigh(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
         let mut host = host(uri, headers);
         if let Allowed::Local(names) = &self.hosts {
             let is_allowed = host.as_ref().is_some_and(|host| {
@@ -136,6 +144,22 @@ impl Allowed {
             names.insert(name.to_ascii_lowercase());
         }
     }
+}
+
+/// Whether a request comes from no page, and speaks to this machine by a name that is mostly used. What is known without
+/// reading the name as an authority.
+fn is_plainly_local(uri: &Uri, headers: &HeaderMap) -> bool {
+    let mut named = headers.get_all(HOST).iter();
+    let (Some(host), None) = (named.next(), named.next()) else { return false };
+    let name = ["127.0.0.1", "localhost"].into_iter();
+    let behind = name.filter_map(|name| host.as_bytes().strip_prefix(name.as_bytes())).next();
+    let is_port = |port: &[u8]| matches!(port.len(), 1..=5) && port.iter().all(u8::is_ascii_digit);
+    let is_local = match behind {
+        Some([b':', port @ ..]) => is_port(port),
+        Some(nothing) => nothing.is_empty(),
+        None => false,
+    };
+    is_local && uri.authority().is_none() && !headers.contains_key(ORIGIN)
 }
 
 /// Whom the request is for: HTTP/2 says it in the URI, HTTP/1.1 in a header, of which there must be one.
@@ -184,6 +208,7 @@ fn is_local(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
     use http::HeaderValue;
 
     fn check(access: &Access, host: &str, origin: Option<&str>) -> Result<(), Denied> {
@@ -228,6 +253,39 @@ mod tests {
         assert_eq!(local.check(&Uri::from_static("http://evil.example/"), &two), Err(Denied::Host));
         two.append(HOST, HeaderValue::from_static("localhost"));
         assert_eq!(local.check(&Uri::from_static("/mcp"), &two), Err(Denied::Host));
+    }
+
+    #[test]
+    fn who_is_plainly_local_may_speak_when_all_is_weighed() {
+        let hosts =
+            ["localhost", "127.0.0.1", "Localhost", "127.0.0.2", "localhost.example", "[::1]", ""];
+        let ports = [
+            "", ":", ":0", ":80", ":65535", ":99999", ":123456", ":8o", ":80:80", ":-1", "@a", ".",
+        ];
+        let policies = [
+            Access::local(),
+            Access::local().host("a.example").origin("http://b.example"),
+            Access::local().any_origin(),
+        ];
+        let mut plain = 0;
+        for (host, port) in hosts.iter().flat_map(|host| ports.map(|port| (host, port))) {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_str(&format!("{host}{port}")).unwrap());
+            let local = Uri::from_static("/mcp");
+            if is_plainly_local(&local, &headers) {
+                plain += 1;
+                for policy in &policies {
+                    assert_eq!(policy.weigh(&local, &headers), Ok(()), "{headers:?}");
+                }
+            }
+            assert!(!is_plainly_local(&Uri::from_static("http://localhost/"), &headers));
+            let mut more = headers.clone();
+            more.append(HOST, headers[HOST].clone());
+            assert!(!is_plainly_local(&local, &more));
+            headers.insert(ORIGIN, HeaderValue::from_static("http://localhost"));
+            assert!(!is_plainly_local(&local, &headers));
+        }
+        assert_eq!(plain, 2 * 5, "two names, with the ports that are numbers and without");
     }
 
     #[test]

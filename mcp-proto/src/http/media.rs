@@ -1,7 +1,7 @@
 //! What a request carries, and what its sender can take.
 
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(crate) const JSON: &str = "application/json";
 /// What a client takes.
@@ -18,9 +18,29 @@ pub(crate) struct Accepts {
 impl Accepts {
     /// Who says nothing takes everything: RFC 9110, 12.5.1.
     pub(crate) fn read(headers: &HeaderMap) -> Self {
-        if !headers.contains_key(ACCEPT) {
-            return Self { json: true, stream: true };
+        let mut values = headers.get_all(ACCEPT).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self { json: true, stream: true },
+            (Some(value), None) => Self::known(value).unwrap_or_else(|| Self::weighed(headers)),
+            _ => Self::weighed(headers),
         }
+    }
+
+    /// What clients mostly say, without weighing it.
+    fn known(value: &HeaderValue) -> Option<Self> {
+        let (json, stream) = match value.as_bytes() {
+            b"application/json, text/event-stream"
+            | b"application/json,text/event-stream"
+            | b"text/event-stream, application/json"
+            | b"*/*" => (true, true),
+            b"application/json" => (true, false),
+            b"text/event-stream" => (false, true),
+            _ => return None,
+        };
+        Some(Self { json, stream })
+    }
+
+    fn weighed(headers: &HeaderMap) -> Self {
         Self { json: is_accepted(headers, JSON), stream: is_accepted(headers, EVENT_STREAM) }
     }
 }
@@ -83,7 +103,6 @@ fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -111,6 +130,25 @@ mod tests {
         ] {
             let read = Accepts::read(&headers(&ACCEPT, values));
             assert_eq!(read, Accepts { json, stream }, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_without_weighing_it_weighs_the_same() {
+        for value in [
+            BOTH,
+            "application/json,text/event-stream",
+            "text/event-stream, application/json",
+            "*/*",
+            JSON,
+            EVENT_STREAM,
+        ] {
+            let headers = headers(&ACCEPT, &[value]);
+            let known = Accepts::known(&headers[ACCEPT]);
+            assert_eq!(known, Some(Accepts::weighed(&headers)), "{value}");
+        }
+        for value in ["", "*", "text/*", "Application/JSON", "application/json;q=0"] {
+            assert_eq!(Accepts::known(&HeaderValue::from_static(value)), None, "{value}");
         }
     }
 

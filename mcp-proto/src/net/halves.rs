@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use std::io;
+use std::io::{self, IoSlice};
 
 use crate::driver::Transport;
 
@@ -17,6 +17,21 @@ pub trait Input: Unpin {
 pub trait Output: Unpin {
     /// Writes some bytes of `buf`, which is not empty.
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes some bytes of these slices, one behind the other; not all of them are empty. Default: of the first that is not.
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = bufs.iter().find(|buf| !buf.is_empty());
+        self.poll_write(cx, first.map_or(&[], |first| first))
+    }
+
+    /// Whether that writes more than one slice at once. Default false.
+    fn is_write_vectored(&self) -> bool {
+        false
+    }
 
     /// Pushes out what was written.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
@@ -34,6 +49,18 @@ impl<I: Input + ?Sized> Input for Box<I> {
 impl<O: Output + ?Sized> Output for Box<O> {
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         (**self).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        (**self).is_write_vectored()
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -116,6 +143,18 @@ impl<T: Input + Output> Transport for Whole<T> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         retried(|| self.0.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        retried(|| self.0.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -47,6 +47,13 @@ pub(crate) struct Raised {
     key: Option<u64>,
 }
 
+impl Raised {
+    /// Whether it has happened. It is not waited for by that.
+    pub(crate) fn is_raised(&self) -> bool {
+        self.signal.lock().is_raised
+    }
+}
+
 impl Future for Raised {
     type Output = ();
 

@@ -87,13 +87,14 @@ impl<F: Future<Output = ()>> Future for Running<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let is_over = pin!(&mut this.end).poll(cx).is_ready();
+        let is_over = this.end.is_raised();
         // What it owns may panic too when it is dropped. The executor must not see either.
         let ended = catch_unwind(AssertUnwindSafe(|| match &mut this.task {
             Some(task) if !is_over => task.as_mut().poll(cx),
             _ => Poll::Ready(()),
         }));
-        if matches!(ended, Ok(Poll::Pending)) {
+        // Most end at once, and never wait for the end of all.
+        if matches!(ended, Ok(Poll::Pending)) && pin!(&mut this.end).poll(cx).is_pending() {
             return Poll::Pending;
         }
         let _ = catch_unwind(AssertUnwindSafe(|| this.task = None));

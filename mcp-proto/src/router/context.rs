@@ -6,7 +6,7 @@ use core::any::{Any, TypeId};
 use core::fmt;
 use core::future::Future;
 
-use crate::driver::{Incoming, Reporter, Watch, unless};
+use crate::driver::{Incoming, Ongoing, Reporter, unless};
 use crate::error::SendError;
 use crate::id::RequestId;
 use crate::revision::Revision;
@@ -18,10 +18,7 @@ use crate::types::{LogLevel, LogMessage};
 /// left over does nothing.
 #[derive(Clone)]
 pub struct Context {
-    watch: Watch,
     reporter: Reporter,
-    id: RequestId,
-    revision: Revision,
     state: State,
 }
 
@@ -30,13 +27,11 @@ pub(super) type State = Arc<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>;
 
 impl Context {
     pub(super) fn new(incoming: &Incoming, state: State) -> Self {
-        Self {
-            watch: incoming.watch(),
-            reporter: incoming.reporter(),
-            id: incoming.id().clone(),
-            revision: incoming.revision(),
-            state,
-        }
+        Self { reporter: incoming.reporter(), state }
+    }
+
+    fn request(&self) -> &Ongoing {
+        self.reporter.ongoing()
     }
 
     /// Reports how far the work has come. Never waits; does nothing if the client did not ask.
@@ -75,24 +70,24 @@ impl Context {
     ///
     /// See [`SendError`].
     pub fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
-        self.watch.log(message)
+        self.request().log(message)
     }
 
     /// Closes the connection on which the client waits, while the work goes on: it comes back after a while and gets
     /// what it missed. Whether that can be: over HTTP in 2025-11-25, on a stream that can be resumed.
     pub fn close_stream(&self) -> bool {
-        self.watch.close_stream()
+        self.request().close_stream()
     }
 
     /// Whether the client no longer wants the answer. A handler may go on all the same: what it returns is
     /// dropped.
     pub fn is_cancelled(&self) -> bool {
-        self.watch.is_cancelled()
+        self.request().is_cancelled()
     }
 
     /// Waits until the client no longer wants the answer, to be raced against the work.
     pub async fn cancelled(&self) {
-        self.watch.cancelled().await;
+        self.request().cancelled().await;
     }
 
     /// What `work` yields; `None` as soon as the client no longer wants the answer. Then `work` is dropped where it
@@ -115,12 +110,12 @@ impl Context {
 
     /// The id of the request.
     pub fn id(&self) -> &RequestId {
-        &self.id
+        self.request().id()
     }
 
     /// The revision that the request is spoken in.
     pub fn revision(&self) -> Revision {
-        self.revision
+        self.request().revision()
     }
 
     /// The value of that type that was given to [`Router::state`](super::Router::state).
@@ -132,8 +127,8 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("id", &self.id)
-            .field("revision", &self.revision)
+            .field("id", self.id())
+            .field("revision", &self.revision())
             .finish_non_exhaustive()
     }
 }

@@ -7,8 +7,8 @@ use core::any::TypeId;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::panic::AssertUnwindSafe;
-use core::pin::pin;
-use core::task::Poll;
+use core::pin::{Pin, pin};
+use core::task::{self, Poll};
 use std::panic::catch_unwind;
 
 use super::context::{Context, State};
@@ -22,7 +22,7 @@ use super::typed::Handler;
 use crate::config::ServerConfig;
 use crate::driver::Incoming;
 use crate::error::ErrorObject;
-use crate::json::{Kind as JsonKind, bounded};
+use crate::json::{Kind as JsonKind, Raw, bounded};
 use crate::method::Request;
 use crate::progress::Pacing;
 use crate::revision::RevisionSet;
@@ -202,11 +202,16 @@ impl<K: Kind + ?Sized> Router<K> {
             // Every refusal to answer means that nobody waits for it any more.
             let _ = match incoming.method() {
                 CallTool::METHOD => match inner.call(&incoming) {
-                    Ok(running) => match caught(running).await {
-                        Ok(Ok(result)) => incoming.respond(&result),
-                        Ok(Err(error)) => incoming.fail(&error),
-                        Err(Panicked) => incoming.fail(&ErrorObject::internal("the tool panicked")),
-                    },
+                    Ok(running) => {
+                        let mut running = pin!(running);
+                        match poll_fn(|cx| caught(running.as_mut(), cx)).await {
+                            Ok(Ok(result)) => incoming.respond(&result),
+                            Ok(Err(error)) => incoming.fail(&error),
+                            Err(Panicked) => {
+                                incoming.fail(&ErrorObject::internal("the tool panicked"))
+                            }
+                        }
+                    }
                     Err(error) => incoming.fail(&error),
                 },
                 ListTools::METHOD => match inner.list(&incoming) {
@@ -231,7 +236,11 @@ impl<K: Kind + ?Sized> Inner<K> {
         incoming: &Incoming,
     ) -> Result<impl Future<Output = Result<CallToolResult, ErrorObject>> + use<K>, ErrorObject>
     {
-        let call: CallTool = incoming.params().map_err(invalid)?;
+        let call = match incoming.raw_params().and_then(|params| plain_call(params.as_raw())) {
+            Some(call) => call,
+            // Decoding says what is wrong with it.
+            None => incoming.params().map_err(invalid)?,
+        };
         let function = self.tools.function(&call.name).ok_or_else(|| {
             ErrorObject::invalid_params(format!(
                 "unknown tool: {}",
@@ -251,6 +260,23 @@ impl<K: Kind + ?Sized> Inner<K> {
     }
 }
 
+/// A call with a name, read up to what is wanted of it: `_meta`, which mostly comes last, is not.
+fn plain_call(params: Raw<'_>) -> Option<CallTool> {
+    let (mut name, mut arguments) = (None, None);
+    for (key, value) in params.members() {
+        match &*key {
+            "name" if name.is_none() => name = Some(value.as_str()?.into_owned()),
+            "arguments" if arguments.is_none() => arguments = Some(value),
+            _ => continue,
+        }
+        if name.is_some() && arguments.is_some() {
+            break;
+        }
+    }
+    let arguments = arguments.filter(|arguments| !arguments.is_null()).map(Raw::to_raw_json);
+    Some(CallTool { name: name?, arguments })
+}
+
 fn invalid(error: crate::json::DecodeError) -> ErrorObject {
     ErrorObject::invalid_params(format!("{error}"))
 }
@@ -261,14 +287,15 @@ const MAX_NAME_LEN: usize = 128;
 /// The user's code panicked; the panic hook has said where.
 struct Panicked;
 
-async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+fn caught<F: Future>(
+    future: Pin<&mut F>,
+    cx: &mut task::Context<'_>,
+) -> Poll<Result<F::Output, Panicked>> {
+    match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
         Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
         Ok(Poll::Pending) => Poll::Pending,
         Err(_) => Poll::Ready(Err(Panicked)),
-    })
-    .await
+    }
 }
 
 impl<K: ?Sized> Clone for Router<K> {

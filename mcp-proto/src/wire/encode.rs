@@ -132,6 +132,8 @@ pub(crate) struct Stamps<'a> {
     pub(crate) meta: &'a [(&'a str, &'a [u8])],
     /// More members of `_meta`, from the caller: an object. The application's own yield to them.
     pub(crate) more: Option<Raw<'a>>,
+    /// `beside` and `meta` as they are added to an object that has none of them; empty where that was not written before.
+    pub(crate) whole: &'a [u8],
 }
 
 /// Writes `value` as an object with `stamps` added; every other key of its `_meta` is kept.
@@ -154,23 +156,16 @@ fn stamp(out: &mut Vec<u8>, start: usize, stamps: Stamps<'_>) {
         return;
     }
     let written = out.get(start..).unwrap_or_default();
-    let object = Raw::trusted(written);
-    let own_meta = object.get("_meta").is_some();
-    let is_empty = object.members().next().is_none();
-    let missing = |stamp: &&(&str, &[u8])| object.get(stamp.0).is_none();
-    let absent: u32 = stamps
-        .beside
-        .iter()
-        .enumerate()
-        .filter(|(_, stamp)| missing(stamp))
-        .map(|(n, _)| 1 << n)
-        .sum();
-    let beside = stamps
-        .beside
-        .iter()
-        .enumerate()
-        .filter(|(n, _)| absent & (1 << n) != 0)
-        .map(|(_, stamp)| stamp);
+    let (mut own_meta, mut is_empty, mut own) = (false, true, 0_u32);
+    for (name, _) in Raw::trusted(written).members() {
+        is_empty = false;
+        own_meta |= name == "_meta";
+        for (n, stamp) in stamps.beside.iter().enumerate() {
+            own |= u32::from(name == stamp.0) << n;
+        }
+    }
+    let beside = stamps.beside.iter().enumerate();
+    let beside = beside.filter(|(n, _)| own & (1 << n) == 0).map(|(_, stamp)| stamp);
     if own_meta {
         // Rare: the application has metadata of its own, so its object is written again without it.
         let own: Vec<u8> = written.into();
@@ -192,10 +187,14 @@ fn stamp(out: &mut Vec<u8>, start: usize, stamps: Stamps<'_>) {
         } else {
             out.push(b',');
         }
-        for (name, json) in beside {
-            member(out, name, json);
+        if own == 0 && more.is_none() && !stamps.whole.is_empty() {
+            out.extend_from_slice(stamps.whole);
+        } else {
+            for (name, json) in beside {
+                member(out, name, json);
+            }
+            meta(out, None, more, stamps.meta);
         }
-        meta(out, None, more, stamps.meta);
     }
     if out.ends_with(b",") {
         out.pop();

@@ -7,6 +7,7 @@ mod framing;
 mod inbox;
 mod line;
 mod message;
+mod meta;
 mod progress;
 #[cfg(feature = "http")]
 pub(crate) mod sse;
@@ -25,4 +26,5 @@ pub(crate) use framing::Input;
 pub(crate) use framing::InputForm;
 pub(crate) use inbox::MAX_READ;
 pub(crate) use line::{Line, LineDecoder};
+pub(crate) use meta::RequestMeta;
 pub(crate) use progress::{ProgressFields, ProgressLayout};

@@ -1,11 +1,11 @@
 //! The body of a response, asked for as the client has room.
 
-use alloc::collections::VecDeque;
 use alloc::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::Response;
 use http_body::{Frame, SizeHint};
 
 use super::serving::Serve;
@@ -22,7 +22,7 @@ pub(super) struct Open {
 /// before its end tells the machine that the client hung up.
 pub struct ResponseBody {
     /// What was there when the head was: it leaves with it, in one write.
-    ready: VecDeque<Bytes>,
+    ready: Option<Bytes>,
     rest: Option<Open>,
 }
 
@@ -71,25 +71,40 @@ impl Drop for Open {
     }
 }
 
+/// The head of a response, and what of its body is there already.
+pub(super) struct Beginning {
+    head: Response<()>,
+    ready: Option<Bytes>,
+    /// That is all, or what follows is lost.
+    end: Option<Body>,
+}
+
+impl Beginning {
+    /// Asks the machine for it. Whether there is more is asked only where it is not a stream, which may have no end.
+    pub(super) fn ask(server: &mut Server, exchange: Exchange) -> Option<Self> {
+        let head = server.poll_head(exchange)?;
+        Some(match server.poll_body(exchange) {
+            Some(Body::Chunk(chunk)) => {
+                let end = server.poll_end(exchange).then_some(Body::End);
+                Self { head, ready: Some(chunk), end }
+            }
+            end => Self { head, ready: None, end },
+        })
+    }
+
+    /// The response, the rest of which is asked for as the client has room.
+    pub(super) fn respond(self, mut open: Open) -> Response<ResponseBody> {
+        let Self { head, ready, end } = self;
+        open.is_over = end.is_some();
+        let rest = (end != Some(Body::End)).then_some(open);
+        head.map(|()| ResponseBody { ready, rest })
+    }
+}
+
 impl ResponseBody {
     /// A body that is there.
     pub(super) fn whole(body: Bytes) -> Self {
-        Self { ready: Some(body).into_iter().filter(|body| !body.is_empty()).collect(), rest: None }
-    }
-
-    /// The body of an exchange whose head was taken. With what is there already; whether that is all is asked for
-    /// only where it is not a stream.
-    pub(super) fn begin(mut open: Open, is_stream: bool, cx: &mut Context<'_>) -> Self {
-        let mut ready = VecDeque::new();
-        // One piece of a stream, for it may have no end; of anything else two, the second of which is its end.
-        for _ in 0..if is_stream { 1 } else { 2 } {
-            match open.poll_body(cx) {
-                Poll::Ready(Body::Chunk(chunk)) => ready.push_back(chunk),
-                Poll::Ready(Body::End) => return Self { ready, rest: None },
-                Poll::Ready(Body::Broken) | Poll::Pending => break,
-            }
-        }
-        Self { ready, rest: Some(open) }
+        Self { ready: Some(body).filter(|body| !body.is_empty()), rest: None }
     }
 }
 
@@ -101,7 +116,7 @@ impl http_body::Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        if let Some(ready) = self.ready.pop_front() {
+        if let Some(ready) = self.ready.take() {
             return Poll::Ready(Some(Ok(Frame::data(ready))));
         }
         let Some(open) = &mut self.rest else { return Poll::Ready(None) };
@@ -123,11 +138,11 @@ impl http_body::Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ready.is_empty() && self.rest.is_none()
+        self.ready.is_none() && self.rest.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let len = self.ready.iter().map(|ready| ready.len() as u64).sum();
+        let len = self.ready.as_ref().map_or(0, |ready| ready.len() as u64);
         match self.rest {
             None => SizeHint::with_exact(len),
             Some(_) => {

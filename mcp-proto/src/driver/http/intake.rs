@@ -3,13 +3,13 @@
 use alloc::boxed::Box;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use core::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
 
 use super::super::transport::{Runtime, Timer};
 use super::serving::Serve;
-use crate::time::Instant;
 
 /// A body on its way in.
 pub(super) struct Intake<B> {
@@ -17,7 +17,8 @@ pub(super) struct Intake<B> {
     first: Bytes,
     more: BytesMut,
     max: usize,
-    until: Instant,
+    /// How long it may take to arrive, once it is waited for.
+    patience: Duration,
     timer: Option<Pin<Box<dyn Timer>>>,
 }
 
@@ -66,13 +67,13 @@ pub(super) enum Unread {
 }
 
 impl<B: Body> Intake<B> {
-    pub(super) fn new(body: B, max: usize, until: Instant) -> Self {
+    pub(super) fn new(body: B, max: usize, patience: Duration) -> Self {
         Self {
             body: Box::pin(body),
             first: Bytes::new(),
             more: BytesMut::new(),
             max,
-            until,
+            patience,
             timer: None,
         }
     }
@@ -92,7 +93,8 @@ impl<B: Body> Intake<B> {
             let frame = match self.body.as_mut().poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
-                    let timer = self.timer.get_or_insert_with(|| runtime.timer(self.until));
+                    let timer = || runtime.timer(runtime.now() + self.patience);
+                    let timer = self.timer.get_or_insert_with(timer);
                     ready!(timer.as_mut().poll(cx));
                     return Poll::Ready(Err(Unread::Broken));
                 }

@@ -11,14 +11,13 @@ use alloc::sync::Arc;
 #[cfg(feature = "snapshot")]
 use alloc::vec::Vec;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::{Request, Response, request};
 use http_body::Body;
 
 #[cfg(feature = "snapshot")]
 use super::super::afterwards::Afterwards;
 use super::super::link::Link;
-use super::body::{Open, ResponseBody};
+use super::body::{Beginning, Open, ResponseBody};
 use super::intake::{Arriving, Intake, Unread};
 use super::serving::Serve;
 #[cfg(feature = "snapshot")]
@@ -138,8 +137,7 @@ impl Service {
         let stage = match admitted {
             Err(refusal) => Stage::Refused(refusal),
             Ok(admission) => {
-                let until = self.shared.now() + admission.body_timeout;
-                let body = Intake::new(body, admission.max_body, until);
+                let body = Intake::new(body, admission.max_body, admission.body_timeout);
                 Stage::Reading {
                     head,
                     admission,
@@ -174,13 +172,15 @@ impl<B: Body> tower_service::Service<Request<B>> for Service {
 }
 
 impl<B: Body> Responding<B> {
+    /// Hands the request in: its response, as far as it is there.
     #[allow(clippy::result_large_err)] // a response goes out as it is
     fn open(
         &self,
         head: request::Parts,
         admission: Admission,
         body: Bytes,
-    ) -> Result<Open, Response<Bytes>> {
+        cx: &mut Context<'_>,
+    ) -> Result<(Open, Poll<Beginning>), Response<Bytes>> {
         let mut caller = Caller::default();
         if let Some(Principal(name)) = head.extensions.get() {
             caller = caller.principal(name.clone());
@@ -191,10 +191,10 @@ impl<B: Body> Responding<B> {
             caller = caller.seed(seed);
         }
         let request = Request::from_parts(head, body);
-        let exchange = self
-            .shared
-            .turn(|state, now| state.link.machine.handle_request(admission, request, caller, now));
-        exchange.map(|exchange| Open::new(self.shared.clone(), exchange))
+        let enter =
+            |machine: &mut Server, now| machine.handle_request(admission, request, caller, now);
+        let (exchange, begun) = self.shared.open_exchange(enter, cx, Beginning::ask)?;
+        Ok((Open::new(self.shared.clone(), exchange), begun))
     }
 }
 
@@ -214,8 +214,12 @@ impl<B: Body> Future for Responding<B> {
             let stage = core::mem::replace(&mut this.stage, Stage::Over);
             let Stage::Reading { head, admission, .. } = stage else { return Poll::Pending };
             this.stage = match read {
-                Ok(body) => match this.open(head, admission, body) {
-                    Ok(open) => Stage::Waiting(open),
+                Ok(body) => match this.open(head, admission, body, cx) {
+                    Ok((open, Poll::Ready(begun))) => return Poll::Ready(Ok(begun.respond(open))),
+                    Ok((open, Poll::Pending)) => {
+                        this.stage = Stage::Waiting(open);
+                        return Poll::Pending;
+                    }
                     Err(refusal) => Stage::Refused(refusal),
                 },
                 Err(Unread::TooLong) => Stage::Refused(Server::too_long()),
@@ -224,13 +228,10 @@ impl<B: Body> Future for Responding<B> {
             };
         }
         if let Stage::Waiting(open) = &this.stage {
-            let head = ready!(open.poll(cx, Server::poll_head));
+            let begun = ready!(open.poll(cx, Beginning::ask));
             let stage = core::mem::replace(&mut this.stage, Stage::Over);
             let Stage::Waiting(open) = stage else { return Poll::Pending };
-            let is_stream =
-                head.headers().get(CONTENT_TYPE).is_some_and(|of| of == "text/event-stream");
-            let body = ResponseBody::begin(open, is_stream, cx);
-            return Poll::Ready(Ok(head.map(|()| body)));
+            return Poll::Ready(Ok(begun.respond(open)));
         }
         match core::mem::replace(&mut this.stage, Stage::Over) {
             Stage::Refused(refusal) => Poll::Ready(Ok(refusal.map(ResponseBody::whole))),

@@ -151,13 +151,31 @@ impl Shared<role::Server, Serving> {
         let mut afterwards = Afterwards::default();
         let mut state = self.lock();
         let result = change(&mut state, now);
-        state.hand_over(now, &mut afterwards);
-        if state.link.is_early() || state.link.machine.is_closed() {
-            afterwards.wakers.extend(state.driver.take());
-        }
+        state.finish_turn(now, &mut afterwards);
         drop(state);
         afterwards.wake();
         result
+    }
+
+    /// Opens an exchange and asks for something of it at once, as [`poll_exchange`](Self::poll_exchange) does.
+    pub(super) fn open_exchange<T, E>(
+        &self,
+        open: impl FnOnce(&mut http::Server, Instant) -> Result<Exchange, E>,
+        cx: &mut Context<'_>,
+        ask: impl FnOnce(&mut http::Server, Exchange) -> Option<T>,
+    ) -> Result<(Exchange, Poll<T>), E> {
+        let now = self.now();
+        let mut afterwards = Afterwards::default();
+        let mut state = self.lock();
+        let opened = open(&mut state.link.machine, now);
+        let asked = opened.map(|exchange| {
+            let (asked, _) = state.ask(exchange, cx, ask, &mut afterwards);
+            (exchange, asked)
+        });
+        state.finish_turn(now, &mut afterwards);
+        drop(state);
+        afterwards.wake();
+        asked
     }
 
     /// Asks for something of an exchange, and is asked again once there is something.
@@ -171,26 +189,14 @@ impl Shared<role::Server, Serving> {
         let mut afterwards = Afterwards::default();
         let mut state = self.lock();
         state.link.machine.observe(now);
-        let scope = state.link.machine.scope_of(exchange);
-        let asked = ask(&mut state.link.machine, exchange);
-        let former = match asked {
-            Some(_) => state.link.release(exchange),
-            None => state.link.keep(exchange, cx),
-        };
-        if asked.is_some() {
-            // What was taken makes room, for the same request at least.
-            if let Some(scope) = scope {
-                state.wake_watchers(Change::Output(scope.into()), &mut afterwards);
-            }
-            state.hand_over(now, &mut afterwards);
-            if state.link.is_early() || state.link.machine.is_closed() {
-                afterwards.wakers.extend(state.driver.take());
-            }
+        let (asked, former) = state.ask(exchange, cx, ask, &mut afterwards);
+        if asked.is_ready() {
+            state.finish_turn(now, &mut afterwards);
         }
         drop(state);
         drop(former);
         afterwards.wake();
-        asked.map_or(Poll::Pending, Poll::Ready)
+        asked
     }
 }
 
@@ -207,6 +213,34 @@ impl Serving {
 }
 
 impl State<role::Server, Serving> {
+    /// Asks for something of an exchange, or keeps the waker of its task. The one that it had is to be dropped without the
+    /// lock.
+    fn ask<T>(
+        &mut self,
+        exchange: Exchange,
+        cx: &mut Context<'_>,
+        ask: impl FnOnce(&mut http::Server, Exchange) -> Option<T>,
+        afterwards: &mut Afterwards,
+    ) -> (Poll<T>, Option<Waker>) {
+        let scope = self.link.machine.scope_of(exchange);
+        let Some(asked) = ask(&mut self.link.machine, exchange) else {
+            return (Poll::Pending, self.link.keep(exchange, cx));
+        };
+        // What was taken makes room, for the same request at least.
+        if let Some(scope) = scope {
+            self.wake_watchers(Change::Output(scope.into()), afterwards);
+        }
+        (Poll::Ready(asked), self.link.release(exchange))
+    }
+
+    /// Hands events over, and finds whose turn it is.
+    fn finish_turn(&mut self, now: Instant, afterwards: &mut Afterwards) {
+        self.hand_over(now, afterwards);
+        if self.link.is_early() || self.link.machine.is_closed() {
+            afterwards.wakers.extend(self.driver.take());
+        }
+    }
+
     /// Gives events to those who accept requests, and their turn to those whose exchanges have something to send.
     pub(super) fn hand_over(&mut self, now: Instant, afterwards: &mut Afterwards) {
         while self.link.machine.has_event() {

@@ -17,6 +17,7 @@ use super::session::Session;
 use super::status::refusal;
 use super::stream::{Form, Kind, Stream, Taken};
 use crate::endpoint::{Endpoint, Origin, Outlet, Route, Transmit};
+use crate::event::Event;
 use crate::id::RequestId;
 use crate::role;
 use crate::time::Instant;
@@ -293,9 +294,13 @@ impl Conversation {
         }
     }
 
-    /// Its turn among those that have events has come.
-    pub(super) fn unlist(&mut self) {
+    /// Takes an event, since its turn among those that have some has come. Nothing else of it changes by that.
+    pub(super) fn take_event(&mut self, hub: &mut Hub) -> Option<Event> {
         self.is_listed = false;
+        let event = self.endpoint.poll_event();
+        self.list(hub);
+        self.rest(hub);
+        event
     }
 
     fn arm(&mut self, hub: &mut Hub) {

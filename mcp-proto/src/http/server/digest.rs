@@ -22,11 +22,11 @@ impl Server {
     /// same from now on.
     pub fn digest(&self, now: Instant, hasher: &mut dyn Hasher) {
         let digest = &mut Digest::new(now, hasher);
-        let Self { hub, conversations, last_scope, touched } = self;
-        digest.put((last_scope, touched, conversations.len()));
+        let Self { hub, conversations, touched } = self;
+        digest.put((conversations.last(), touched, conversations.len()));
         let mut all: Vec<_> = conversations.iter().collect();
-        all.sort_unstable_by_key(|(number, _)| *number);
-        for (_, conversation) in all {
+        all.sort_unstable_by_key(|conversation| conversation.scope);
+        for conversation in all {
             conversation.digest(hub, digest);
         }
         hub.digest(digest);

@@ -15,7 +15,7 @@ use super::super::value::decode;
 use crate::error::ErrorObject;
 use crate::json::{Kind, Params, Raw, bounded};
 use crate::revision::{Era, Revision, RevisionSet};
-use crate::types::meta;
+use crate::wire::RequestMeta;
 
 pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -51,6 +51,7 @@ pub(super) struct Mirror<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) method: &'a [u8],
     pub(super) params: Option<Params<'a>>,
+    pub(super) meta: RequestMeta<'a>,
     /// The arguments of tools that are repeated.
     pub(super) mirrored: &'a BTreeMap<String, Vec<Param>>,
     pub(super) served: RevisionSet,
@@ -62,16 +63,12 @@ impl Mirror<'_> {
     pub(super) fn check(&self) -> Result<(), ErrorObject> {
         let version =
             self.single(&VERSION)?.ok_or_else(|| mismatch("MCP-Protocol-Version is missing"))?;
-        let meta = self.params.and_then(|params| params.get("_meta"));
-        let named =
-            meta.and_then(|meta| meta.get(meta::PROTOCOL_VERSION)).and_then(|named| named.as_str());
-        let Some(named) = named else {
+        let Some(named) = self.meta.version_text() else {
             return Err(ErrorObject::invalid_params(
                 "_meta: protocolVersion is missing or no string",
             ));
         };
-        let capabilities = meta.and_then(|meta| meta.get(meta::CLIENT_CAPABILITIES));
-        if capabilities.is_none_or(|capabilities| capabilities.kind() != Kind::Object) {
+        if self.meta.capabilities.is_none_or(|capabilities| capabilities.kind() != Kind::Object) {
             return Err(ErrorObject::invalid_params("_meta: clientCapabilities is not an object"));
         }
         if version != named.as_bytes() {

@@ -79,7 +79,8 @@ impl ServerOptions {
         ]);
         // Of those that only announce something, too.
         let single = sum([running, passing]);
-        let conversations = sum([self.max_sessions, single]);
+        // The place of one that has ended is kept.
+        let conversations = sum([self.max_sessions, single, 1]);
         let complete = times(
             self.max_sessions,
             queue(sum([self.max_complete_streams, 1]), size_of::<(Instant, Stream)>()),
@@ -94,6 +95,7 @@ impl ServerOptions {
             times(Slots::<Entry>::bound(conversations), 2 * size_of::<Option<(i64, u64)>>()),
             times(self.max_sessions, session),
             times(single, exchange),
+            size_of::<Conversation>() + PART,
             complete,
             bound_of_requests(limits, running),
             Endpoint::<role::Server>::bound(limits),

@@ -2,6 +2,7 @@
 
 mod admission;
 mod conversation;
+mod conversations;
 #[cfg(feature = "testing")]
 mod digest;
 mod exchange;
@@ -28,7 +29,7 @@ use core::mem;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 
-use self::conversation::Conversation;
+use self::conversations::Conversations;
 use self::exchange::{Source, Timer};
 use self::hub::Hub;
 use self::replay::StreamName as Name;
@@ -41,7 +42,6 @@ use crate::era::Served;
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::role;
-use crate::slots::Slots;
 use crate::time::Instant;
 
 pub use admission::Admission;
@@ -144,8 +144,7 @@ pub enum Body {
 #[derive(Clone)]
 pub struct Server {
     hub: Hub,
-    conversations: Slots<Box<Conversation>>,
-    last_scope: i64,
+    conversations: Conversations,
     /// Those whose endpoints were lent out.
     touched: Vec<Scope>,
 }
@@ -168,8 +167,7 @@ impl Server {
         let served = Arc::new(Served::new(config));
         Self {
             hub: Hub::new(served, options, replay),
-            conversations: Slots::default(),
-            last_scope: 0,
+            conversations: Conversations::default(),
             touched: Vec::new(),
         }
     }
@@ -219,7 +217,7 @@ impl Server {
         for timer in due {
             match timer {
                 Timer::Scope(scope) => {
-                    if let Some(conversation) = find(&mut self.conversations, scope) {
+                    if let Some(conversation) = self.conversations.get_mut(scope) {
                         conversation.handle_timeout(now, &mut self.hub);
                     }
                 }
@@ -237,9 +235,8 @@ impl Server {
     /// Ends everything: requests count as cancelled, and every response ends.
     pub fn close(&mut self, now: Instant) {
         self.drain(now);
-        let scopes: Vec<_> = self.conversations.iter().map(|(scope, _)| scope).collect();
-        for scope in scopes {
-            self.end(Scope(scope.unsigned_abs()));
+        for scope in self.scopes() {
+            self.end(scope);
         }
         self.purge();
     }
@@ -250,8 +247,7 @@ impl Server {
     pub fn drain(&mut self, now: Instant) {
         self.observe(now);
         self.hub.is_draining = true;
-        let scopes: Vec<_> = self.conversations.iter().map(|(scope, _)| scope).collect();
-        for scope in scopes {
+        for scope in self.scopes() {
             let Some(conversation) = self.conversations.get_mut(scope) else { continue };
             conversation.drain(&mut self.hub);
         }
@@ -268,7 +264,7 @@ impl Server {
             self.settle();
         }
         let room = self.hub.room();
-        let conversation = find(&mut self.conversations, scope)?;
+        let conversation = self.conversations.get_mut(scope)?;
         conversation.endpoint.core_mut().set_max_output_len(room);
         if !mem::replace(&mut conversation.is_touched, true) {
             self.touched.push(scope);
@@ -280,7 +276,7 @@ impl Server {
     /// connection need stay open. Whether that can be: in 2025-11-25, on a stream that can be taken up again.
     pub fn close_stream(&mut self, scope: Scope, request: &RequestId, now: Instant) -> bool {
         self.observe(now);
-        let Some(conversation) = find(&mut self.conversations, scope) else { return false };
+        let Some(conversation) = self.conversations.get_mut(scope) else { return false };
         conversation.part(request, &mut self.hub)
     }
 
@@ -292,11 +288,9 @@ impl Server {
         self.settle();
         loop {
             let scope = self.hub.active.pop_front()?;
-            let Some(conversation) = find(&mut self.conversations, scope) else { continue };
-            conversation.unlist();
-            let event = conversation.endpoint.poll_event();
+            let Some(conversation) = self.conversations.get_mut(scope) else { continue };
             // Others have their turn before it has the next.
-            conversation.settle(&mut self.hub);
+            let event = conversation.take_event(&mut self.hub);
             self.purge();
             if let Some(event) = event {
                 return Some((scope, event));
@@ -325,7 +319,7 @@ impl Server {
                 Some(head)
             }
             Source::Stream(scope, name) => {
-                let conversation = find(&mut self.conversations, *scope);
+                let conversation = self.conversations.get_mut(*scope);
                 match conversation.and_then(|it| it.find(*name)).map(|stream| stream.form) {
                     Some(Form::Undecided) => None,
                     Some(Form::Nothing) => Some(empty(StatusCode::ACCEPTED).map(drop)),
@@ -361,7 +355,7 @@ impl Server {
             }
             return Some(body.map_or(Body::End, Body::Chunk));
         };
-        let taken = match find(&mut self.conversations, scope) {
+        let taken = match self.conversations.get_mut(scope) {
             Some(conversation) if conversation.reader(name) == Some(exchange) => {
                 conversation.take(name, &mut self.hub)
             }
@@ -392,8 +386,7 @@ impl Server {
 
     /// The endpoint of a conversation. `None` once the conversation is over.
     pub fn endpoint(&self, scope: Scope) -> Option<&Endpoint<role::Server>> {
-        let conversation = self.conversations.get(i64::try_from(scope.0).ok()?)?;
-        Some(&conversation.endpoint)
+        self.conversations.get(scope).map(|conversation| &conversation.endpoint)
     }
 
     /// Requests that wait for the rest of their response.
@@ -409,7 +402,7 @@ impl Server {
     /// Requests of all clients that wait for an answer, cancelled ones included until they are let go.
     pub fn requests_in_flight(&self) -> usize {
         let all = self.conversations.iter();
-        all.map(|(_, conversation)| conversation.endpoint.requests_in_flight()).sum()
+        all.map(|conversation| conversation.endpoint.requests_in_flight()).sum()
     }
 
     /// Whether it takes nothing new, and nothing is under way.
@@ -429,6 +422,21 @@ impl Server {
         !self.hub.active.is_empty()
     }
 
+    /// Whether a response that is no stream was taken whole. Its exchange is gone then; a stream says its end with its body.
+    #[cfg(feature = "driver")]
+    pub(crate) fn poll_end(&mut self, exchange: Exchange) -> bool {
+        let is_taken = match self.hub.exchanges.get(exchange).map(|entry| &entry.source) {
+            Some(Source::Whole(response)) => response.body().is_none(),
+            Some(Source::Stream(scope, name)) => self
+                .conversations
+                .get_mut(*scope)
+                .and_then(|conversation| conversation.find(*name))
+                .is_some_and(|stream| matches!(stream.form, Form::Json(_)) && stream.len() == 0),
+            None => false,
+        };
+        is_taken && self.poll_body(exchange) == Some(Body::End)
+    }
+
     /// The conversation that an exchange takes part in.
     #[cfg(feature = "driver")]
     pub(crate) fn scope_of(&self, exchange: Exchange) -> Option<Scope> {
@@ -441,7 +449,7 @@ impl Server {
     /// Sorts what endpoints that were lent out have to say.
     pub(crate) fn settle(&mut self) {
         while let Some(scope) = self.touched.pop() {
-            if let Some(conversation) = find(&mut self.conversations, scope)
+            if let Some(conversation) = self.conversations.get_mut(scope)
                 && conversation.is_touched
             {
                 conversation.settle(&mut self.hub);
@@ -459,10 +467,7 @@ impl Server {
     /// Forgets what is over.
     fn purge(&mut self) {
         while let Some(scope) = self.hub.finished.pop() {
-            let Ok(number) = i64::try_from(scope.0) else { continue };
-            if let Some(mut conversation) = self.conversations.remove(number) {
-                conversation.discard(&mut self.hub);
-            }
+            self.conversations.remove(scope, |conversation| conversation.discard(&mut self.hub));
         }
     }
 
@@ -471,20 +476,12 @@ impl Server {
         self.hub.exchanges.open(Source::Whole(response.map(Some)), self.hub.clock)
     }
 
-    /// The name of the next conversation.
-    fn name_scope(&mut self) -> Scope {
-        self.last_scope = self.conversations.next_free(self.last_scope + 1);
-        Scope(self.last_scope.unsigned_abs())
-    }
-
-    fn enter(&mut self, conversation: Conversation) -> Option<&mut Conversation> {
-        let scope = conversation.scope;
-        self.conversations.insert(i64::try_from(scope.0).ok()?, Box::new(conversation));
-        find(&mut self.conversations, scope)
+    fn scopes(&self) -> Vec<Scope> {
+        self.conversations.iter().map(|conversation| conversation.scope).collect()
     }
 
     fn leave(&mut self, scope: Scope, name: Name, exchange: Exchange) {
-        if let Some(conversation) = find(&mut self.conversations, scope)
+        if let Some(conversation) = self.conversations.get_mut(scope)
             && conversation.reader(name) == Some(exchange)
         {
             conversation.leave(name, &mut self.hub);
@@ -494,7 +491,7 @@ impl Server {
 
     /// Ends a conversation.
     fn end(&mut self, scope: Scope) {
-        if let Some(conversation) = find(&mut self.conversations, scope) {
+        if let Some(conversation) = self.conversations.get_mut(scope) {
             conversation.endpoint.close(self.hub.clock);
             conversation.settle(&mut self.hub);
         }
@@ -515,16 +512,12 @@ impl Server {
             && let Source::Stream(scope, name) = entry.source
         {
             entry.taken_at = now;
-            if let Some(conversation) = find(&mut self.conversations, scope) {
+            if let Some(conversation) = self.conversations.get_mut(scope) {
                 conversation.keep_alive(name, &mut self.hub);
             }
         }
         self.hub.arm(exchange);
     }
-}
-
-fn find(conversations: &mut Slots<Box<Conversation>>, scope: Scope) -> Option<&mut Conversation> {
-    conversations.get_mut(i64::try_from(scope.0).ok()?).map(|conversation| &mut **conversation)
 }
 
 impl fmt::Debug for Server {

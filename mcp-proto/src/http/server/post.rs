@@ -2,30 +2,25 @@
 //!
 //! 2026-07-28 `basic/transports/streamable-http`, `basic/versioning` (dual-era servers).
 
-use alloc::vec::Vec;
-
 use bytes::Bytes;
+use http::StatusCode;
 use http::request::Parts;
-use http::{Response, StatusCode};
 
 use super::super::Exchange;
-use super::super::media::{Accepts, EVENT_STREAM, JSON};
 use super::conversation::Conversation;
 use super::exchange::Source;
 use super::headers::{Mirror, SESSION, version};
 use super::options::ServerOptions;
 use super::room::{Room, finishes};
-use super::status::{empty, failure, refusal, status_of, whole};
+use super::status::{empty, failure, refusal, said, status_of};
 use super::stream::{Kind, Stream};
 use super::{Admission, Caller, Server};
 use crate::endpoint::{Endpoint, Origin, Outlet};
 use crate::error::ErrorObject;
-use crate::json::Params;
 use crate::method::Request;
 use crate::revision::Era;
-use crate::types::{Initialize, meta};
-use crate::wire::sse::write_event;
-use crate::wire::{ErrorId, Malformed, Message, read_message};
+use crate::types::Initialize;
+use crate::wire::{ErrorId, Malformed, Message, RequestMeta, read_message};
 
 /// Opens a stream that never ends by itself; 2026-07-28 `basic/patterns/subscriptions`.
 const LISTEN: &[u8] = b"subscriptions/listen";
@@ -59,19 +54,23 @@ impl Server {
         let version = version(&head.headers);
         let names_modern = matches!(version, Ok(Some(Ok(known))) if known.era() == Era::Modern);
         let is_legacy_served = served.config.revisions.newest(Era::Legacy).is_some();
+        let meta = match &read {
+            Ok(Message::Request { params, .. }) => RequestMeta::of(*params),
+            _ => RequestMeta::default(),
+        };
         let is_modern = match &read {
             // Its own words decide, whatever it says of a session.
-            Ok(Message::Request { params, .. }) if names_version(*params) => true,
+            Ok(_) if meta.version.is_some() => true,
             _ if !is_legacy_served => true,
             _ if opens => false,
             _ => names_modern && !has_session,
         };
         if is_modern {
-            self.post_modern(admission, head, &body, read)
+            self.post_modern(admission, head, &body, read, &meta)
         } else if has_session {
-            self.post_to_session(admission, head, &body, read, &caller)
+            self.post_to_session(admission, head, &body, read, &meta, &caller)
         } else {
-            self.open_session(admission, &body, read, caller)
+            self.open_session(admission, &body, read, &meta, caller)
         }
     }
 
@@ -81,6 +80,7 @@ impl Server {
         head: &Parts,
         body: &Bytes,
         read: Read<'_>,
+        meta: &RequestMeta<'_>,
     ) -> Exchange {
         let served = self.hub.served.clone();
         match &read {
@@ -97,6 +97,7 @@ impl Server {
                     headers: &head.headers,
                     method,
                     params: *params,
+                    meta: *meta,
                     mirrored: &self.hub.options.mirrored,
                     served: served.config.revisions,
                 };
@@ -108,10 +109,10 @@ impl Server {
         }
         let is_subscription =
             matches!(&read, Ok(Message::Request { method, .. }) if **method == *LISTEN);
-        let (scope, name) = (self.name_scope(), self.hub.name_stream());
+        let (scope, name) = (self.conversations.name(), self.hub.name_stream());
         let (origin, now) = (Origin(name.0), self.hub.clock);
         let mut endpoint = Endpoint::sharing(served);
-        if endpoint.core_mut().handle_message_from(origin, body, read, now) == 0 {
+        if endpoint.core_mut().handle_message_from(origin, body, read, meta, now) == 0 {
             // The engine answered by itself.
             let answer = endpoint.core_mut().poll_message().map(|transmit| transmit.message);
             let answer = answer.map(|answer| {
@@ -131,7 +132,7 @@ impl Server {
         }
         let mut conversation = Conversation::new(scope, endpoint, None);
         conversation.streams.push(stream);
-        if let Some(conversation) = self.enter(conversation) {
+        if let Some(conversation) = self.conversations.insert(conversation) {
             conversation.is_touched = true;
             self.touched.push(scope);
         }
@@ -156,11 +157,13 @@ impl Server {
         if self.running() >= self.hub.options.max_in_all() {
             return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, self.why_busy()));
         }
-        let scope = self.name_scope();
+        let scope = self.conversations.name();
         let mut endpoint = Endpoint::sharing(self.hub.served.clone());
-        endpoint.core_mut().handle_message_from(Origin::NONE, body, read, self.hub.clock);
+        let meta = RequestMeta::default(); // it is no request
+        endpoint.core_mut().handle_message_from(Origin::NONE, body, read, &meta, self.hub.clock);
         if endpoint.core().has_event()
-            && let Some(conversation) = self.enter(Conversation::new(scope, endpoint, None))
+            && let Some(conversation) =
+                self.conversations.insert(Conversation::new(scope, endpoint, None))
         {
             conversation.is_touched = true;
             self.touched.push(scope);
@@ -180,22 +183,6 @@ impl Server {
     pub(super) fn invalid(&mut self, why: &'static str) -> Exchange {
         self.reply(refusal(StatusCode::BAD_REQUEST, why))
     }
-}
-
-/// Whether a request says by itself that it is modern.
-fn names_version(params: Option<Params<'_>>) -> bool {
-    let meta = params.and_then(|params| params.get("_meta"));
-    meta.is_some_and(|meta| meta.get(meta::PROTOCOL_VERSION).is_some())
-}
-
-/// An answer that was there at once, in a form that the client takes.
-pub(super) fn said(status: StatusCode, answer: Bytes, accepts: Accepts) -> Response<Bytes> {
-    if accepts.json || status != StatusCode::OK {
-        return whole(status, JSON, answer);
-    }
-    let mut event = Vec::new();
-    write_event(&mut event, None, &answer);
-    whole(status, EVENT_STREAM, event.into())
 }
 
 /// Whether a request says that it belongs to a session.

@@ -14,18 +14,17 @@ use super::super::media::Accepts;
 use super::conversation::Conversation;
 use super::exchange::Source;
 use super::headers::{LAST_EVENT, SESSION, single, version};
-use super::post::{Read, SSE_SESSION, names_session, said, sse_session};
+use super::post::{Read, SSE_SESSION, names_session, sse_session};
 use super::room::finishes;
 use super::session::{Session, SessionId};
-use super::status::{empty, names_no_request, not_allowed, refusal};
+use super::status::{empty, names_no_request, not_allowed, refusal, said};
 use super::stream::{Kind, Stream, read_id};
-use super::{Admission, Caller, Scope, Server, find};
+use super::{Admission, Caller, Scope, Server};
 use crate::endpoint::{Endpoint, Origin, Outlet};
-use crate::json::Params;
 use crate::method::Request;
 use crate::revision::{Era, Revision};
-use crate::types::{Initialize, meta};
-use crate::wire::{ErrorId, Message};
+use crate::types::Initialize;
+use crate::wire::{ErrorId, Message, RequestMeta};
 
 /// Why a request does not get to a session.
 enum Stray {
@@ -44,6 +43,7 @@ impl Server {
         admission: &Admission,
         body: &Bytes,
         read: Read<'_>,
+        meta: &RequestMeta<'_>,
         caller: Caller,
     ) -> Exchange {
         match &read {
@@ -58,7 +58,7 @@ impl Server {
         let mut endpoint = Endpoint::sharing(self.hub.served.clone());
         // It belongs to a stream that never opens: the answer is there at once.
         let origin = Origin(self.hub.name_stream().0);
-        endpoint.core_mut().handle_message_from(origin, body, read, self.hub.clock);
+        endpoint.core_mut().handle_message_from(origin, body, read, meta, self.hub.clock);
         let answer = endpoint.core_mut().poll_message().map(|transmit| transmit.message);
         let Some(answer) = answer else { return self.invalid("not answered") };
         let mut response = said(StatusCode::OK, answer, admission.accepts);
@@ -89,12 +89,12 @@ impl Server {
             self.purge();
         }
         let session = Session::new(SessionId::new(seed), caller.principal.clone());
-        Ok((session, self.name_scope()))
+        Ok((session, self.conversations.name()))
     }
 
     pub(super) fn begin(&mut self, conversation: Conversation) {
         let scope = conversation.scope;
-        if let Some(conversation) = self.enter(conversation) {
+        if let Some(conversation) = self.conversations.insert(conversation) {
             conversation.is_touched = true;
             self.touched.push(scope);
         }
@@ -110,7 +110,7 @@ impl Server {
         };
         let id = SessionId::read(named).ok_or(Stray::Unknown)?;
         let scope = self.hub.sessions.find(&id).ok_or(Stray::Unknown)?;
-        let conversation = find(&mut self.conversations, scope).ok_or(Stray::Unknown)?;
+        let conversation = self.conversations.get_mut(scope).ok_or(Stray::Unknown)?;
         let session = conversation.session.as_ref().ok_or(Stray::Unknown)?;
         if !session.belongs_to(&id, caller.principal.as_ref()) {
             return Err(Stray::Unknown);
@@ -144,6 +144,7 @@ impl Server {
         head: &Parts,
         body: &Bytes,
         read: Read<'_>,
+        meta: &RequestMeta<'_>,
         caller: &Caller,
     ) -> Exchange {
         let scope = match self.find_session(head, caller) {
@@ -153,7 +154,7 @@ impl Server {
         let name = self.hub.name_stream();
         let limits = self.hub.served.config.limits;
         let next = self.hub.exchanges.next();
-        let Some(conversation) = find(&mut self.conversations, scope) else {
+        let Some(conversation) = self.conversations.get_mut(scope) else {
             return self.turn_away(Stray::Unknown);
         };
         let is_slow = conversation.waiting_len() > limits.max_outbox_len;
@@ -172,13 +173,9 @@ impl Server {
             Ok(Message::Batch) => !has_batches,
             read => read.is_err(),
         };
-        let wants_progress = match &read {
-            Ok(Message::Request { params, .. }) => names_token(*params),
-            _ => false,
-        };
         let now = self.hub.clock;
         let core = conversation.endpoint.core_mut();
-        let opened = core.handle_message_from(origin, body, read, now);
+        let opened = core.handle_message_from(origin, body, read, meta, now);
         conversation.is_touched = true;
         self.touched.push(scope);
         if is_sse {
@@ -203,7 +200,7 @@ impl Server {
         self.hub.name(&mut stream, revision);
         if !admission.accepts.stream {
             conversation.endpoint.core_mut().set_outlet(origin, Outlet::Shut, now);
-        } else if wants_progress && stream.primes {
+        } else if meta.progress_token.is_some() && stream.primes {
             // A cut before the first report could not be mended otherwise.
             stream.become_stream(&mut *self.hub.replay);
         }
@@ -239,7 +236,7 @@ impl Server {
     fn open_stream(&mut self, scope: Scope, accepts: Accepts) -> Exchange {
         let name = self.hub.name_stream();
         let max_streams = self.hub.options.max_streams;
-        let Some(conversation) = find(&mut self.conversations, scope) else {
+        let Some(conversation) = self.conversations.get_mut(scope) else {
             return self.turn_away(Stray::Unknown);
         };
         let is_sse =
@@ -262,7 +259,7 @@ impl Server {
 
     fn resume(&mut self, scope: Scope, id: &[u8]) -> Exchange {
         let next = self.hub.exchanges.next();
-        let Some(conversation) = find(&mut self.conversations, scope) else {
+        let Some(conversation) = self.conversations.get_mut(scope) else {
             return self.turn_away(Stray::Unknown);
         };
         let Some((name, position)) = read_id(id) else {
@@ -343,10 +340,4 @@ impl super::hub::Hub {
         stream.has_ids = self.options.resumption && stream.accepts.stream;
         stream.primes = stream.has_ids && revision >= Some(Revision::V2025_11_25);
     }
-}
-
-/// Whether a request asks for progress.
-fn names_token(params: Option<Params<'_>>) -> bool {
-    let meta = params.and_then(|params| params.get("_meta"));
-    meta.is_some_and(|meta| meta.get(meta::PROGRESS_TOKEN).is_some())
 }

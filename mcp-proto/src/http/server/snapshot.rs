@@ -14,7 +14,7 @@ use super::replay::StreamName;
 use super::session::{Session, SessionId};
 use super::status::{empty, json_head, refusal, stream_head};
 use super::stream::{Form, Kind, Stream, StreamForm};
-use super::{Scope, Server, find};
+use super::{Scope, Server};
 use crate::endpoint::{self, Endpoint, Origin, Outlet};
 use crate::role;
 use crate::state::{
@@ -56,8 +56,8 @@ moments!(State { endpoint, streams, complete; id, principal, backlog, newest });
 impl Server {
     /// Sessions of the legacy revisions that [`export_session`](Self::export_session) can hand over. Feature `snapshot`.
     pub fn session_scopes(&self) -> impl Iterator<Item = Scope> {
-        let movable = self.conversations.iter().filter(|(_, conversation)| conversation.can_move());
-        movable.map(|(_, conversation)| conversation.scope)
+        let movable = self.conversations.iter().filter(|conversation| conversation.can_move());
+        movable.map(|conversation| conversation.scope)
     }
 
     /// Takes a session out, for another server with the same configuration. Here it is gone, without an event; moments
@@ -71,12 +71,11 @@ impl Server {
     /// 503, and its answer has no way any more.
     pub fn export_session(&mut self, scope: Scope, now: Instant) -> Option<SessionSnapshot> {
         self.observe(now);
-        let conversation = find(&mut self.conversations, scope).filter(|it| it.can_move())?;
+        let conversation = self.conversations.get_mut(scope).filter(|it| it.can_move())?;
         conversation.settle(&mut self.hub);
         conversation.send_away(&mut self.hub);
         let mut state = conversation.state(&self.hub)?;
-        let mut conversation = self.conversations.remove(i64::try_from(scope.0).ok()?)?;
-        conversation.discard(&mut self.hub);
+        self.conversations.remove(scope, |conversation| conversation.discard(&mut self.hub));
         state.rebase(self.hub.clock, Instant::ZERO);
         Some(SessionSnapshot(Envelope::new(state)))
     }
@@ -124,7 +123,7 @@ impl Server {
         session.backlog_len = state.backlog.iter().map(Bytes::len).sum();
         session.backlog = state.backlog;
         session.is_held = endpoint.core().is_held();
-        let scope = self.name_scope();
+        let scope = self.conversations.name();
         let mut conversation = Conversation::new(scope, endpoint, Some(Box::new(session)));
         let restored = conversation.restore_streams(state.streams, state.complete, &mut self.hub);
         if let Err(error) = restored {

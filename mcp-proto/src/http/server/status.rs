@@ -6,10 +6,14 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
-use super::super::media::{EVENT_STREAM, JSON};
+use super::super::media::{Accepts, EVENT_STREAM, JSON};
 use crate::error::ErrorObject;
 use crate::revision::Era;
+use crate::wire::sse::write_event;
 use crate::wire::{ErrorId, write_error};
+
+const JSON_TYPE: HeaderValue = HeaderValue::from_static(JSON);
+const STREAM_TYPE: HeaderValue = HeaderValue::from_static(EVENT_STREAM);
 
 /// The response to a request that no conversation hears of.
 pub(super) fn refusal(status: StatusCode, why: &'static str) -> Response<Bytes> {
@@ -38,13 +42,23 @@ pub(super) fn not_allowed(allowed: &'static str) -> Response<Bytes> {
 pub(super) fn failure(status: StatusCode, id: ErrorId<'_>, error: &ErrorObject) -> Response<Bytes> {
     let mut body = Vec::new();
     write_error(&mut body, id, error);
-    whole(status, JSON, body.into())
+    whole(status, JSON_TYPE, body.into())
+}
+
+/// An answer that was there at once, in a form that the client takes.
+pub(super) fn said(status: StatusCode, answer: Bytes, accepts: Accepts) -> Response<Bytes> {
+    if accepts.json || status != StatusCode::OK {
+        return whole(status, JSON_TYPE, answer);
+    }
+    let mut event = Vec::new();
+    write_event(&mut event, None, &answer);
+    whole(status, STREAM_TYPE, event.into())
 }
 
 /// A body of one piece.
-pub(super) fn whole(status: StatusCode, media: &'static str, body: Bytes) -> Response<Bytes> {
+fn whole(status: StatusCode, media: HeaderValue, body: Bytes) -> Response<Bytes> {
     let mut response = empty(status);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    response.headers_mut().insert(CONTENT_TYPE, media);
     *response.body_mut() = body;
     response
 }
@@ -58,7 +72,7 @@ pub(super) fn empty(status: StatusCode) -> Response<Bytes> {
 
 /// The head of a response that is one JSON text.
 pub(super) fn json_head(status: StatusCode) -> Response<()> {
-    whole(status, JSON, Bytes::new()).map(drop)
+    whole(status, JSON_TYPE, Bytes::new()).map(drop)
 }
 
 /// The head of a stream of events.
@@ -66,9 +80,9 @@ pub(super) fn stream_head() -> Response<()> {
     const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
     let mut response = Response::new(());
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    headers.insert(BUFFERING, HeaderValue::from_static("no"));
+    headers.insert(CONTENT_TYPE, STREAM_TYPE);
+    headers.insert(CACHE_CONTROL, const { HeaderValue::from_static("no-cache, no-transform") });
+    headers.insert(BUFFERING, const { HeaderValue::from_static("no") });
     response
 }
 

@@ -104,6 +104,9 @@ const MAX_QUEUED: usize = 128;
 /// Bytes that are given out at once, about.
 const CHUNK: usize = 64 << 10;
 
+/// Bytes of an event beside its message, about.
+const EVENT_LEN: usize = 32;
+
 impl Stream {
     pub(super) fn new(name: StreamName, kind: Kind, exchange: Exchange, accepts: Accepts) -> Self {
         Self {
@@ -218,7 +221,8 @@ impl Stream {
                 replay.keep(self.key, position, message);
             }
             if self.primes {
-                let id = self.id(first);
+                let mut id = Vec::new();
+                self.write_id(&mut id, first);
                 write_event(&mut self.preface, Some(&id), b"");
             }
         }
@@ -302,12 +306,14 @@ impl Stream {
     fn take_events(&mut self) -> Taken {
         let mut out = mem::take(&mut self.preface);
         self.has_named |= self.primes && !out.is_empty();
+        out.reserve((self.len + EVENT_LEN * self.queue.len()).min(CHUNK));
+        let mut id = Vec::new();
         while out.len() < CHUNK
             && let Some(message) = self.queue.pop_front()
         {
             self.len -= message.len();
             if self.has_ids {
-                let id = self.id(self.last - self.queue.len() as u64);
+                self.write_id(&mut id, self.last - self.queue.len() as u64);
                 self.has_named = true;
                 write_event(&mut out, Some(&id), &message);
             } else {
@@ -407,12 +413,12 @@ impl Stream {
         digest.time(kept_until.unwrap_or_default());
     }
 
-    fn id(&self, position: u64) -> Vec<u8> {
-        let mut id = Vec::with_capacity(24);
-        write_u64(&mut id, self.name.0);
+    /// Writes the id of an event, in the place of another.
+    fn write_id(&self, id: &mut Vec<u8>, position: u64) {
+        id.clear();
+        write_u64(id, self.name.0);
         id.push(b'-');
-        write_u64(&mut id, position);
-        id
+        write_u64(id, position);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::driver::{Transport, scratch};
 /// A stream as hyper wants it.
 pub(super) struct Io<T>(pub(super) T);
 
-/// Bytes of small slices that are written together at most.
+/// Bytes of slices that are written as one, which copies them.
 const GATHERED: usize = 16 << 10;
 
 impl<T: Transport<Error = io::Error> + Unpin> Io<T> {
@@ -57,6 +57,11 @@ impl<T: Transport<Error = io::Error> + Unpin> Write for Io<T> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // To copy a little is cheaper than to name its pieces to the system.
+        let len: usize = slices.iter().map(|slice| slice.len()).sum();
+        if len > GATHERED && self.0.is_write_vectored() {
+            return self.inner().poll_write_vectored(cx, slices);
+        }
         let mut slices = slices.iter().filter(|slice| !slice.is_empty());
         let Some(first) = slices.next() else { return Poll::Ready(Ok(0)) };
         let Some(second) = slices.next().filter(|_| first.len() < GATHERED) else {
@@ -96,6 +101,7 @@ mod tests {
         takes: usize,
         written: Vec<Vec<u8>>,
         input: &'static [u8],
+        is_vectored: bool,
     }
 
     impl Transport for Pipe {
@@ -123,6 +129,19 @@ mod tests {
             Poll::Ready(Ok(len))
         }
 
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bufs: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            self.written.extend(bufs.iter().map(|buf| buf.to_vec()));
+            Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            self.is_vectored
+        }
+
         fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
             Poll::Ready(Ok(()))
         }
@@ -133,12 +152,15 @@ mod tests {
     }
 
     fn pipe(takes: usize, input: &'static [u8]) -> Io<Pipe> {
-        Io(Pipe { takes, written: Vec::new(), input })
+        Io(Pipe { takes, written: Vec::new(), input, is_vectored: false })
     }
 
     /// What is written of some slices: as how many bytes they count, and in how many pieces they leave.
     fn written(takes: usize, slices: &[&[u8]]) -> (usize, Vec<Vec<u8>>) {
-        let mut io = pipe(takes, b"");
+        written_by(pipe(takes, b""), slices)
+    }
+
+    fn written_by(mut io: Io<Pipe>, slices: &[&[u8]]) -> (usize, Vec<Vec<u8>>) {
         let slices: Vec<_> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
         let cx = &mut Context::from_waker(Waker::noop());
         let Poll::Ready(Ok(len)) = Pin::new(&mut io).poll_write_vectored(cx, &slices) else {
@@ -158,6 +180,18 @@ mod tests {
         assert!(pieces[0].starts_with(b"head\x07"));
         // What is long is not copied.
         assert_eq!(written(usize::MAX, &[&long, b"tail"]), (long.len(), [long.to_vec()].into()));
+    }
+
+    #[test]
+    fn much_is_not_copied_where_slices_are_written_as_they_are() {
+        let mut io = pipe(usize::MAX, b"");
+        io.0.is_vectored = true;
+        let long = [7; GATHERED];
+        let pieces = [b"head".to_vec(), long.to_vec()].into();
+        assert_eq!(written_by(io, &[b"head", &long]), (4 + GATHERED, pieces));
+        let mut io = pipe(usize::MAX, b"");
+        io.0.is_vectored = true;
+        assert_eq!(written_by(io, &[b"head", b"body"]), (8, [b"headbody".to_vec()].into()));
     }
 
     #[test]
