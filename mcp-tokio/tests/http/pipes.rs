@@ -6,6 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use mcp_tokio::http::{Connector, HttpServer};
 use mcp_tokio::mcp_proto::Instant;
 use mcp_tokio::mcp_proto::driver::{Runtime, Timer};
@@ -14,7 +18,7 @@ use mcp_tokio::{Stream, Tokio, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::world::World;
+use crate::world::{World, request_by_hand};
 
 /// A client's way to pipes, whose other ends a test gets.
 pub(crate) fn pipes() -> (Connector, UnboundedReceiver<DuplexStream>) {
@@ -104,6 +108,67 @@ async fn one_that_has_begun_to_speak_may_be_silent_for_longer() {
     near.write_all(b"POST /mcp HTTP/1.1\r\nhost: a").await.unwrap();
     let more = tokio::time::timeout(GREETING * 2, near.read_u8()).await;
     assert!(more.is_err(), "{more:?}");
+    world.end().await;
+}
+
+/// How long a connection may be idle, or half as long again.
+const IDLE: Duration = Duration::from_secs(60);
+
+fn is_idle_time(time: Duration) -> bool {
+    (IDLE..=IDLE * 3 / 2 + Duration::from_secs(10)).contains(&time)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_idle_or_never_ends_a_head_is_closed() {
+    let (world, ends) = served();
+    let began = tokio::time::Instant::now();
+    let mut near = connected(&ends, 1 << 16);
+    near.write_all(b"GET /mcp HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    near.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 403"));
+    assert!(is_idle_time(began.elapsed()), "{:?}", began.elapsed());
+
+    for before in ["", "GET /mcp HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n"] {
+        let began = tokio::time::Instant::now();
+        let mut near = connected(&ends, 1 << 16);
+        near.write_all(before.as_bytes()).await.unwrap();
+        near.write_all(b"POST /mcp HTTP/1.1\r\n").await.unwrap();
+        while near.write_all(b"x: y\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        assert!(is_idle_time(began.elapsed()), "{:?}", began.elapsed());
+    }
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_of_http2_that_only_answers_pings_is_closed() {
+    let (world, ends) = served();
+    let began = tokio::time::Instant::now();
+    let near = TokioIo::new(connected(&ends, 1 << 16));
+    let (sender, connection) =
+        http2::handshake::<_, _, Empty<Bytes>>(TokioExecutor::new(), near).await.unwrap();
+    connection.await.unwrap();
+    assert!(is_idle_time(began.elapsed()), "{:?}", began.elapsed());
+    drop(sender);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_a_request_under_way_is_not_idle() {
+    let (world, ends) = served();
+    let mut near = connected(&ends, 1 << 16);
+    let request = request_by_hand(world.address, "wait");
+    near.write_all(request.as_bytes()).await.unwrap();
+    world.gate.entered.one_more().await;
+    tokio::time::sleep(IDLE * 5).await;
+    world.gate.open.notify_waiters();
+    let began = tokio::time::Instant::now();
+    let mut answer = Vec::new();
+    near.read_to_end(&mut answer).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains("waited"));
+    assert!(is_idle_time(began.elapsed()), "{:?}", began.elapsed());
     world.end().await;
 }
 

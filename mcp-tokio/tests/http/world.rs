@@ -174,16 +174,20 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 /// A call of the modern era by hand, on a connection of its own. The head of the response has not been read.
 pub(crate) async fn call_by_hand(address: SocketAddr, tool: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request_by_hand(address, tool).as_bytes()).await.unwrap();
+    stream
+}
+
+/// The same as a text.
+pub(crate) fn request_by_hand(address: SocketAddr, tool: &str) -> String {
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","_meta":{{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
     );
-    let request = format!(
+    format!(
         "POST /mcp HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: {tool}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
-    );
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream
+    )
 }
 
 /// What comes until `text` was there, or the end.

@@ -4,13 +4,14 @@ use alloc::sync::Arc;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
-use std::io;
+use std::io::{self, IoSlice};
 
+use super::idle::Usage;
 use crate::driver::Transport;
 use crate::net::timing::Deadline;
 use crate::net::{Platform, Stream};
 
-/// How long a connection may take to say which version of HTTP it speaks. From then on hyper's own limits hold.
+/// How long a connection may take to say which version of HTTP it speaks. From then on it may be idle for as long as any.
 const GREETING: Duration = Duration::from_secs(10);
 
 /// Bytes by which that is known: the preface of HTTP/2.
@@ -23,6 +24,7 @@ pub(super) struct Prompt {
     platform: Arc<dyn Platform>,
     /// Bytes that are still expected, and until when.
     awaits: Option<(usize, Deadline)>,
+    usage: Usage,
     /// How long the peer may take nothing.
     patience: Duration,
     /// Until when it has to take something, while something waits for it.
@@ -30,9 +32,36 @@ pub(super) struct Prompt {
 }
 
 impl Prompt {
-    pub(super) fn new(stream: Stream, patience: Duration, platform: Arc<dyn Platform>) -> Self {
+    pub(super) fn new(
+        stream: Stream,
+        usage: Usage,
+        patience: Duration,
+        platform: Arc<dyn Platform>,
+    ) -> Self {
         let awaits = Some((GREETING_LEN, Deadline::after(GREETING, &*platform)));
-        Self { stream, platform, awaits, patience, stalls: None }
+        Self { stream, platform, awaits, usage, patience, stalls: None }
+    }
+
+    /// What was written, unless the peer has taken nothing for too long.
+    fn watched(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(done) = &written {
+            self.usage.note_written(*done.as_ref().unwrap_or(&0));
+            if self.stalls.take().is_some() {
+                self.usage.set_waits(false);
+            }
+            return written;
+        }
+        let Self { stalls, patience, platform, usage, .. } = self;
+        let stalls = stalls.get_or_insert_with(|| {
+            usage.set_waits(true);
+            Deadline::after(*patience, &**platform)
+        });
+        ready!(stalls.poll(&**platform, cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -68,15 +97,21 @@ impl Transport for Prompt {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        if written.is_ready() {
-            this.stalls = None;
-            return written;
-        }
-        let stalls = || Deadline::after(this.patience, &*this.platform);
-        ready!(this.stalls.get_or_insert_with(stalls).poll(&*this.platform, cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.watched(written, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.watched(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

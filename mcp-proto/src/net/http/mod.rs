@@ -3,6 +3,7 @@
 mod client;
 mod connection;
 mod hyper;
+mod idle;
 mod io;
 mod pool;
 mod rt;

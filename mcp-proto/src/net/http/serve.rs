@@ -15,11 +15,12 @@ use ::hyper::{Request, Response};
 use hyper_util::server::conn::auto;
 
 use super::connection::Prompt;
+use super::idle::{Usage, Using, UsingBody};
 use super::io::Io;
 use super::rt::{Clock, Executor};
 use crate::config::ServerConfig;
 use crate::driver::Server;
-use crate::driver::http::{self, Responding, Service};
+use crate::driver::http::{self, Service};
 #[cfg(doc)]
 use crate::http::Access;
 use crate::http::ServerOptions;
@@ -53,6 +54,7 @@ pub struct HttpServer {
     options: ServerOptions,
     max_connections: usize,
     grace: Duration,
+    idle_timeout: Duration,
 }
 
 /// A connection costs some ten kilobytes and a descriptor.
@@ -60,6 +62,9 @@ const MAX_CONNECTIONS: usize = 1024;
 
 /// How long requests under way may take once the server is to stop.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a connection may be without a request under way.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long connections may take to write the ends of their responses after that.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -90,6 +95,7 @@ impl HttpServer {
             options: ServerOptions::default(),
             max_connections: MAX_CONNECTIONS,
             grace: GRACE,
+            idle_timeout: IDLE_TIMEOUT,
         }
     }
 
@@ -109,6 +115,14 @@ impl HttpServer {
     /// Sets how long requests under way may take once the server is to stop. Default 10 s.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// Sets how long a connection may be without a request under way, or half as long again; then it is closed. Default
+    /// 60 s. A request is one once its head is there, and until its response was taken. Stops peers that hold connections
+    /// with nothing: silence, a head that never ends, or on HTTP/2 answers to pings.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
         self
     }
 
@@ -146,13 +160,22 @@ impl HttpServer {
         stall_timeout: Duration,
         until: impl Future<Output = ()>,
     ) {
-        let Self { source, platform, max_connections, grace, .. } = self;
+        let Self { source, platform, max_connections, grace, idle_timeout, .. } = self;
         let (stop, protocol) = (Signal::default(), protocol(&platform));
         let connections = Tasks::new(platform.clone());
         accept(source, &connections, max_connections, until, |stream| {
-            let stream = Prompt::new(stream, stall_timeout, platform.clone());
-            let (service, protocol) = (service.clone(), protocol.clone());
-            connections.spawn(connection(stream, service, protocol, stop.raised()));
+            let usage = Usage::default();
+            let stream = Prompt::new(stream, usage.clone(), stall_timeout, platform.clone());
+            let (served, stopped) = (Serves { service: service.clone(), usage }, stop.raised());
+            let (protocol, platform) = (protocol.clone(), platform.clone());
+            connections.spawn(connection(
+                stream,
+                served,
+                protocol,
+                idle_timeout,
+                stopped,
+                platform,
+            ));
         })
         .await;
         service.drain();
@@ -165,44 +188,57 @@ impl HttpServer {
 }
 
 fn protocol(platform: &Arc<dyn Platform>) -> auto::Builder<Executor> {
-    let clock = Clock::new(platform.clone());
     let mut builder = auto::Builder::new(Executor(platform.clone()));
-    builder.http1().timer(clock.clone()).max_buf_size(MAX_READ);
+    // The limit on idle connections is one on heads, too: hyper's would cost a timer for each request.
+    builder.http1().header_read_timeout(None::<Duration>).max_buf_size(MAX_READ);
     builder
         .http2()
-        .timer(clock)
+        .timer(Clock::new(platform.clone()))
         .max_concurrent_streams(MAX_STREAMS)
         .max_send_buf_size(MAX_SEND)
         .keep_alive_interval(PING_AFTER);
     builder
 }
 
+/// Serves a connection until it ends, is idle for too long, or is to stop.
 async fn connection(
     stream: Prompt,
-    service: Service,
+    served: Serves,
     protocol: auto::Builder<Executor>,
+    idle_timeout: Duration,
     stopped: Raised,
+    platform: Arc<dyn Platform>,
 ) {
-    let io = Io(stream);
-    let mut connection = pin!(protocol.serve_connection(io, Serves(service)));
+    let usage = served.usage.clone();
+    let mut connection = pin!(protocol.serve_connection(Io(stream), served));
+    let idle = usage.unused(idle_timeout, &*platform);
+    let mut is_idle = false;
+    let end = async { is_idle = unless(stopped, idle).await.is_some() };
     // How a connection ends concerns nobody else: its requests learn of it by themselves.
-    if unless(stopped, connection.as_mut()).await.is_some() {
+    if unless(end, connection.as_mut()).await.is_some() {
         return;
     }
     connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    match is_idle {
+        // What came before its peer heard of that is answered.
+        true => drop(unless(usage.unused(LAST_WORDS, &*platform), connection).await),
+        false => drop(connection.await),
+    }
 }
 
 /// The service as hyper calls it.
-struct Serves(Service);
+struct Serves {
+    service: Service,
+    usage: Usage,
+}
 
 impl ::hyper::service::Service<Request<Incoming>> for Serves {
-    type Response = Response<http::ResponseBody>;
+    type Response = Response<UsingBody>;
     type Error = Infallible;
-    type Future = Responding<Incoming>;
+    type Future = Using;
 
-    fn call(&self, request: Request<Incoming>) -> Responding<Incoming> {
-        self.0.respond(request)
+    fn call(&self, request: Request<Incoming>) -> Using {
+        Using::new(self.service.respond(request), self.usage.begin())
     }
 }
 
@@ -213,6 +249,7 @@ impl fmt::Debug for HttpServer {
             .field("options", &self.options)
             .field("max_connections", &self.max_connections)
             .field("grace", &self.grace)
+            .field("idle_timeout", &self.idle_timeout)
             .finish_non_exhaustive()
     }
 }
