@@ -81,7 +81,10 @@ impl Afterwards {
     /// Wakes who waits, without the lock.
     pub(super) fn wake(&mut self) {
         self.handed_over = 0;
-        self.wakers.drain(..).for_each(Waker::wake);
-        self.wakers.shrink_to(KEPT_ROOM);
+        // Mostly nobody does.
+        if !self.wakers.is_empty() {
+            self.wakers.drain(..).for_each(Waker::wake);
+            self.wakers.shrink_to(KEPT_ROOM);
+        }
     }
 }

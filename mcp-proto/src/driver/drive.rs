@@ -11,7 +11,7 @@ use super::alarm::Alarm;
 use super::carrier::{Carrier, Input};
 use super::link::Scope;
 use super::scratch::{SCRATCH_LEN, scratch};
-use super::shared::{Shared, register};
+use super::shared::{Shared, State, register};
 use super::sync;
 use super::watchers::Change;
 use crate::error::CloseReason;
@@ -37,6 +37,8 @@ pub struct Driver<R: Role, T> {
     /// More requests came in one read than were handed over yet: nothing is read before they are, and answers
     /// wait for each other, to leave in one write.
     is_bursting: bool,
+    /// The machine took input when it was last looked at. What handles do meanwhile cannot fill it.
+    takes_input: bool,
     input_ended: bool,
     alarm: Alarm,
     /// Writing has failed; until then what the peer had said before is still read.
@@ -69,7 +71,7 @@ struct Turn<O> {
     has_more: bool,
     /// What is to be written.
     output: Pending<O>,
-    /// The machine's next deadline.
+    /// The machine's next deadline, unless there is output.
     due: Option<Instant>,
 }
 
@@ -104,6 +106,7 @@ impl<R: Role, T: Carrier> Driver<R, T> {
             offer: SCRATCH_LEN,
             needs_flush: false,
             is_bursting: false,
+            takes_input: false,
             input_ended: false,
             alarm: Alarm::default(),
             hear_until: None,
@@ -130,13 +133,14 @@ impl<R: Role, T: Carrier> Driver<R, T> {
     }
 
     /// Whether the machine takes input. Not while requests that came in one read are handed over.
-    fn wants_input(&self) -> bool {
+    fn wants_input(&mut self) -> bool {
         if self.input_ended || self.is_bursting {
             return false;
         }
-        let state = self.shared.lock();
-        // Once closed, what comes is passed over: a peer that must be heard before it reads goes on then.
-        state.closed.is_some() || (state.link.wants_input() && !state.is_paused())
+        if !self.takes_input {
+            self.takes_input = takes_input(&self.shared.lock());
+        }
+        self.takes_input
     }
 
     /// Whether the transport takes output now.
@@ -202,7 +206,11 @@ impl<R: Role, T: Carrier> Driver<R, T> {
                 output = Pending::Some(copy, length);
             }
         }
-        let due = state.link.poll_timeout();
+        self.takes_input = takes_input(&state);
+        let due = match output {
+            Pending::Some(..) => None, // writing changes it
+            Pending::Nothing | Pending::Blocked => state.link.poll_timeout(),
+        };
         drop(state);
         drop(former);
         match listeners {
@@ -339,6 +347,12 @@ impl<R: Role, T: Carrier> Driver<R, T> {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Whether the machine takes input. Once closed, what comes is passed over: a peer that must be heard before it
+/// reads goes on then.
+fn takes_input<R: Role>(state: &State<R, Connection<R>>) -> bool {
+    state.closed.is_some() || (state.link.wants_input() && !state.is_paused())
 }
 
 impl<R: Role, T: Carrier> Future for Driver<R, T> {

@@ -300,6 +300,9 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
 
     /// Before the next input: what came with the last and was not taken yet keeps its own words and no more.
     pub(super) fn detach(&mut self) {
+        if self.attached.is_empty() {
+            return;
+        }
         for id in self.attached.drain(..) {
             if let Some(queue) = self.calls.get_mut(&id).and_then(|call| call.queue.as_mut()) {
                 queue.detach();

@@ -98,6 +98,10 @@ impl<R: Role, T, F: FnMut(&mut State<R>) -> Option<T>> Future for Watch<'_, R, F
         let this = self.get_mut();
         let mut state = this.shared.lock();
         if let Some(found) = (this.look)(&mut state) {
+            let key = this.key.take();
+            let former = key.and_then(|_| state.release_watcher(this.change, key));
+            drop(state);
+            drop(former);
             return Poll::Ready(found);
         }
         let former = state.keep_watcher(this.change, &mut this.key, cx);

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use core::cmp::Ordering;
 
 use super::batches::BatchKey;
 use super::outbox::{Origin, Place};
@@ -335,7 +336,18 @@ impl Requests {
         }
     }
 
+    /// Where an id is, or belongs.
     fn find(&self, id: &RequestId) -> Result<usize, usize> {
-        self.entries.binary_search_by(|(entry, _)| entry.cmp(id))
+        // Mostly few wait: what is new belongs behind the last, and what is looked for is the last or the first.
+        let Some((last, _)) = self.entries.back() else { return Err(0) };
+        match last.cmp(id) {
+            Ordering::Less => return Err(self.entries.len()),
+            Ordering::Equal => return Ok(self.entries.len() - 1),
+            Ordering::Greater => {}
+        }
+        match self.entries.front() {
+            Some((first, _)) if first == id => Ok(0),
+            _ => self.entries.binary_search_by(|(entry, _)| entry.cmp(id)),
+        }
     }
 }

@@ -39,7 +39,10 @@ impl Core {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let timer = self.deadlines.next().map(|(at, _)| at);
         let rare = [self.stall_due(), self.drain_due(), self.input_due(), self.room_due()];
-        timer.into_iter().chain(rare.into_iter().flatten()).min()
+        rare.into_iter().fold(timer, |one, other| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        })
     }
 
     pub(crate) fn deadline_reason(&self) -> Option<DeadlineReason> {
