@@ -12,12 +12,12 @@ use super::calls::Waiting;
 use super::link::Scope;
 use super::listen::{AsyncClosure, Closure, Handled, Listen, ListenerError, Silent, caught};
 use super::queue::Delivery;
-use super::scratch::written;
 use super::shared::{Handle, register};
+use super::unsent::Unsent;
 use crate::config::{CallOptions, Timeouts};
 use crate::error::{CallError, SendError};
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{Raw, RawJson};
+use crate::json::{EncodeError, RawJson};
 use crate::role::Client;
 use crate::types::Progress;
 
@@ -38,19 +38,8 @@ pub struct Call<T, L = Silent> {
     merged: u64,
 }
 
-/// What is needed until the request is sent.
-pub(super) struct Unsent<W: ?Sized> {
-    options: CallOptions,
-    delivery: Delivery,
-    write: W,
-}
-
-/// Appends the parameters and gives the method, and whether there are parameters. Run once, without the lock: it
-/// is the user's code.
-type Write = dyn FnMut(&mut Vec<u8>) -> Result<(Cow<'static, str>, bool), SendError> + Send;
-
 enum Stage {
-    Unsent(Box<Unsent<Write>>),
+    Unsent(Box<Unsent>),
     Sent(RequestId),
     /// It could not be sent.
     Refused(SendError),
@@ -73,19 +62,15 @@ pub struct Outcome<T> {
 impl<T> Call<T> {
     pub(super) fn new(
         handle: Handle<Client>,
-        write: impl FnMut(&mut Vec<u8>) -> Result<(Cow<'static, str>, bool), SendError> + Send + 'static,
+        method: Cow<'static, str>,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
         decode: fn(RawJson) -> Result<T, CallError>,
     ) -> Self {
-        let (options, delivery) = (CallOptions::default(), Delivery::default());
-        Self {
-            handle,
-            stage: Stage::Unsent(Box::new(Unsent { options, delivery, write })),
-            decode,
-            listener: Silent,
-            is_busy: false,
-            failed: None,
-            merged: 0,
-        }
+        let stage = match Unsent::new(method, write) {
+            Ok(unsent) => Stage::Unsent(unsent),
+            Err(error) => Stage::Refused(error.into()),
+        };
+        Self { handle, stage, decode, listener: Silent, is_busy: false, failed: None, merged: 0 }
     }
 
     /// Listens to the call's progress. The closure may return a `Result`; after an error or a panic it
@@ -123,12 +108,11 @@ impl<T> Call<T> {
     ///
     /// This is the call as a stream: it asks for progress, as a listener would.
     pub async fn next_progress(&mut self) -> Option<Progress> {
-        self.track();
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Progress>> {
-        self.send();
+        self.send(true);
         match self.poll_taken(cx) {
             Poll::Ready(Taken::Report(progress)) => Poll::Ready(Some(progress)),
             Poll::Ready(Taken::Result) => Poll::Ready(None),
@@ -167,18 +151,10 @@ impl<T, L> Call<T, L> {
     }
 
     fn with_options(mut self, change: impl FnOnce(CallOptions) -> CallOptions) -> Self {
-        self.change_options(change);
-        self
-    }
-
-    fn change_options(&mut self, change: impl FnOnce(CallOptions) -> CallOptions) {
         if let Stage::Unsent(unsent) = &mut self.stage {
             unsent.options = change(core::mem::take(&mut unsent.options));
         }
-    }
-
-    fn track(&mut self) {
-        self.change_options(CallOptions::tracked);
+        self
     }
 
     /// The id of the request, once it is sent.
@@ -207,29 +183,13 @@ impl<T, L> Call<T, L> {
     }
 
     /// Sends the request, unless that was tried before.
-    fn send(&mut self) {
-        let mut unsent = match core::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Unsent(unsent) => unsent,
-            stage => {
-                self.stage = stage;
-                return;
-            }
-        };
-        let options = core::mem::take(&mut unsent.options);
-        let sent = written(|text| {
-            let (method, has_params) = (unsent.write)(text)?;
-            let params = has_params.then(|| Raw::trusted(text));
-            self.handle.change(|state, now| {
-                let endpoint = state.link.endpoint_mut(Scope::ONLY).ok_or(SendError::Closed)?;
-                let id = endpoint.core_mut().request(&method, &params, options, now)?;
-                state.calls.insert(&id, Waiting::new(unsent.delivery));
-                Ok(id)
-            })
-        });
-        self.stage = match sent {
-            Ok(id) => Stage::Sent(id),
-            Err(error) => Stage::Refused(error),
-        };
+    fn send(&mut self, is_listening: bool) {
+        let Stage::Unsent(unsent) = &mut self.stage else { return };
+        let sent = self.handle.change(|state, now| unsent.send(is_listening, state, now));
+        let stage = sent.map_or_else(Stage::Refused, Stage::Sent);
+        if let Stage::Unsent(unsent) = core::mem::replace(&mut self.stage, stage) {
+            unsent.keep();
+        }
     }
 
     /// The next report, or the news that the result is there and no report is before it.
@@ -270,7 +230,7 @@ impl<T, L> Call<T, L> {
         let waiting = self.handle.lock().calls.remove(&id);
         waiting
             .and_then(Waiting::into_outcome)
-            .unwrap_or(Err(Box::new(CallError::Cancelled)))
+            .unwrap_or_else(|| Err(Box::new(CallError::Cancelled)))
             .map_err(|error| *error)
             .and_then(self.decode)
     }
@@ -293,13 +253,7 @@ impl<T, L: Listen> Call<T, L> {
     }
 
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, CallError>> {
-        if let Stage::Unsent(_) = self.stage {
-            let has_default = self.handle.lock().listeners.progress.is_some();
-            if L::IS_LISTENING || has_default {
-                self.track();
-            }
-            self.send();
-        }
+        self.send(L::IS_LISTENING);
         for _ in 0..BUDGET {
             if self.is_busy {
                 match self.listener.poll_done(cx) {

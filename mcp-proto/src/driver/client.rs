@@ -56,33 +56,29 @@ impl Client {
         self.handle.watch(Change::Phase, look).await
     }
 
-    /// Calls the server. Nothing is sent before the call is awaited.
+    /// Calls the server. The parameters are written at once; nothing is sent before the call is awaited.
     pub fn call<Q>(&self, params: Q) -> Call<Q::Output>
     where
-        Q: Request<Sender = role::Client> + Send + 'static,
+        Q: Request<Sender = role::Client>,
     {
         self.call_as(params, |result| result.decode().map_err(CallError::Decode))
     }
 
     fn call_as<Q, T>(&self, params: Q, decode: fn(RawJson) -> Result<T, CallError>) -> Call<T>
     where
-        Q: Request<Sender = role::Client> + Send + 'static,
+        Q: Request<Sender = role::Client>,
     {
-        let write = move |text: &mut Vec<u8>| {
-            write_value(text, &params)?;
-            Ok((Q::METHOD.into(), true))
-        };
-        Call::new(self.handle.clone(), write, decode)
+        let write = |text: &mut Vec<u8>| write_value(text, &params);
+        Call::new(self.handle.clone(), Q::METHOD.into(), write, decode)
     }
 
     /// Calls any method with any parameters.
     pub fn request(&self, method: impl Into<String>, params: Option<RawJson>) -> Call<RawJson> {
-        let mut method = method.into();
-        let write = move |text: &mut Vec<u8>| {
+        let write = |text: &mut Vec<u8>| {
             text.extend_from_slice(params.as_ref().map_or(&[], RawJson::as_bytes));
-            Ok((core::mem::take(&mut method).into(), params.is_some()))
+            Ok(())
         };
-        Call::new(self.handle.clone(), write, Ok)
+        Call::new(self.handle.clone(), method.into().into(), write, Ok)
     }
 
     /// Every tool of the server. All pages are read: at most 64, with 10,000 tools and 16 MiB of JSON in all.

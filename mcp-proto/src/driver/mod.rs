@@ -24,6 +24,7 @@ mod shared;
 mod start;
 mod sync;
 mod transport;
+mod unsent;
 mod watchers;
 
 pub use call::{Call, Outcome};
