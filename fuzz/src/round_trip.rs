@@ -98,7 +98,7 @@ fn converse(said: &Said) {
         said.cursor.as_ref().map_or_else(ListTools::new, |cursor| ListTools::new().cursor(cursor));
     ask(&mut client, &mut server, &page, CallOptions::default(), now);
 
-    let mut call = CallTool::new(&said.tool);
+    let mut call = CallTool::new(said.tool.clone());
     call.arguments = Some(object(&said.arguments));
     let mut options = CallOptions::default().tracked();
     match &said.token {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use mcp_proto::json::Text;
 use mcp_proto::router::{Context, LocalRouter, Router, Structured, ToolError, ToolInfo};
 use mcp_proto::testing::{self, Memory};
 use mcp_proto::types::{ListTools, ListToolsResult};
@@ -39,7 +40,11 @@ fn images() -> Router {
     Router::new("images", "1.0").tool("resize", "Resizes images", resize)
 }
 
-fn call(memory: &mut Memory, tool: &str, args: Value) -> Result<CallToolResult, CallError> {
+fn call(
+    memory: &mut Memory,
+    tool: impl Into<Text>,
+    args: Value,
+) -> Result<CallToolResult, CallError> {
     let call = memory.client().call(CallTool::new(tool).arguments(&args).unwrap());
     memory.run(call)
 }
@@ -184,7 +189,7 @@ fn an_unknown_tool_is_refused_and_its_name_is_not_echoed_without_end() {
         (error.code, &*error.message),
         (ErrorObject::INVALID_PARAMS, "unknown tool: resise")
     );
-    let error = peer_error(call(&mut memory, &"ü".repeat(9999), json!({})));
+    let error = peer_error(call(&mut memory, "ü".repeat(9999), json!({})));
     assert!(error.message.len() < 200);
 }
 

@@ -102,14 +102,14 @@ impl HttpHand {
     }
 
     /// Calls a tool.
-    pub fn call(&mut self, tool: &str) -> (RequestId, Exchange) {
+    pub fn call(&mut self, tool: &'static str) -> (RequestId, Exchange) {
         let id = self.begin(tool, CallOptions::default().tracked());
         let (exchange, request) = self.take();
         assert_eq!(id_of(&request), id.to_string());
         (id, exchange)
     }
 
-    pub fn begin(&mut self, tool: &str, options: CallOptions) -> RequestId {
+    pub fn begin(&mut self, tool: &'static str, options: CallOptions) -> RequestId {
         let id = self.client.request(&CallTool::new(tool), options, self.now).unwrap().id().clone();
         self.poll();
         id

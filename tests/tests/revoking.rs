@@ -53,7 +53,7 @@ fn reports_of_others_leave_when_room_is_made_by_taking_back() {
 fn what_is_being_written_is_finished_and_then_cancelled() {
     let mut client = Hand::client();
     let now = client.now();
-    let request = |client: &mut Hand<mcp_proto::role::Client>, tool: &str| -> RequestId {
+    let request = |client: &mut Hand<mcp_proto::role::Client>, tool: &'static str| -> RequestId {
         let ticket = client.conn().request(&CallTool::new(tool), CallOptions::default(), now);
         ticket.unwrap().id().clone()
     };

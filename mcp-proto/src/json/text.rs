@@ -98,6 +98,13 @@ impl From<String> for Text {
     }
 }
 
+impl From<Text> for String {
+    /// Copies it, unless it owns its buffer alone.
+    fn from(text: Text) -> Self {
+        Self::from_utf8(text.0.into()).unwrap_or_default()
+    }
+}
+
 impl From<Cow<'static, str>> for Text {
     fn from(text: Cow<'static, str>) -> Self {
         match text {

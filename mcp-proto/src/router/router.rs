@@ -274,7 +274,7 @@ fn plain_call(params: Raw<'_>) -> Option<CallTool> {
         }
     }
     let arguments = arguments.filter(|arguments| !arguments.is_null()).map(Raw::to_raw_json);
-    Some(CallTool { name: name?, arguments })
+    Some(CallTool { name: name?.into(), arguments })
 }
 
 fn invalid(error: crate::json::DecodeError) -> ErrorObject {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::ContentBlock;
-use crate::json::{EncodeError, RawJson};
+use crate::json::{EncodeError, RawJson, Text};
 use crate::method::Request;
 use crate::revision::{Era, Revision};
 use crate::role;
@@ -90,8 +90,8 @@ pub struct ToolAnnotations {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CallTool {
-    /// Which tool.
-    pub name: String,
+    /// Which tool. A literal costs no copy.
+    pub name: Text,
     /// Its arguments, an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<RawJson>,
@@ -158,7 +158,7 @@ impl Tool {
 
 impl CallTool {
     /// A call without arguments.
-    pub fn new(name: impl Into<String>) -> Self {
+    pub fn new(name: impl Into<Text>) -> Self {
         Self { name: name.into(), arguments: None }
     }
 

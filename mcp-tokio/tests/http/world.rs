@@ -163,7 +163,7 @@ pub(crate) async fn connect(url: &str, revision: Revision) -> Client {
     soon(http::connector().connect(url, config)).await.unwrap()
 }
 
-pub(crate) fn call(tool: &str) -> CallTool {
+pub(crate) fn call(tool: &'static str) -> CallTool {
     CallTool::new(tool)
 }
 

@@ -319,7 +319,8 @@ impl Stage {
                 let mut patience = Timeouts::NEVER;
                 patience = actor.idle.map_or(patience, |idle| patience.idle(idle));
                 patience = actor.total.map_or(patience, |total| patience.total(total));
-                let mut call = self.client.call(CallTool::new(name(at))).timeouts(patience);
+                let mut call =
+                    self.client.call(CallTool::new(name(at).to_owned())).timeouts(patience);
                 assert!(poll_once(pin!(call.next_progress())).await.is_none());
                 let request = self.server.accept().await.expect("a request");
                 let asked: CallTool = request.params().expect("a call");

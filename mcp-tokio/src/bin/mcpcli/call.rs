@@ -56,8 +56,9 @@ async fn call(
     let what = format!("the call of {}", one_line(&job.tool));
     let invalid =
         |error: &dyn std::fmt::Display| Failure::new(Kind::Protocol, format!("{what}: {error}"));
-    let params =
-        CallTool::new(&job.tool).arguments(&job.arguments).map_err(|error| invalid(&error))?;
+    let params = CallTool::new(job.tool.clone())
+        .arguments(&job.arguments)
+        .map_err(|error| invalid(&error))?;
     let params = RawJson::of(&params).map_err(|error| invalid(&error))?;
     // Raw, so that what is printed is what the server sent, unknown members included.
     let limits = Limits::new(options.timeouts(), stage.now());

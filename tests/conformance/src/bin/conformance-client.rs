@@ -48,7 +48,7 @@ async fn run(runtime: Runtime) -> Result<(), Box<dyn Error>> {
     };
     if dictated.tool_calls.is_empty() {
         for tool in &tools {
-            client.call(CallTool::new(&tool.name).arguments(&made_up(tool)?)?).await?;
+            client.call(CallTool::new(tool.name.clone()).arguments(&made_up(tool)?)?).await?;
         }
     }
     for ToolCall { name, arguments } in dictated.tool_calls {
