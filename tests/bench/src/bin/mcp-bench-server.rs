@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::thread;
+use std::time::Duration;
 
 use ::rmcp::ServiceExt;
 use axum::extract::Request;
@@ -12,8 +14,9 @@ use axum::serve::ListenerExt;
 use mcp_bench::http::{PATH, servers};
 use mcp_bench::messages::{INITIALIZED, STEP};
 use mcp_bench::tools::{mcp_io, ours, rmcp, stamped};
-use mcp_proto::progress::Pacing;
-use mcp_proto::{Connection, Event, Instant, ServerConfig};
+use mcp_proto::progress::{Pacing, Weight};
+use mcp_proto::role::Server;
+use mcp_proto::{CallToolResult, Connection, Event, Instant};
 use tokio::net::TcpListener;
 use tower_service::Service;
 
@@ -103,12 +106,12 @@ fn stdio() -> io::Result<(File, File)> {
     Ok((input.into(), output.into()))
 }
 
-/// This engine without a runtime: it reads, answers, and writes, and has no need of a timer as its tool
-/// answers at once.
+/// This engine without a runtime: it reads, answers, and writes, and has no need of a timer as its tools
+/// do their work at once.
 fn serve_blocking() -> io::Result<()> {
     let (mut input, mut output) = stdio()?;
     let start = std::time::Instant::now();
-    let mut server = Connection::server(ServerConfig::new("bench", "1"));
+    let mut server = Connection::server(ours::config(Pacing::UNLIMITED));
     let mut buffer = vec![0; 64 << 10];
     loop {
         let read = input.read(&mut buffer)?;
@@ -119,15 +122,33 @@ fn serve_blocking() -> io::Result<()> {
         server.handle_input(&buffer[..read], now);
         while let Some(event) = server.poll_event() {
             if let Event::Request { id, params, .. } = event {
-                let result = ours::echo(params.as_ref());
+                let params = params.as_ref();
+                let name = params.and_then(|params| params.get("name")?.as_str());
+                let result = if name.as_deref() == Some("stamp") {
+                    for step in 1..=ours::argument(params, "count").expect("a count") {
+                        thread::sleep(Duration::from_millis(1));
+                        let (progress, now) = (ours::stamp(step), start.elapsed().into());
+                        let sent = server.report(&id, progress, Weight::Ordinary, now);
+                        sent.expect("a report that is wanted");
+                        write_all(&mut server, &mut output)?;
+                    }
+                    CallToolResult::text("")
+                } else {
+                    ours::echo(params)
+                };
                 server.respond(&id, &result, now).expect("a request that waits");
             }
         }
-        while let Some(bytes) = server.poll_transmit() {
-            let written = output.write(bytes)?;
-            server.advance_transmit(written);
-        }
+        write_all(&mut server, &mut output)?;
     }
+}
+
+fn write_all(server: &mut Connection<Server>, output: &mut File) -> io::Result<()> {
+    while let Some(bytes) = server.poll_transmit() {
+        let written = output.write(bytes)?;
+        server.advance_transmit(written);
+    }
+    Ok(())
 }
 
 /// The yardstick: reads what is there, answers each line with a line as long as an answer, and writes once.
@@ -185,7 +206,7 @@ fn raw_reports(output: &mut File, count: usize) -> io::Result<()> {
 
 fn raw_stamps(output: &mut File, count: usize) -> io::Result<()> {
     for step in 1..=count {
-        std::thread::sleep(std::time::Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1));
         output.write_all(raw_line(step, &stamped()).as_bytes())?;
     }
     Ok(())

@@ -9,6 +9,7 @@ mod raw_field;
 mod rmcp_codec;
 mod rmcp_service;
 mod rpc_io;
+mod tasks;
 
 use crate::meter::{Plan, Sample};
 

@@ -5,11 +5,11 @@ use std::hint::black_box;
 use mcp_bench::messages::TEXT;
 use mcp_bench::tools::{BURST, ours};
 use mcp_tokio::{CallTool, Client, ClientConfig, Delivery, Pacing, Revision};
-use tokio::runtime::Runtime;
 
 use super::Case;
 use super::ours_sans_io::arguments;
-use crate::meter::{Plan, Sample, measured};
+use super::tasks::{measured_in_task, runtime};
+use crate::meter::{Plan, Sample};
 
 pub const CASES: [(&str, Case); 4] = [
     ("ours/call/tokio-echo", echo),
@@ -23,8 +23,9 @@ fn echo(plan: &Plan) -> Sample {
     let runtime = runtime();
     let client = runtime.block_on(pair(Pacing::default()));
     let arguments = arguments();
-    let run = |count: usize| {
-        runtime.block_on(async {
+    measured_in_task(&runtime, plan, |count| {
+        let (client, arguments) = (client.clone(), arguments.clone());
+        async move {
             for _ in 0..count {
                 let mut call = CallTool::new("echo");
                 call.arguments = Some(arguments.clone());
@@ -32,27 +33,26 @@ fn echo(plan: &Plan) -> Sample {
                 assert_eq!(result.content[0].as_text(), Some(TEXT));
                 black_box(result);
             }
-        });
-    };
-    run(plan.warm_up);
-    measured(plan.messages, || run(plan.messages))
+        }
+    })
 }
 
 /// One report from its tool to the listener of the client. The tool waits for so many to leave; 0 is never.
 fn trip(plan: &Plan, pacing: Pacing, wait: usize) -> Sample {
     let runtime = runtime();
     let client = runtime.block_on(pair(pacing));
-    let run = |count: usize| {
-        let mut heard = 0;
-        let call = CallTool::new("report").argument("count", count).argument("wait", wait);
-        let listening = client.call(call).delivery(Delivery::Every).on_progress(|progress| {
-            heard += usize::from(black_box(progress).message.is_some());
-        });
-        runtime.block_on(listening).expect("a result");
-        assert!(heard == count || pacing != Pacing::UNLIMITED, "{heard} of {count}");
-    };
-    run(plan.warm_up);
-    measured(plan.messages, || run(plan.messages))
+    measured_in_task(&runtime, plan, |count| {
+        let client = client.clone();
+        async move {
+            let mut heard = 0;
+            let call = CallTool::new("report").argument("count", count).argument("wait", wait);
+            let listening = client.call(call).delivery(Delivery::Every).on_progress(|progress| {
+                heard += usize::from(black_box(progress).message.is_some());
+            });
+            listening.await.expect("a result");
+            assert!(heard == count || pacing != Pacing::UNLIMITED, "{heard} of {count}");
+        }
+    })
 }
 
 /// A client whose server runs in a task.
@@ -63,8 +63,4 @@ async fn pair(pacing: Pacing) -> Client {
     let (reader, writer) = tokio::io::split(near);
     let config = ClientConfig::new("bench", "1").revisions(Revision::V2025_11_25);
     mcp_tokio::connect(reader, writer, config).await.expect("a handshake")
-}
-
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }

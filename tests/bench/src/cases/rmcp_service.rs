@@ -12,6 +12,7 @@ use rmcp::{ClientHandler, RoleClient, ServiceExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::Case;
+use super::tasks::{measured_in_task, runtime};
 use crate::meter::{Plan, Sample, measured};
 
 pub const CASES: [(&str, Case); 3] =
@@ -29,10 +30,6 @@ impl ClientHandler for Listener {
     ) {
         self.0.fetch_add(usize::from(black_box(params).message.is_some()), Relaxed);
     }
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 /// One request line in, one response line out; the peer neither encodes nor decodes.
@@ -85,18 +82,17 @@ fn echo(plan: &Plan) -> Sample {
     let client = runtime.block_on(pair(Listener::default()));
     let arguments = serde_json::json!({ "text": TEXT, "count": 3, "tag": TAG });
     let arguments = arguments.as_object().expect("an object");
-    let run = |count: usize| {
-        runtime.block_on(async {
+    measured_in_task(&runtime, plan, |count| {
+        let (client, arguments) = (client.peer().clone(), arguments.clone());
+        async move {
             for _ in 0..count {
                 let params = CallToolRequestParams::new("echo").with_arguments(arguments.clone());
                 let result = client.call_tool(params).await.expect("a result");
                 assert_eq!(result.content.len(), 1);
                 black_box(result);
             }
-        });
-    };
-    run(plan.warm_up);
-    measured(plan.messages, || run(plan.messages))
+        }
+    })
 }
 
 /// One report from its tool to the listener of the client; the tool awaits each, as it must.
@@ -104,19 +100,18 @@ fn trip(plan: &Plan) -> Sample {
     let runtime = runtime();
     let listener = Listener::default();
     let client = runtime.block_on(pair(listener.clone()));
-    let run = |count: usize| {
-        let before = listener.0.load(Relaxed);
+    measured_in_task(&runtime, plan, |count| {
         let arguments = serde_json::json!({ "count": count });
         let params = CallToolRequestParams::new("report")
             .with_arguments(arguments.as_object().expect("an object").clone());
-        runtime.block_on(async {
+        let (client, listener) = (client.peer().clone(), listener.clone());
+        async move {
+            let before = listener.0.load(Relaxed);
             client.call_tool(params).await.expect("a result");
             // The result may overtake reports that are handled in tasks of their own.
             while listener.0.load(Relaxed) - before < count {
                 tokio::task::yield_now().await;
             }
-        });
-    };
-    run(plan.warm_up);
-    measured(plan.messages, || run(plan.messages))
+        }
+    })
 }

@@ -128,6 +128,8 @@ const GOALS: &[Goal] = &[
     goal("18", "decode a text of 1 MiB, escapes", "ours/large-escaped/decode", AllocatedBytes, AtMost(1.05 * LARGE)),
     goal("22", "report over a pipe to raw, p50", "stdio/latency-p50/ours ÷ raw", LatencyRatio, AtMost(2.0)),
     goal("22", "report over a pipe to raw, p99", "stdio/latency-p99/ours ÷ raw", LatencyRatio, AtMost(2.0)),
+    goal("22", "the same without a runtime, p50", "stdio/latency-p50/ours-blocking ÷ raw", LatencyRatio, AtMost(2.0)),
+    goal("22", "the same without a runtime, p99", "stdio/latency-p99/ours-blocking ÷ raw", LatencyRatio, AtMost(2.0)),
 ];
 
 const LARGE: f64 = mcp_bench::messages::LARGE_LEN as f64;

@@ -26,7 +26,7 @@ pub async fn serve(mut server: Server) {
                 tokio::spawn(report(incoming));
             }
             Some("stamp") => {
-                tokio::spawn(stamp(incoming));
+                tokio::spawn(stamps(incoming));
             }
             _ => incoming.reject_unknown().expect("a request that waits"),
         }
@@ -40,15 +40,20 @@ pub fn echo(params: Option<&RawJson>) -> CallToolResult {
     CallToolResult::text(text.expect("a text").into_owned())
 }
 
-fn argument(incoming: &Incoming, name: &str) -> Option<usize> {
-    let arguments = incoming.raw_params()?.get("arguments")?;
-    Some(arguments.get(name)?.as_f64()? as usize)
+/// A number among the arguments.
+pub fn argument(params: Option<&RawJson>, name: &str) -> Option<usize> {
+    Some(params?.get_in(&["arguments", name])?.as_f64()? as usize)
+}
+
+/// A report with the time at which it was made.
+pub fn stamp(step: usize) -> Progress {
+    Progress::new(step as f64).of(TOTAL).message(stamped())
 }
 
 /// Waits after `wait` reports until they have left; never if that is 0.
 async fn report(incoming: Incoming) {
-    let count = argument(&incoming, "count").expect("a count");
-    let wait = argument(&incoming, "wait").unwrap_or(BURST);
+    let count = argument(incoming.raw_params(), "count").expect("a count");
+    let wait = argument(incoming.raw_params(), "wait").unwrap_or(BURST);
     let reporter = incoming.reporter();
     for step in 1..=count {
         let progress = Progress::new(step as f64).of(TOTAL).message(STEP);
@@ -63,12 +68,11 @@ async fn report(incoming: Incoming) {
     incoming.respond(&CallToolResult::text("")).expect("a request that waits");
 }
 
-async fn stamp(incoming: Incoming) {
-    let count = argument(&incoming, "count").expect("a count");
+async fn stamps(incoming: Incoming) {
+    let count = argument(incoming.raw_params(), "count").expect("a count");
     for step in 1..=count {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let progress = Progress::new(step as f64).of(TOTAL).message(stamped());
-        incoming.progress(progress).expect("a report that is wanted");
+        incoming.progress(stamp(step)).expect("a report that is wanted");
     }
     incoming.respond(&CallToolResult::text("")).expect("a request that waits");
 }
