@@ -182,6 +182,12 @@ impl Outbox {
         self.messages.len() == self.revoked.len()
     }
 
+    /// Makes room for messages of so many bytes.
+    #[cfg(feature = "http")]
+    pub(crate) fn reserve(&mut self, len: usize) {
+        self.bytes.reserve(len);
+    }
+
     /// Queues one message that `write` appends. If it fails or panics, nothing is queued.
     pub(crate) fn push<E>(
         &mut self,

@@ -66,6 +66,11 @@ impl Core {
         self.limits.max_output_len = len;
     }
 
+    /// Makes room for an answer of so many bytes, which is sure to come.
+    pub(crate) fn expect_output(&mut self, len: usize) {
+        self.outbox.reserve(len);
+    }
+
     /// Bytes of answers that wait for the rest of their batch.
     pub(crate) fn held_in_batches(&self) -> usize {
         self.batches.held()

@@ -92,6 +92,11 @@ impl Beginning {
         })
     }
 
+    /// Whether there will be more.
+    pub(super) fn goes_on(&self) -> bool {
+        self.end.is_none()
+    }
+
     /// The response, the rest of which is asked for as the client has room.
     pub(super) fn respond(self, mut open: Open) -> Response<ResponseBody> {
         let Self { head, ready, end } = self;

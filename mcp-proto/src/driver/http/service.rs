@@ -63,6 +63,8 @@ enum Stage<B> {
     },
     /// The head of the response is waited for.
     Waiting(Open),
+    /// A stream has begun, before anybody has worked on it: so many times others have their turn first.
+    Yielding(Open, Beginning, u8),
     /// It may not come in.
     Refused(Response<Bytes>),
     Over,
@@ -171,30 +173,42 @@ impl<B: Body> tower_service::Service<Request<B>> for Service {
     }
 }
 
-impl<B: Body> Responding<B> {
-    /// Hands the request in: its response, as far as it is there.
-    #[allow(clippy::result_large_err)] // a response goes out as it is
-    fn open(
-        &self,
-        head: request::Parts,
-        admission: Admission,
-        body: Bytes,
-        cx: &mut Context<'_>,
-    ) -> Result<(Open, Poll<Beginning>), Response<Bytes>> {
-        let mut caller = Caller::default();
-        if let Some(Principal(name)) = head.extensions.get() {
-            caller = caller.principal(name.clone());
+/// Turns that others have before a stream leaves which has only begun: whoever accepts its request, and its handler. What
+/// they say at once then leaves with the head, in one write.
+const TURNS: u8 = 2;
+
+/// Hands a request in: what becomes of it.
+#[allow(clippy::result_large_err)] // a response goes out as it is
+fn open<B>(
+    shared: &Serve,
+    head: &request::Parts,
+    admission: &Admission,
+    body: Bytes,
+    cx: &mut Context<'_>,
+) -> Stage<B> {
+    let mut caller = Caller::default();
+    if let Some(Principal(name)) = head.extensions.get() {
+        caller = caller.principal(name.clone());
+    }
+    if admission.wants_seed
+        && let Some(seed) = shared.runtime().seed()
+    {
+        caller = caller.seed(seed);
+    }
+    let enter =
+        |machine: &mut Server, now| machine.handle_parts(admission, head, body, caller, now);
+    match shared.open_exchange(enter, cx, Beginning::ask) {
+        Err(refusal) => Stage::Refused(refusal),
+        Ok((exchange, begun)) => {
+            let open = Open::new(shared.clone(), exchange);
+            match begun {
+                Poll::Pending => Stage::Waiting(open),
+                Poll::Ready(begun) => {
+                    let turns = if begun.goes_on() { TURNS } else { 0 };
+                    Stage::Yielding(open, begun, turns)
+                }
+            }
         }
-        if admission.wants_seed
-            && let Some(seed) = self.shared.runtime().seed()
-        {
-            caller = caller.seed(seed);
-        }
-        let request = Request::from_parts(head, body);
-        let enter =
-            |machine: &mut Server, now| machine.handle_request(admission, request, caller, now);
-        let (exchange, begun) = self.shared.open_exchange(enter, cx, Beginning::ask)?;
-        Ok((Open::new(self.shared.clone(), exchange), begun))
     }
 }
 
@@ -202,38 +216,41 @@ impl<B: Body> Future for Responding<B> {
     type Output = Result<Response<ResponseBody>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        if let Stage::Reading { admission, body, arriving, .. } = &mut this.stage {
-            let read = match body.poll(this.shared.runtime(), cx) {
+        let Self { shared, stage } = self.get_mut();
+        if let Stage::Reading { head, admission, body, arriving } = stage {
+            let read = match body.poll(shared.runtime(), cx) {
                 Poll::Ready(read) => read,
                 Poll::Pending if arriving.grow(body.len(), admission.max_arriving) => {
                     return Poll::Pending;
                 }
                 Poll::Pending => Err(Unread::TooMuch),
             };
-            let stage = core::mem::replace(&mut this.stage, Stage::Over);
-            let Stage::Reading { head, admission, .. } = stage else { return Poll::Pending };
-            this.stage = match read {
-                Ok(body) => match this.open(head, admission, body, cx) {
-                    Ok((open, Poll::Ready(begun))) => return Poll::Ready(Ok(begun.respond(open))),
-                    Ok((open, Poll::Pending)) => {
-                        this.stage = Stage::Waiting(open);
-                        return Poll::Pending;
-                    }
-                    Err(refusal) => Stage::Refused(refusal),
-                },
+            *stage = match read {
+                Ok(body) => open(shared, head, admission, body, cx),
                 Err(Unread::TooLong) => Stage::Refused(Server::too_long()),
                 Err(Unread::TooMuch) => Stage::Refused(Server::too_busy()),
                 Err(Unread::Broken) => Stage::Refused(Server::unreadable()),
             };
+            if let Stage::Waiting(_) = stage {
+                return Poll::Pending;
+            }
         }
-        if let Stage::Waiting(open) = &this.stage {
-            let begun = ready!(open.poll(cx, Beginning::ask));
-            let stage = core::mem::replace(&mut this.stage, Stage::Over);
-            let Stage::Waiting(open) = stage else { return Poll::Pending };
-            return Poll::Ready(Ok(begun.respond(open)));
+        match stage {
+            Stage::Waiting(open) => {
+                let begun = ready!(open.poll(cx, Beginning::ask));
+                let stage = core::mem::replace(stage, Stage::Over);
+                let Stage::Waiting(open) = stage else { return Poll::Pending };
+                return Poll::Ready(Ok(begun.respond(open)));
+            }
+            Stage::Yielding(.., turns @ 1..) => {
+                *turns -= 1;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            _ => {}
         }
-        match core::mem::replace(&mut this.stage, Stage::Over) {
+        match core::mem::replace(stage, Stage::Over) {
+            Stage::Yielding(open, begun, _) => Poll::Ready(Ok(begun.respond(open))),
             Stage::Refused(refusal) => Poll::Ready(Ok(refusal.map(ResponseBody::whole))),
             _ => Poll::Pending,
         }

@@ -27,6 +27,7 @@ use core::fmt;
 use core::mem;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 
 use self::conversations::Conversations;
@@ -187,14 +188,27 @@ impl Server {
         caller: Caller,
         now: Instant,
     ) -> Result<Exchange, Response<Bytes>> {
-        self.observe(now);
         let (head, body) = request.into_parts();
+        self.handle_parts(&admission, &head, body, caller, now)
+    }
+
+    /// The same of a request in its parts.
+    #[allow(clippy::result_large_err)] // a response goes out as it is
+    pub(crate) fn handle_parts(
+        &mut self,
+        admission: &Admission,
+        head: &Parts,
+        body: Bytes,
+        caller: Caller,
+        now: Instant,
+    ) -> Result<Exchange, Response<Bytes>> {
+        self.observe(now);
         let room =
-            self.room_for(&head).map_err(|why| refusal(StatusCode::SERVICE_UNAVAILABLE, why))?;
+            self.room_for(head).map_err(|why| refusal(StatusCode::SERVICE_UNAVAILABLE, why))?;
         Ok(match head.method {
-            Method::POST => self.post(&admission, &head, body, caller, room),
-            Method::GET => self.get(&admission, &head, caller),
-            Method::DELETE => self.delete(&head, &caller),
+            Method::POST => self.post(admission, head, body, caller, room),
+            Method::GET => self.get(admission, head, caller),
+            Method::DELETE => self.delete(head, &caller),
             _ => self.reply(not_allowed(SESSION_METHODS)),
         })
     }

@@ -25,6 +25,9 @@ use crate::wire::{ErrorId, Malformed, Message, RequestMeta, read_message};
 /// Opens a stream that never ends by itself; 2026-07-28 `basic/patterns/subscriptions`.
 const LISTEN: &[u8] = b"subscriptions/listen";
 
+/// Bytes of most answers.
+const ANSWER_LEN: usize = 512;
+
 /// A message as it was read, or why it is none.
 pub(super) type Read<'a> = Result<Message<'a>, Malformed>;
 
@@ -121,6 +124,7 @@ impl Server {
             });
             return self.reply(answer.unwrap_or_else(|| empty(StatusCode::ACCEPTED)));
         }
+        endpoint.core_mut().expect_output(ANSWER_LEN);
         let source = Source::Stream(scope, name);
         let exchange = self.hub.exchanges.open(source, now);
         let accepts = admission.accepts;

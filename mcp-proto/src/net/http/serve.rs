@@ -4,8 +4,9 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::convert::Infallible;
 use core::fmt;
-use core::future::Future;
-use core::pin::pin;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::Poll;
 use core::time::Duration;
 use std::io;
 use std::net::SocketAddr;
@@ -206,24 +207,40 @@ async fn connection(
     served: Serves,
     protocol: auto::Builder<Executor>,
     idle_timeout: Duration,
-    stopped: Raised,
+    mut stopped: Raised,
     platform: Arc<dyn Platform>,
 ) {
     let usage = served.usage.clone();
     let mut connection = pin!(protocol.serve_connection(Io(stream), served));
-    let idle = usage.unused(idle_timeout, &*platform);
-    let mut is_idle = false;
-    let end = async { is_idle = unless(stopped, idle).await.is_some() };
-    // How a connection ends concerns nobody else: its requests learn of it by themselves.
-    if unless(end, connection.as_mut()).await.is_some() {
+    let mut idle = pin!(usage.unused(idle_timeout, &*platform));
+    let why = poll_fn(|cx| {
+        // How a connection ends concerns nobody else: its requests learn of it by themselves.
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Why::Ended);
+        }
+        if Pin::new(&mut stopped).poll(cx).is_ready() {
+            return Poll::Ready(Why::Stopped);
+        }
+        idle.as_mut().poll(cx).map(|()| Why::Idle)
+    })
+    .await;
+    if why == Why::Ended {
         return;
     }
     connection.as_mut().graceful_shutdown();
-    match is_idle {
+    match why {
         // What came before its peer heard of that is answered.
-        true => drop(unless(usage.unused(LAST_WORDS, &*platform), connection).await),
-        false => drop(connection.await),
+        Why::Idle => drop(unless(usage.unused(LAST_WORDS, &*platform), connection).await),
+        _ => drop(connection.await),
     }
+}
+
+/// Why a connection is served no longer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Why {
+    Ended,
+    Stopped,
+    Idle,
 }
 
 /// The service as hyper calls it.
