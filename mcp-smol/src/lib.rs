@@ -139,12 +139,14 @@ pub fn serve_stdio(config: ServerConfig) -> std::io::Result<Server> {
 
 /// Takes the process's standard input and output for the protocol.
 ///
-/// From then on, on Unix, the process's standard input is empty, so that a child process cannot swallow
-/// messages; and what is printed to its standard output goes to standard error, so that a stray `println!`
-/// cannot break the protocol. Pipes and sockets, which is what clients hand out, are read and written
-/// without a helper thread.
+/// With the feature `guard`, on by default, on Unix, the process's standard input is empty from then on, so that a child
+/// process cannot swallow messages; and what is printed to its standard output goes to standard error, so that a stray
+/// `println!` cannot break the protocol. Without it a print stands between the messages, fails where the output is full,
+/// and a child process has to be given an input and an output of its own.
 ///
-/// Call it once: later calls get the empty input.
+/// Pipes and sockets, which is what clients hand out, are read and written without a helper thread.
+///
+/// Call it once: later calls get the empty input, or share with the first.
 ///
 /// # Errors
 ///

@@ -18,11 +18,11 @@ pub enum Descriptor {
     Other(File),
 }
 
-/// Takes the process's standard input and output. From then on its standard input is empty, so that a child process
-/// cannot swallow messages; and what is printed to its standard output goes to standard error, so that a stray
-/// `println!` cannot break the protocol.
+/// Takes the process's standard input and output. With the feature `net-guard` its standard input is empty from then on,
+/// so that a child process cannot swallow messages; and what is printed to its standard output goes to standard error, so
+/// that a stray `println!` cannot break the protocol. Without it, both stay shared with whoever prints or is started.
 ///
-/// Call it once: later calls get the empty input.
+/// Call it once: later calls get the empty input, or share with the first.
 ///
 /// # Errors
 ///
@@ -30,9 +30,16 @@ pub enum Descriptor {
 pub fn take() -> io::Result<(Descriptor, Descriptor)> {
     let input = io::stdin().as_fd().try_clone_to_owned()?;
     let output = io::stdout().as_fd().try_clone_to_owned()?;
-    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-    rustix::stdio::dup2_stdout(io::stderr())?;
+    #[cfg(feature = "net-guard")]
+    guard()?;
     Ok((Descriptor::of(input)?, Descriptor::of(output)?))
+}
+
+/// Points the process's own descriptors elsewhere. Nothing in the standard library replaces a given descriptor.
+#[cfg(feature = "net-guard")]
+fn guard() -> io::Result<()> {
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(rustix::stdio::dup2_stdout(io::stderr())?)
 }
 
 impl Descriptor {

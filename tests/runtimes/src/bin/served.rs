@@ -30,7 +30,8 @@ mod unix {
         H::block_on(async {
             match kind {
                 "plain" => plain::<H>().await,
-                "noisy" => noisy::<H>().await,
+                "printing" => noisy::<H>(|| println!("a stray line on standard output")).await,
+                "starting" => noisy::<H>(start).await,
                 "crowded" => crowded::<H>(),
                 _ => panic!("no kind of server: {kind}"),
             }
@@ -55,15 +56,19 @@ mod unix {
         let _ = request.respond(&CallToolResult::text(call.name));
     }
 
-    /// A server whose tool prints, and lets a child process read and print.
-    async fn noisy<H: Host>() {
+    /// A server whose tool uses standard input and output itself.
+    async fn noisy<H: Host>(noise: fn()) {
         let mut server = H::serve_stdio(ServerConfig::new("noisy", "1.0")).unwrap();
         while let Some(request) = server.accept().await {
-            println!("a stray line on standard output");
-            let child =
-                Command::new("sh").args(["-c", "cat; echo the child printed"]).status().unwrap();
-            request.respond(&CallToolResult::text(child.to_string())).unwrap();
+            noise();
+            request.respond(&CallToolResult::text("done")).unwrap();
         }
+    }
+
+    /// Lets a child process read and print.
+    fn start() {
+        let child = Command::new("sh").args(["-c", "cat; echo the child printed"]).status();
+        assert!(child.unwrap().success());
     }
 
     /// A server that has no descriptor left for its standard input.
