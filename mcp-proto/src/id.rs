@@ -1,11 +1,13 @@
 //! Request ids and progress tokens: compared by JSON type and value, echoed digit for digit.
 
 use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::bound::tree;
 use crate::json::{Kind, Raw, write_i64, write_str};
 
 /// What names one request: a string or an integer.
@@ -37,12 +39,43 @@ pub(crate) enum ScalarError {
     Length,
 }
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Scalar {
+/// What either is inside.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Scalar {
     Integer(i64),
     /// An integral number that is not the plain text of an `i64`.
     Digits(Arc<str>),
     Text(Arc<str>),
+}
+
+/// An id or a token.
+pub(crate) trait Name {
+    fn scalar(&self) -> &Scalar;
+}
+
+/// A number for each of some ids or tokens, which come in any order. It is the same map for both, because a B-tree is
+/// compiled anew for each type of key.
+#[derive(Clone, Debug, Default, Hash)]
+pub(crate) struct Names(BTreeMap<Scalar, i64>);
+
+impl Names {
+    /// Bytes that it takes at most, texts aside.
+    pub(crate) const fn bound(len: usize) -> usize {
+        tree(len, size_of::<(Scalar, i64)>())
+    }
+
+    pub(crate) fn get(&self, name: &impl Name) -> Option<i64> {
+        self.0.get(name.scalar()).copied()
+    }
+
+    /// Whether the name was new.
+    pub(crate) fn insert(&mut self, name: &impl Name, number: i64) -> bool {
+        self.0.insert(name.scalar().clone(), number).is_none()
+    }
+
+    pub(crate) fn remove(&mut self, name: &impl Name) {
+        self.0.remove(name.scalar());
+    }
 }
 
 /// Envelope numbers longer than this are refused: no peer needs them, and digits are kept as text.
@@ -98,6 +131,12 @@ macro_rules! scalar {
                     Scalar::Digits(text) => out.extend_from_slice(text.as_bytes()),
                     Scalar::Text(text) => write_str(out, text),
                 }
+            }
+        }
+
+        impl Name for $name {
+            fn scalar(&self) -> &Scalar {
+                &self.0
             }
         }
 

@@ -103,6 +103,7 @@ pub mod sse {
     pub use crate::wire::sse::{Decoder, Event, TooLong, write_comment, write_event, write_retry};
 }
 mod slots;
+mod sorted;
 #[cfg(feature = "snapshot")]
 mod state;
 #[cfg(feature = "snapshot")]

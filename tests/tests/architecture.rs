@@ -7,9 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module of the engine, from the ground up.
-const FLOORS: [(&str, u8); 27] = [
+const FLOORS: [(&str, u8); 28] = [
     ("bound", 1),
     ("slots", 1),
+    ("sorted", 1),
     ("json", 1),
     ("id", 1),
     ("role", 1),

@@ -1,7 +1,6 @@
 //! Calls whose futures wait.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use core::task::Waker;
 
 use super::queue::{Delivery, Queue};
@@ -9,6 +8,7 @@ use crate::error::CallError;
 use crate::id::RequestId;
 use crate::json::RawJson;
 use crate::slots::Slots;
+use crate::sorted::Sorted;
 use crate::types::Progress;
 
 /// A call whose future still waits. Many may, so what few of them need is elsewhere.
@@ -33,7 +33,7 @@ pub(super) type Outcome = Result<RawJson, Box<CallError>>;
 pub(super) struct Calls {
     slots: Slots<Waiting>,
     /// Those that younger calls have displaced: their results were not taken for long.
-    displaced: BTreeMap<i64, Waiting>,
+    displaced: Sorted<i64, Waiting>,
 }
 
 impl Waiting {
@@ -93,7 +93,9 @@ impl Waiting {
 impl Calls {
     pub(super) fn insert(&mut self, id: &RequestId, waiting: Waiting) {
         if let Some(number) = id.as_i64() {
-            self.displaced.extend(self.slots.insert(number, waiting));
+            if let Some((older, waiting)) = self.slots.insert(number, waiting) {
+                self.displaced.insert(older, waiting);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the handles and the driver share: one machine behind one mutex.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::task::{Context, Waker};
@@ -43,7 +43,7 @@ pub(super) struct State<R: Role, L: ?Sized = dyn Link<R>> {
     pub(super) driver: Option<Waker>,
     pub(super) calls: Calls,
     /// The calls whose queues were full when something was put in; some may have been emptied since.
-    full: BTreeSet<RequestId>,
+    full: Vec<RequestId>,
     /// The calls whose queues may hold reports that keep the frames they came in.
     attached: Vec<RequestId>,
     /// Queues that were looked at to see whether they are full.
@@ -57,12 +57,13 @@ pub(super) struct State<R: Role, L: ?Sized = dyn Link<R>> {
     pub(super) is_over: bool,
     /// Reports of calls that have come so far.
     pub(super) reports: u64,
-    /// Futures that wait for a request, for output to leave, and for the connection as a whole.
+    /// Futures that wait for a request, for output of the only scope to leave, and for the connection as a whole.
     accepting_watchers: Watchers,
-    output_watchers: BTreeMap<Scope, Watchers>,
+    output_watchers: Watchers,
     phase_watchers: Watchers,
-    /// Futures that wait for the cancellation of a request.
-    cancel_watchers: BTreeMap<Key, Watchers>,
+    /// Futures that wait for output of other scopes, or for the cancellation of a request. One map for both, because a
+    /// B-tree is compiled anew for each type of key.
+    other_watchers: BTreeMap<Change, Watchers>,
     next_watcher: u64,
     role: PhantomData<R>,
     pub(super) link: L,
@@ -88,7 +89,7 @@ impl<R: Role, L: Link<R>> Shared<R, L> {
         let state = State {
             driver: None,
             calls: Calls::default(),
-            full: BTreeSet::new(),
+            full: Vec::new(),
             attached: Vec::new(),
             #[cfg(test)]
             looks: core::cell::Cell::new(0),
@@ -98,9 +99,9 @@ impl<R: Role, L: Link<R>> Shared<R, L> {
             is_over: false,
             reports: 0,
             accepting_watchers: Watchers::default(),
-            output_watchers: BTreeMap::new(),
+            output_watchers: Watchers::default(),
             phase_watchers: Watchers::default(),
-            cancel_watchers: BTreeMap::new(),
+            other_watchers: BTreeMap::new(),
             next_watcher: 0,
             role: PhantomData,
             link,
@@ -269,9 +270,11 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
     ) -> Option<Waker> {
         let watchers = match change {
             Change::Request => &mut self.accepting_watchers,
-            Change::Output(scope) => self.output_watchers.entry(scope).or_default(),
+            Change::Output(Scope::ONLY) => &mut self.output_watchers,
             Change::Phase => &mut self.phase_watchers,
-            Change::Cancelled(key) => self.cancel_watchers.entry(key).or_default(),
+            Change::Output(_) | Change::Cancelled(_) => {
+                self.other_watchers.entry(change).or_default()
+            }
         };
         watchers.keep(key, &mut self.next_watcher, cx)
     }
@@ -289,12 +292,8 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
 
     /// Nobody waits for such a change any more.
     fn forget(&mut self, change: Change) {
-        match change {
-            Change::Cancelled(key) => drop(self.cancel_watchers.remove(&key)),
-            Change::Output(scope) if scope != Scope::ONLY => {
-                drop(self.output_watchers.remove(&scope));
-            }
-            Change::Output(_) | Change::Request | Change::Phase => {}
+        if let Change::Output(_) | Change::Cancelled(_) = change {
+            self.other_watchers.remove(&change);
         }
     }
 
@@ -322,36 +321,36 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
     /// Lets every future look again that waits for something in a scope.
     fn wake_scope(&mut self, scope: Scope, afterwards: &mut Afterwards) {
         self.wake_watchers(Change::Output(scope), afterwards);
-        let within = (scope, 0)..=(scope, u64::MAX);
-        while let Some((key, _)) = self.cancel_watchers.range(within.clone()).next() {
-            self.wake_watchers(Change::Cancelled(*key), afterwards);
+        let within = Change::Cancelled((scope, 0))..=Change::Cancelled((scope, u64::MAX));
+        while let Some((change, _)) = self.other_watchers.range(within.clone()).next() {
+            self.wake_watchers(*change, afterwards);
         }
     }
 
     fn watchers(&mut self, change: Change) -> Option<&mut Watchers> {
         match change {
             Change::Request => Some(&mut self.accepting_watchers),
-            Change::Output(scope) => self.output_watchers.get_mut(&scope),
+            Change::Output(Scope::ONLY) => Some(&mut self.output_watchers),
             Change::Phase => Some(&mut self.phase_watchers),
-            Change::Cancelled(key) => self.cancel_watchers.get_mut(&key),
+            Change::Output(_) | Change::Cancelled(_) => self.other_watchers.get_mut(&change),
         }
     }
 
     /// Lets every future look again that waits for output to leave, of any scope.
     #[cfg(feature = "http")]
     pub(super) fn wake_outputs(&mut self, afterwards: &mut Afterwards) {
-        for mut watchers in core::mem::take(&mut self.output_watchers).into_values() {
-            afterwards.wakers.extend(watchers.take());
+        afterwards.wakers.extend(self.output_watchers.take());
+        let within = Change::Output(Scope(0))..=Change::Output(Scope(u64::MAX));
+        while let Some((change, _)) = self.other_watchers.range(within.clone()).next() {
+            self.wake_watchers(*change, afterwards);
         }
     }
 
     fn wake_all(&mut self, afterwards: &mut Afterwards) {
-        for change in [Change::Request, Change::Phase] {
+        for change in [Change::Request, Change::Phase, Change::Output(Scope::ONLY)] {
             self.wake_watchers(change, afterwards);
         }
-        let outputs = core::mem::take(&mut self.output_watchers).into_values();
-        let cancelled = core::mem::take(&mut self.cancel_watchers).into_values();
-        for mut watchers in outputs.chain(cancelled) {
+        for mut watchers in core::mem::take(&mut self.other_watchers).into_values() {
             afterwards.wakers.extend(watchers.take());
         }
     }
@@ -361,10 +360,11 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
             Event::Progress { id, progress } => {
                 self.reports += 1;
                 if let Some(waiting) = self.calls.get_mut(&id) {
+                    let was_full = waiting.is_full();
                     let is_attached = waiting.push(progress);
                     afterwards.wakers.extend(waiting.take_waker());
-                    if waiting.is_full() {
-                        self.full.insert(id.clone());
+                    if waiting.is_full() && !was_full {
+                        self.full.push(id.clone());
                     }
                     if is_attached {
                         self.attached.push(id);

@@ -62,7 +62,7 @@ impl Watchers {
 }
 
 /// What a future waits for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Change {
     /// A request came, or the connection is over.
     Request,

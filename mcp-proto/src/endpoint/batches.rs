@@ -2,7 +2,6 @@
 //!
 //! 2025-03-26 `basic/index`; JSON-RPC 2.0, section 6.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::num::NonZeroU64;
@@ -11,10 +10,11 @@ use bytes::Bytes;
 
 use super::core::Core;
 use super::outbox::{Origin, Outbox, Route};
-use crate::bound::{PART, queue, sum, times, tree};
+use crate::bound::{PART, queue, sum, times};
 use crate::config::Limits;
 use crate::error::Violation;
-use crate::id::RequestId;
+use crate::id::{Names, RequestId};
+use crate::sorted::Sorted;
 #[cfg(feature = "snapshot")]
 use crate::state::{RestoreError, check, check_count, check_limit};
 use crate::time::Instant;
@@ -29,9 +29,9 @@ pub(crate) struct BatchKey(NonZeroU64);
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Batches {
     /// Each has a request in flight, but for the one that is being read.
-    open: BTreeMap<BatchKey, Gathering>,
-    /// Whose answers wait here: their ids are still in use.
-    ids: BTreeSet<RequestId>,
+    open: Sorted<BatchKey, Gathering>,
+    /// Whose answers wait here: their ids are still in use. The numbers under them say nothing.
+    ids: Names,
     /// The one whose members are being read.
     reading: Option<BatchKey>,
     last: u64,
@@ -112,19 +112,19 @@ impl Batches {
         let ids = limits.max_outbox_len / SHORTEST_ANSWER;
         sum([
             times(3, limits.max_outbox_len),
-            tree(open, size_of::<(BatchKey, Gathering)>()),
+            queue(open, size_of::<(BatchKey, Gathering)>()),
             // Each batch has a list of its own.
             queue(ids, size_of::<RequestId>()),
             times(open, queue(1, size_of::<RequestId>())),
-            tree(ids, size_of::<RequestId>()),
+            Names::bound(ids),
             times(ids, PART),
         ])
     }
 
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            open: BTreeMap::new(),
-            ids: BTreeSet::new(),
+            open: Sorted::new(),
+            ids: Names::default(),
             reading: None,
             last: 0,
             held: 0,
@@ -159,10 +159,10 @@ impl Batches {
             let named = gathering.ids.is_empty() || is_array;
             check(named, "answers that are named and not there")?;
             for id in &gathering.ids {
-                check(batches.ids.insert(id.clone()), "two answers to one request")?;
+                check(batches.ids.insert(id, 0), "two answers to one request")?;
             }
             batches.held += gathering.text.len();
-            check(batches.open.insert(key, gathering).is_none(), "two batches of one name")?;
+            check(batches.open.insert(key, gathering), "two batches of one name")?;
         }
         check_limit(batches.held, batches.max_held, "answers that wait")?;
         Ok(batches)
@@ -171,19 +171,19 @@ impl Batches {
     /// Whether there is a batch of this name.
     #[cfg(feature = "snapshot")]
     pub(super) fn is_open(&self, key: BatchKey) -> bool {
-        self.open.contains_key(&key)
+        self.open.contains(&key)
     }
 
     /// Where they came from.
     #[cfg(all(feature = "snapshot", feature = "http"))]
     pub(super) fn origins(&self) -> impl Iterator<Item = Origin> {
-        self.open.values().map(|gathering| gathering.origin)
+        self.open.iter().map(|(_, gathering)| gathering.origin)
     }
 
     /// The ids of the answers that wait.
     #[cfg(feature = "snapshot")]
     pub(super) fn ids(&self) -> impl Iterator<Item = &RequestId> {
-        self.ids.iter()
+        self.open.iter().flat_map(|(_, gathering)| &gathering.ids)
     }
 
     /// The batch whose members are being read.
@@ -198,7 +198,7 @@ impl Batches {
 
     /// Whether a request of this id has an answer that has not left.
     pub(super) fn holds(&self, id: &RequestId) -> bool {
-        self.ids.contains(id)
+        self.ids.get(id).is_some()
     }
 
     fn begin(&mut self, origin: Origin) -> BatchKey {
@@ -261,7 +261,9 @@ impl Batches {
         gathering.text.push(if before == 0 { b'[' } else { b',' });
         gathering.text.extend_from_slice(answer);
         gathering.ids.extend(id.cloned());
-        self.ids.extend(id.cloned());
+        if let Some(id) = id {
+            self.ids.insert(id, 0);
+        }
         self.held += gathering.text.len() - before;
         if self.held > self.max_held {
             self.send(batch, outbox);
@@ -270,7 +272,7 @@ impl Batches {
 
     /// The conversation ends: the answers that there are leave without the others.
     pub(super) fn release(&mut self, outbox: &mut Outbox) {
-        for batch in core::mem::take(&mut self.open).into_values() {
+        for (_, batch) in self.open.take() {
             batch.send(outbox);
         }
         self.clear();
@@ -278,8 +280,8 @@ impl Batches {
 
     /// The conversation ends, and nobody reads what is left.
     pub(super) fn clear(&mut self) {
-        self.open.clear();
-        self.ids.clear();
+        self.open = Sorted::new();
+        self.ids = Names::default();
         self.held = 0;
     }
 

@@ -1,17 +1,17 @@
 //! Calls in flight, found by id without searching.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::outbox::{Origin, Place};
-use crate::bound::{PART, sum, times, tree};
+use crate::bound::{PART, sum, times};
 use crate::config::Limits;
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
 use crate::error::{Expired, Limit};
-use crate::id::ProgressToken;
+use crate::id::{Names, ProgressToken};
 use crate::progress::Receiver;
 use crate::slots::Slots;
 #[cfg(feature = "snapshot")]
@@ -78,7 +78,7 @@ pub(crate) struct Deadline {
 pub(crate) struct Calls {
     slots: Slots<Call>,
     last_id: i64,
-    tokens: BTreeMap<ProgressToken, i64>,
+    tokens: Names,
     /// A caller has chosen a text that reads as a number. From then on no text is taken for a number of ours: a late
     /// report on that call would be taken for one on another.
     has_numerals: bool,
@@ -163,7 +163,7 @@ impl Calls {
         let slots = Slots::<Call>::bound(calls);
         sum([
             times(sum([slots, slots / 2]), size_of::<Option<(i64, Call)>>()),
-            tree(calls, size_of::<(ProgressToken, i64)>()),
+            Names::bound(calls),
             times(calls, sum([limits.max_id_len, size_of::<ProgressToken>(), 2 * PART])),
         ])
     }
@@ -191,7 +191,7 @@ impl Calls {
     pub(crate) fn insert(&mut self, id: i64, call: Call) {
         if let Tracked::Custom(token) = &call.tracking {
             self.has_numerals |= token.lenient_i64().is_some();
-            self.tokens.insert((**token).clone(), id);
+            self.tokens.insert(&**token, id);
         }
         self.last_id = id;
         let displaced = self.slots.insert(id, call);
@@ -209,14 +209,14 @@ impl Calls {
     pub(crate) fn remove(&mut self, id: i64) -> Option<Call> {
         let call = self.slots.remove(id)?;
         if let Tracked::Custom(token) = &call.tracking {
-            self.tokens.remove(token);
+            self.tokens.remove(&**token);
         }
         Some(call)
     }
 
     /// The call that goes by a token of the caller's own.
     pub(crate) fn by_token(&self, token: &ProgressToken) -> Option<i64> {
-        self.tokens.get(token).copied()
+        self.tokens.get(token)
     }
 
     /// The call that a token of another type means, which some servers make of ours: 7 comes back as "7".
@@ -227,14 +227,12 @@ impl Calls {
     /// Whether a caller's own token could be mistaken for another. Every positive number is the engine's: that of a
     /// call to come, or of one whose late reports may still be on their way.
     pub(crate) fn is_taken(&self, token: &ProgressToken) -> bool {
-        self.tokens.contains_key(token) || token.as_i64().is_some_and(|value| value > 0)
+        self.tokens.get(token).is_some() || token.as_i64().is_some_and(|value| value > 0)
     }
 
     /// The ids in flight, oldest first.
     pub(crate) fn ids(&self) -> Vec<i64> {
-        let mut ids: Vec<i64> = self.slots.iter().map(|(id, _)| id).collect();
-        ids.sort_unstable();
-        ids
+        self.slots.iter().map(|(id, _)| id).collect::<BinaryHeap<_>>().into_sorted_vec()
     }
 
     /// What is kept of it. How many slots there are decides which ids are skipped.
@@ -253,7 +251,7 @@ impl Calls {
         check_limit(calls.len(), most, "calls in flight")?;
         check_limit(slots, Slots::<Call>::bound(most).next_power_of_two(), "slots of calls")?;
         check_count(last_id.cast_unsigned())?;
-        let mut tokens = BTreeMap::new();
+        let mut tokens = Names::default();
         for (id, call) in &calls {
             check((1..=last_id).contains(id), "a call that was never made")?;
             check(call.receiver.is_sound(), "a report that is no number")?;
@@ -261,7 +259,7 @@ impl Calls {
                 check_limit(token.text_len(), limits.max_id_len, "the length of a token")?;
                 has_numerals |= token.lenient_i64().is_some();
                 let is_ours = token.as_i64().is_some_and(|value| value > 0);
-                let is_new = tokens.insert((**token).clone(), *id).is_none();
+                let is_new = tokens.insert(&**token, *id);
                 check(is_new && !is_ours, "two calls that go by one token")?;
             }
         }

@@ -76,8 +76,8 @@ impl Deadlines {
             let kept = entries
                 .into_iter()
                 .filter_map(|Reverse((_, timer))| Some(Reverse((truth(&timer)?, timer))));
-            let mut kept: alloc::vec::Vec<_> = kept.collect();
-            kept.sort_unstable();
+            // Sorted as a heap is: another way to sort would be compiled for this alone.
+            let mut kept = kept.collect::<BinaryHeap<_>>().into_sorted_vec();
             kept.dedup();
             self.heap = kept.into();
         }

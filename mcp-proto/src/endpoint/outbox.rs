@@ -3,18 +3,19 @@
 #[cfg(feature = "snapshot")]
 mod form;
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
 use core::num::NonZeroU64;
 
 use bytes::Bytes;
 
-use crate::bound::{PART, queue, sum, times, tree};
+use crate::bound::{PART, queue, sum, times};
 use crate::config::Limits;
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
 use crate::id::RequestId;
+use crate::sorted::Sorted;
 
 #[cfg(feature = "snapshot")]
 pub(crate) use form::OutboxForm;
@@ -111,7 +112,7 @@ pub(crate) struct Outbox {
     /// Bytes behind `start` that are being written right now, so that their messages must stay.
     lent: usize,
     /// Those of `messages` that are revoked.
-    revoked: BTreeSet<Place>,
+    revoked: Sorted<Place, ()>,
     /// Messages that were looked at to find one.
     #[cfg(test)]
     pub(crate) steps: core::cell::Cell<usize>,
@@ -162,7 +163,7 @@ impl Outbox {
             times(3, bytes),
             2 * KEPT_CAPACITY,
             queue(messages, size_of::<Queued>()),
-            tree(messages, size_of::<Place>()),
+            queue(messages, size_of::<Place>()),
             sum([ids, times(messages, PART)]),
         ])
     }
@@ -210,14 +211,28 @@ impl Outbox {
         if self.bytes.capacity() == 0 {
             self.bytes.reserve(FIRST_CAPACITY);
         }
-        let at = self.gone + self.len() as u64;
-        let unfinished = Unfinished { before: self.bytes.len(), bytes: &mut self.bytes };
+        let before = self.bytes.len();
+        let unfinished = Unfinished { before, bytes: &mut self.bytes };
         write(unfinished.bytes)?;
-        unfinished.bytes.push(b'\n');
-        let len = unfinished.finish();
+        unfinished.finish();
+        Ok(self.enter(before, previous, route, origin))
+    }
+
+    /// What was written behind `before` is a message. Out of line, for each way to write one is compiled by itself.
+    #[inline(never)]
+    fn enter(
+        &mut self,
+        before: usize,
+        previous: Option<Place>,
+        route: Route,
+        origin: Origin,
+    ) -> Place {
+        self.bytes.push(b'\n');
+        let len = self.bytes.len() - before;
+        let at = self.gone + (before - self.start) as u64;
         let place = Place::new(self.first + self.messages.len() as u64);
         self.messages.push_back(Queued { route, origin, len, at, previous });
-        Ok(place)
+        place
     }
 
     /// What can be sent now, newlines included.
@@ -309,7 +324,7 @@ impl Outbox {
             && message.at >= leaving
         {
             next = message.previous;
-            revoked += usize::from(self.revoked.insert(place));
+            revoked += usize::from(self.revoked.insert(place, ()));
         }
         self.skip_revoked();
         self.release();
@@ -373,7 +388,7 @@ impl Outbox {
             && self.begun == 0
             && self.revoked.first() == Some(&Place::new(self.first))
         {
-            self.revoked.pop_first();
+            self.revoked.remove(&Place::new(self.first));
             if let Some(message) = self.messages.pop_front() {
                 self.first += 1;
                 self.pass(message.len);
@@ -400,9 +415,15 @@ impl Outbox {
     /// Moves the unsent bytes to the front once a third has been sent, so that it costs two moves a byte.
     fn compact(&mut self) {
         if self.start > KEPT_CAPACITY && self.start * 3 > self.bytes.len() {
-            self.bytes.drain(..self.start);
-            self.start = 0;
+            self.move_up();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn move_up(&mut self) {
+        self.bytes.drain(..self.start);
+        self.start = 0;
     }
 }
 
@@ -413,18 +434,23 @@ struct Unfinished<'a> {
 }
 
 impl Unfinished<'_> {
-    /// Keeps it, and says how long it is.
-    fn finish(mut self) -> usize {
-        let before = mem::replace(&mut self.before, self.bytes.len());
-        self.bytes.len() - before
+    /// Keeps it.
+    fn finish(mut self) {
+        self.before = self.bytes.len();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn undo(&mut self) {
+        self.bytes.truncate(self.before);
+        self.bytes.shrink_to(self.before + KEPT_CAPACITY);
     }
 }
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if self.bytes.len() > self.before {
-            self.bytes.truncate(self.before);
-            self.bytes.shrink_to(self.before + KEPT_CAPACITY);
+            self.undo();
         }
     }
 }

@@ -1,8 +1,6 @@
 //! Requests of the peer that wait for an answer.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
-use core::cmp::Ordering;
 
 use super::batches::BatchKey;
 use super::outbox::{Origin, Place};
@@ -17,6 +15,7 @@ use crate::json::{Raw, RawJson, Text};
 #[cfg(feature = "snapshot")]
 use crate::progress::Pacing;
 use crate::progress::Sender;
+use crate::sorted::Sorted;
 #[cfg(feature = "snapshot")]
 use crate::state::{RestoreError, check, check_count, check_limit};
 use crate::time::Instant;
@@ -110,11 +109,10 @@ impl Inbound {
     }
 }
 
-/// The table, sorted by id. Peers count their ids up, so entries come at the end and leave near the
-/// front; a deque moves the shorter side, and the limit bounds the worst case.
+/// The table, sorted by id: peers count their ids up.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Requests {
-    entries: VecDeque<(RequestId, Inbound)>,
+    entries: Sorted<RequestId, Inbound>,
     /// Requests that were ever entered.
     entered: u64,
     /// Bytes of what was asked.
@@ -181,34 +179,32 @@ impl Requests {
     }
 
     pub(crate) fn contains(&self, id: &RequestId) -> bool {
-        self.find(id).is_ok()
+        self.entries.contains(id)
     }
 
     /// Where an id belongs that is not in the table.
     pub(crate) fn vacancy(&self, id: &RequestId) -> Option<Vacancy> {
-        self.find(id).err().map(Vacancy)
+        self.entries.find(id).err().map(Vacancy)
     }
 
     pub(crate) fn get(&self, id: &RequestId) -> Option<&Inbound> {
-        self.entries.get(self.find(id).ok()?).map(|(_, inbound)| inbound)
+        self.entries.get(id)
     }
 
     pub(crate) fn get_mut(&mut self, id: &RequestId) -> Option<&mut Inbound> {
-        let at = self.find(id).ok()?;
-        self.entries.get_mut(at).map(|(_, inbound)| inbound)
+        self.entries.get_mut(id)
     }
 
     /// Enters a request where it belongs; nothing may have been entered or taken since that was found.
     pub(crate) fn insert(&mut self, vacancy: Vacancy, id: RequestId, mut inbound: Inbound) {
         inbound.serial = self.entered;
         self.entered += 1;
-        self.entries.insert(vacancy.0.min(self.entries.len()), (id, inbound));
+        self.entries.insert_at(vacancy.0, id, inbound);
     }
 
     /// Takes a request out.
     pub(crate) fn remove(&mut self, id: &RequestId) -> Option<Inbound> {
-        let at = self.find(id).ok()?;
-        let (_, inbound) = self.entries.remove(at)?;
+        let inbound = self.entries.remove(id)?;
         #[cfg(feature = "snapshot")]
         {
             self.asked_len -= inbound.asked.as_deref().map_or(0, Asked::len);
@@ -237,7 +233,7 @@ impl Requests {
     #[cfg(feature = "snapshot")]
     pub(super) fn form(&self) -> RequestsForm {
         let Self { entries, entered, asked_len: _ } = self;
-        let entry = |(id, inbound): &(RequestId, Inbound)| {
+        let entry = |(id, inbound): (&RequestId, &Inbound)| {
             let (id, inbound) = (id.clone(), inbound.clone());
             Entry { id, inbound }
         };
@@ -256,7 +252,7 @@ impl Requests {
         let mut serials = alloc::collections::BTreeSet::new();
         let mut requests = Self { entered, ..Self::default() };
         for Entry { id, mut inbound } in entries {
-            let is_next = requests.entries.back().is_none_or(|(last, _)| *last < id);
+            let is_next = requests.entries.last().is_none_or(|last| *last < id);
             check(is_next, "requests out of order")?;
             check_limit(id.text_len(), limits.max_id_len, "the length of an id")?;
             let is_new = inbound.serial < entered && serials.insert(inbound.serial);
@@ -272,7 +268,7 @@ impl Requests {
             check(!inbound.cancelled || has_nothing, "a cancelled request that goes on")?;
             check(inbound.outlet != Outlet::Shut || !waits, "a report that waits for ever")?;
             requests.asked_len += inbound.asked.as_deref().map_or(0, Asked::len);
-            requests.entries.push_back((id, inbound));
+            requests.entries.insert(id, inbound);
         }
         check_limit(requests.asked_len, limits.max_message_len, "bytes of requests")?;
         Ok(requests)
@@ -285,20 +281,20 @@ impl Requests {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&RequestId, &Inbound)> + Clone {
-        self.entries.iter().map(|(id, inbound)| (id, inbound))
+        self.entries.iter()
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&RequestId, &mut Inbound)> {
-        self.entries.iter_mut().map(|(id, inbound)| (&*id, inbound))
+        self.entries.iter_mut()
     }
 
     /// Takes every entry.
-    pub(crate) fn take(&mut self) -> VecDeque<(RequestId, Inbound)> {
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = (RequestId, Inbound)> + use<> {
         #[cfg(feature = "snapshot")]
         {
             self.asked_len = 0;
         }
-        core::mem::take(&mut self.entries)
+        self.entries.take()
     }
 
     #[cfg(feature = "testing")]
@@ -310,7 +306,7 @@ impl Requests {
                 asked_len: _,
         } = self;
         digest.put(entries.len());
-        for (id, inbound) in entries {
+        for (id, inbound) in entries.iter() {
             let Inbound {
                 serial: _,
                 speech,
@@ -333,21 +329,6 @@ impl Requests {
                 digest.put(token);
                 sender.digest(digest);
             }
-        }
-    }
-
-    /// Where an id is, or belongs.
-    fn find(&self, id: &RequestId) -> Result<usize, usize> {
-        // Mostly few wait: what is new belongs behind the last, and what is looked for is the last or the first.
-        let Some((last, _)) = self.entries.back() else { return Err(0) };
-        match last.cmp(id) {
-            Ordering::Less => return Err(self.entries.len()),
-            Ordering::Equal => return Ok(self.entries.len() - 1),
-            Ordering::Greater => {}
-        }
-        match self.entries.front() {
-            Some((first, _)) if first == id => Ok(0),
-            _ => self.entries.binary_search_by(|(entry, _)| entry.cmp(id)),
         }
     }
 }

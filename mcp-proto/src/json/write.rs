@@ -100,10 +100,22 @@ fn write_escaped(out: &mut Vec<u8>, text: &[u8], first: usize) {
     }
 }
 
-/// Writes a name and its colon. Inlined, so that of a name in the program nothing is left to check.
+/// Whether a name is short and stands for itself. Inlined, so that nothing is left to check of one in the program.
+#[inline(always)]
+pub(crate) fn is_plain(name: &str) -> bool {
+    name.len() <= 16 && find_special(name.as_bytes(), 0) == name.len()
+}
+
+/// Writes a name and its colon.
 #[inline(always)]
 pub(crate) fn write_key(out: &mut Vec<u8>, name: &str) {
-    if name.len() > 16 || find_special(name.as_bytes(), 0) < name.len() {
+    write_checked_key(out, name, is_plain(name));
+}
+
+/// Writes a name of which it is known whether it [`is_plain`], and its colon.
+#[inline]
+pub(crate) fn write_checked_key(out: &mut Vec<u8>, name: &str, is_plain: bool) {
+    if !is_plain {
         write_str(out, name);
         return out.push(b':');
     }

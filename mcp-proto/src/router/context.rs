@@ -1,8 +1,8 @@
 //! What a handler is given beside its arguments.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use core::any::{Any, TypeId};
+use alloc::vec::Vec;
+use core::any::Any;
 use core::fmt;
 use core::future::Future;
 
@@ -22,8 +22,8 @@ pub struct Context {
     state: State,
 }
 
-/// One value of each type.
-pub(super) type State = Arc<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>;
+/// One value of each type, few of them.
+pub(super) type State = Arc<Vec<Arc<dyn Any + Send + Sync>>>;
 
 impl Context {
     pub(super) fn new(incoming: &Incoming, state: State) -> Self {
@@ -120,7 +120,8 @@ impl Context {
 
     /// The value of that type that was given to [`Router::state`](super::Router::state).
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.state.get(&TypeId::of::<T>())?.clone().downcast().ok()
+        let value = self.state.iter().find(|value| (***value).is::<T>())?;
+        value.clone().downcast().ok()
     }
 }
 

@@ -3,7 +3,6 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::any::TypeId;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::panic::AssertUnwindSafe;
@@ -100,7 +99,9 @@ impl<K: Kind + ?Sized> Router<K> {
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.change(|inner| {
-            Arc::make_mut(&mut inner.state).insert(TypeId::of::<T>(), Arc::new(value));
+            let state = Arc::make_mut(&mut inner.state);
+            state.retain(|earlier| !(**earlier).is::<T>());
+            state.push(Arc::new(value));
         })
     }
 

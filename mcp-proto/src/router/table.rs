@@ -1,7 +1,6 @@
 //! The tools of a router, in the order in which they were registered.
 
-use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -13,7 +12,8 @@ use crate::types::{ListToolsResult, Tool};
 /// Tools and their functions.
 pub(super) struct Table<K: ?Sized> {
     entries: Vec<Entry<K>>,
-    by_name: BTreeMap<String, usize>,
+    /// Where each entry is, in the order of their names.
+    by_name: Vec<usize>,
     page_size: usize,
 }
 
@@ -27,7 +27,7 @@ const PAGE_SIZE: usize = 100;
 
 impl<K: ?Sized> Table<K> {
     pub(super) fn new() -> Self {
-        Self { entries: Vec::new(), by_name: BTreeMap::new(), page_size: PAGE_SIZE }
+        Self { entries: Vec::new(), by_name: Vec::new(), page_size: PAGE_SIZE }
     }
 
     pub(super) fn set_page_size(&mut self, size: usize) {
@@ -36,17 +36,33 @@ impl<K: ?Sized> Table<K> {
 
     /// Adds a tool, or puts it in the place of the one with its name.
     pub(super) fn insert(&mut self, tool: Tool, function: Arc<K>) {
-        let next = self.entries.len();
-        let at = *self.by_name.entry(tool.name.clone()).or_insert(next);
+        let found = self.find(&tool.name);
         let entry = Entry { tool, function };
-        match self.entries.get_mut(at) {
-            Some(earlier) => *earlier = entry,
-            None => self.entries.push(entry),
+        match found {
+            Ok(at) => {
+                if let Some(earlier) = self.entries.get_mut(at) {
+                    *earlier = entry;
+                }
+            }
+            Err(place) => {
+                self.by_name.insert(place, self.entries.len());
+                self.entries.push(entry);
+            }
+        }
+    }
+
+    /// Where the tool of that name is, or else belongs among the names.
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        let name_of = |at: usize| self.entries.get(at).map(|entry| &*entry.tool.name);
+        let place = self.by_name.partition_point(|at| name_of(*at) < Some(name));
+        match self.by_name.get(place) {
+            Some(at) if name_of(*at) == Some(name) => Ok(*at),
+            _ => Err(place),
         }
     }
 
     pub(super) fn function(&self, name: &str) -> Option<&Arc<K>> {
-        self.by_name.get(name).and_then(|at| self.entries.get(*at)).map(|entry| &entry.function)
+        self.entries.get(self.find(name).ok()?).map(|entry| &entry.function)
     }
 
     #[cfg(feature = "http")]

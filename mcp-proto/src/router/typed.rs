@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::future::Future;
 
-use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 
 use super::context::Context;
@@ -136,16 +136,25 @@ fn decode<A: DeserializeOwned>(arguments: Option<RawJson>) -> Result<A, ToolErro
 /// may be absent, would not say by itself.
 fn input_schema<A: JsonSchema>() -> RawJson {
     let settings = SchemaSettings::draft2020_12().for_deserialize();
-    let mut schema = settings.into_generator().into_root_schema_for::<A>();
-    schema.insert("type".into(), "object".into());
-    // A schema has string keys and finite numbers only, so writing it cannot fail.
-    RawJson::of(&schema).unwrap_or_else(|_| no_arguments())
+    as_object(&settings.into_generator().into_root_schema_for::<A>())
+}
+
+/// What does not depend on the type, so that it is not compiled for each.
+fn as_object(schema: &Schema) -> RawJson {
+    let Some(schema) = text_of(schema) else { return no_arguments() };
+    let root = schema.get("type").and_then(|root| root.as_str());
+    if root.as_deref() == Some("object") { schema } else { schema.with_member("type", "object") }
+}
+
+/// A schema has string keys and finite numbers only, so writing it cannot fail.
+fn text_of(schema: &Schema) -> Option<RawJson> {
+    RawJson::of(schema).ok()
 }
 
 /// The schema of a structured result, as it is written.
 pub(super) fn output_schema<T: JsonSchema>() -> Option<RawJson> {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    RawJson::of(&settings.into_generator().into_root_schema_for::<T>()).ok()
+    text_of(&settings.into_generator().into_root_schema_for::<T>())
 }
 
 /// Any object: a tool without arguments does not mind some.

@@ -230,6 +230,7 @@ fn meta(out: &mut Vec<u8>, own: Option<Raw<'_>>, more: Option<Raw<'_>>, stamps: 
 }
 
 /// Writes one member and a comma.
+#[inline(never)]
 fn member(out: &mut Vec<u8>, name: &str, json: &[u8]) {
     write_key(out, name);
     write_raw(out, Raw::trusted(json));

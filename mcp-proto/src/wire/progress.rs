@@ -152,13 +152,20 @@ fn pieces(frame: &[u8], fields: &ProgressFields<'_>) -> Option<(Pieces, usize)> 
         let piece = Piece { length: 0, field, is_string };
         *pieces.get_mut(count)? = (start, start + value.as_bytes().len(), piece);
         count += 1;
+        // They are few: each moves before those that stand behind it.
+        let mut before = pieces.get_mut(..count)?;
+        while let [.., earlier, last] = &mut *before
+            && earlier.0 > last.0
+        {
+            core::mem::swap(earlier, last);
+            before = core::mem::take(&mut before).split_last_mut()?.1;
+        }
         Some(())
     };
     note(Field::Token, fields.token)?;
     note(Field::Progress, fields.progress)?;
     note(Field::Total, fields.total)?;
     note(Field::Message, fields.message)?;
-    pieces.get_mut(..count)?.sort_unstable_by_key(|(start, _, _)| *start);
     Some((pieces, count))
 }
 

@@ -89,7 +89,7 @@ impl Outbox {
             if is_revoked {
                 let is_leaving = at < outbox.gone + lent as u64;
                 check(!is_leaving, "what is being written was taken back")?;
-                outbox.revoked.insert(place);
+                outbox.revoked.insert(place, ());
             }
             let is_chained = previous.is_none_or(|before| {
                 before < place && outbox.get(before).is_none_or(|other| other.route == route)

@@ -1,5 +1,6 @@
 //! What is wrong with a value, and where.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
@@ -11,7 +12,12 @@ use super::super::bounded;
 /// Why a value is not what was wanted, and where in it.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
-pub struct DecodeError {
+pub struct DecodeError(Box<Fault>);
+
+/// Boxed: what reads a value is compiled for each type and hands the error on at each step.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
+struct Fault {
     why: String,
     /// Segments from the inside out.
     path: Vec<String>,
@@ -21,7 +27,7 @@ impl DecodeError {
     /// Where the fault is, such as `content[0].text`; empty for the value itself.
     pub fn path(&self) -> String {
         let mut path = String::new();
-        for segment in self.path.iter().rev() {
+        for segment in self.0.path.iter().rev() {
             if !path.is_empty() && !segment.starts_with('[') {
                 path.push('.');
             }
@@ -31,22 +37,26 @@ impl DecodeError {
     }
 
     pub(super) fn new(why: &str) -> Self {
-        Self { why: why.into(), path: Vec::new() }
+        Self::of(why.into())
+    }
+
+    fn of(why: String) -> Self {
+        Self(Box::new(Fault { why, path: Vec::new() }))
     }
 
     pub(super) fn within(mut self, mut segment: String) -> Self {
         segment.truncate(bounded(&segment, MAX_SHOWN).len());
-        self.path.push(segment);
+        self.0.path.push(segment);
         self
     }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
+        if !self.0.path.is_empty() {
             write!(f, "{}: ", bounded(&self.path(), MAX_SHOWN))?;
         }
-        f.write_str(&self.why)
+        f.write_str(&self.0.why)
     }
 }
 
@@ -63,7 +73,7 @@ impl de::Error for DecodeError {
         let mut shown = Shown(String::new());
         // It stops where there is enough: the value that is not understood may be as long as a message.
         let _ = write!(shown, "{why}");
-        Self { why: shown.0, path: Vec::new() }
+        Self::of(shown.0)
     }
 }
 

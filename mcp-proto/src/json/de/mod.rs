@@ -9,7 +9,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{self, Deserialize, IntoDeserializer, Visitor};
+use serde::de::{self, Deserialize, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::foreign;
@@ -53,24 +53,109 @@ impl<'de> Decoder<'de> {
         Ok(Quoted { content, escaped })
     }
 
-    fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
-        self.quoted()?.visit(visitor)
-    }
-
-    fn visit_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn number(&mut self) -> Result<Number, DecodeError> {
         let text = self.skip()?.number_text().unwrap_or_default();
-        if let Ok(value) = text.parse::<u64>() {
-            return visitor.visit_u64(value);
+        if let Ok(value) = text.parse() {
+            return Ok(Number::Unsigned(value));
         }
         // `-0` is a float, as for serde_json: an integer would lose its sign.
-        if let Ok(value @ ..0) = text.parse::<i64>() {
-            return visitor.visit_i64(value);
+        if let Ok(value @ ..0) = text.parse() {
+            return Ok(Number::Signed(value));
         }
         match text.parse::<f64>() {
-            Ok(value) if value.is_finite() => visitor.visit_f64(value),
+            Ok(value) if value.is_finite() => Ok(Number::Float(value)),
             _ => Err(DecodeError::new("a number out of range")),
         }
     }
+
+    /// Another kind of value comes than is wanted.
+    #[cold]
+    #[inline(never)]
+    fn mismatch(&mut self, wanted: &dyn Expected) -> DecodeError {
+        let refuse = |found: Unexpected<'_>| de::Error::invalid_type(found, wanted);
+        let described = match self.peek() {
+            Ok(b'{') => Ok(refuse(Unexpected::Map)),
+            Ok(b'[') => Ok(refuse(Unexpected::Seq)),
+            Ok(b'n') => Ok(refuse(Unexpected::Unit)),
+            Ok(first @ (b't' | b'f')) => Ok(refuse(Unexpected::Bool(first == b't'))),
+            Ok(b'"') => {
+                self.quoted().and_then(Quoted::read).map(|text| refuse(Unexpected::Str(&text)))
+            }
+            Ok(_) => self.number().map(|number| {
+                refuse(match number {
+                    Number::Unsigned(value) => Unexpected::Unsigned(value),
+                    Number::Signed(value) => Unexpected::Signed(value),
+                    Number::Float(value) => Unexpected::Float(value),
+                })
+            }),
+            Err(error) => Err(error),
+        };
+        described.unwrap_or_else(|error| error)
+    }
+}
+
+/// Values of one kind, and no other.
+impl<'de> Decoder<'de> {
+    fn only_bool<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.peek()? {
+            first @ (b't' | b'f') => self.skip().and_then(|_| visitor.visit_bool(first == b't')),
+            _ => Err(self.mismatch(&visitor)),
+        }
+    }
+
+    fn only_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.peek()? {
+            b'-' | b'0'..=b'9' => match self.number()? {
+                Number::Unsigned(value) => visitor.visit_u64(value),
+                Number::Signed(value) => visitor.visit_i64(value),
+                Number::Float(value) => visitor.visit_f64(value),
+            },
+            _ => Err(self.mismatch(&visitor)),
+        }
+    }
+
+    fn only_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.peek()? {
+            b'"' => self.quoted()?.visit(visitor),
+            _ => Err(self.mismatch(&visitor)),
+        }
+    }
+
+    fn only_array<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+        if self.peek()? != b'[' {
+            return Err(self.mismatch(&visitor));
+        }
+        let mut items = Parts::open(self);
+        let value = visitor.visit_seq(&mut items)?;
+        items.end(b']')?;
+        Ok(value)
+    }
+
+    fn only_object<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+        if self.peek()? != b'{' {
+            return Err(self.mismatch(&visitor));
+        }
+        let mut members = Parts::open(self);
+        let value = visitor.visit_map(&mut members)?;
+        members.end(b'}')?;
+        Ok(value)
+    }
+}
+
+/// A number by the widest type of its kind.
+enum Number {
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+}
+
+/// Methods for a type that can be read from one kind of value only: little is compiled for each such type.
+macro_rules! only {
+    ($($kind:ident: $($method:ident)*,)*) => { $($(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            self.$kind(visitor)
+        }
+    )*)* };
 }
 
 /// Integers for which no other method of a visitor has room; anything else is as it always is.
@@ -83,7 +168,7 @@ macro_rules! wide_integers {
                 Some(Ok(value)) => visitor.$visit(value),
                 _ => {
                     self.cursor.at = start;
-                    self.deserialize_any(visitor)
+                    self.only_number(visitor)
                 }
             }
         })*
@@ -95,24 +180,22 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.peek()? {
-            b'"' => self.visit_string(visitor),
-            b'{' => {
-                let mut members = Parts::open(self);
-                let value = visitor.visit_map(&mut members)?;
-                members.end(b'}')?;
-                Ok(value)
-            }
-            b'[' => {
-                let mut items = Parts::open(self);
-                let value = visitor.visit_seq(&mut items)?;
-                items.end(b']')?;
-                Ok(value)
-            }
-            b't' => self.skip().and_then(|_| visitor.visit_bool(true)),
-            b'f' => self.skip().and_then(|_| visitor.visit_bool(false)),
+            b'"' => self.only_string(visitor),
+            b'{' => self.only_object(visitor),
+            b'[' => self.only_array(visitor),
+            b't' | b'f' => self.only_bool(visitor),
             b'n' => self.skip().and_then(|_| visitor.visit_unit()),
-            _ => self.visit_number(visitor),
+            _ => self.only_number(visitor),
         }
+    }
+
+    only! {
+        only_bool: deserialize_bool,
+        only_number: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
+            deserialize_u32 deserialize_u64 deserialize_f32 deserialize_f64,
+        only_string: deserialize_char deserialize_str deserialize_string deserialize_identifier,
+        only_array: deserialize_seq,
+        only_object: deserialize_map,
     }
 
     wide_integers! { deserialize_i128 => visit_i128: i128, deserialize_u128 => visit_u128: u128 }
@@ -125,6 +208,8 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         visitor.visit_some(self)
     }
 
+    /// Inlined, because the name is known where a type is read: of what is for other names nothing is left there.
+    #[inline(always)]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -150,10 +235,24 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        if self.peek()? == b'[' {
-            return Err(de::Error::invalid_type(de::Unexpected::Seq, &visitor));
-        }
-        self.deserialize_any(visitor)
+        self.only_object(visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.only_array(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.only_array(visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -181,10 +280,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         visitor.visit_unit()
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier
-    }
+    forward_to_deserialize_any! { bytes byte_buf unit unit_struct }
 }
 
 /// A string that is not read yet.

@@ -29,6 +29,17 @@ impl<'a, 'de> Parts<'a, 'de> {
         Ok(!matches!(next, b'}' | b']'))
     }
 
+    /// Goes to the value of the next member and keeps its key. Whether there is one.
+    #[inline(never)]
+    fn begin_member(&mut self) -> Result<bool, DecodeError> {
+        let comes = self.advance()?;
+        if comes {
+            self.key = self.decoder.quoted()?;
+            self.colon();
+        }
+        Ok(comes)
+    }
+
     pub(super) fn end(&mut self, close: u8) -> Result<(), DecodeError> {
         if self.advance()? {
             return Err(DecodeError::new("more parts than expected"));
@@ -85,11 +96,9 @@ impl<'de> MapAccess<'de> for &mut Parts<'_, 'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, DecodeError> {
-        if !self.advance()? {
+        if !self.begin_member()? {
             return Ok(None);
         }
-        self.key = self.decoder.quoted()?;
-        self.colon();
         let name = seed.deserialize(Key(self.key));
         name.map(Some).map_err(|error| in_member(error, self.key))
     }

@@ -4,7 +4,8 @@ mod key;
 mod open;
 mod raw;
 
-use alloc::string::{String, ToString};
+use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 
@@ -21,7 +22,7 @@ pub(super) use raw::{RAW, serialize_raw};
 /// Why a value has no JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]
-pub struct EncodeError(String);
+pub struct EncodeError(Box<str>);
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,7 +44,7 @@ impl EncodeError {
 
 impl ser::Error for EncodeError {
     fn custom<T: Display>(why: T) -> Self {
-        Self(why.to_string())
+        Self(why.to_string().into())
     }
 }
 
@@ -185,6 +186,8 @@ impl<'a> ser::Serializer for Serializer<'a> {
         self.serialize_str(variant)
     }
 
+    /// Inlined, because the name is known where a type is written.
+    #[inline(always)]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         name: &'static str,

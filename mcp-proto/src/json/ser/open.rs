@@ -8,7 +8,7 @@ use serde::ser::{
 };
 
 use super::super::foreign;
-use super::super::write::write_key;
+use super::super::write::{is_plain, write_checked_key, write_key};
 use super::key::Key;
 use super::{EncodeError, write_value};
 
@@ -62,9 +62,16 @@ impl<'a> Open<'a> {
         if foreign::is_token(key) {
             return foreign::write(self.out, value);
         }
-        self.comma();
-        write_key(self.out, key);
+        self.key(key, is_plain(key));
         write_value(self.out, value)
+    }
+
+    /// Out of line, because it is the same for each member of each type.
+    #[inline(never)]
+    fn key(&mut self, key: &str, is_plain: bool) {
+        self.out.reserve(key.len() + 4);
+        self.comma();
+        write_checked_key(self.out, key, is_plain);
     }
 
     #[inline(always)]

@@ -23,10 +23,20 @@ pub(in super::super) fn serialize_raw<S: Serializer>(
 struct Inside<'a>(Raw<'a>);
 
 impl Serialize for Inside<'_> {
+    /// Inlined, so that the long way is not kept for our own serializer, which never takes it.
+    #[inline(always)]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !serializer.is_human_readable() {
-            return serializer.serialize_bytes(self.0.as_bytes());
+        if serializer.is_human_readable() {
+            self.walk(serializer)
+        } else {
+            serializer.serialize_bytes(self.0.as_bytes())
         }
+    }
+}
+
+impl Inside<'_> {
+    #[inline(never)]
+    fn walk<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let raw = self.0;
         match raw.kind() {
             Kind::Null => serializer.serialize_unit(),
