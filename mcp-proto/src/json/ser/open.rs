@@ -69,7 +69,6 @@ impl<'a> Open<'a> {
     /// Out of line, because it is the same for each member of each type.
     #[inline(never)]
     fn key(&mut self, key: &str, is_plain: bool) {
-        self.out.reserve(key.len() + 4);
         self.comma();
         write_checked_key(self.out, key, is_plain);
     }
