@@ -61,9 +61,9 @@ fn is_test(source: &str, name: &str, is_marked: bool) -> bool {
     }
     // A body that is run on every runtime.
     if source.contains(&format!("async fn {name}<")) {
-        let (_, listed) = source.split_once("on_every_runtime!(").unwrap_or_default();
-        return listed.contains(&format!("    {name},\n"))
-            || listed.starts_with(&format!("{name})"));
+        return source.split("on_every_runtime!(").skip(1).any(|listed| {
+            listed.contains(&format!("    {name},\n")) || listed.starts_with(&format!("{name})"))
+        });
     }
     source.match_indices(&head).any(|(at, _)| {
         let attributes = source[..at].rsplit("\n\n").next().unwrap_or_default();
