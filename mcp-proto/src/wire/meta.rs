@@ -1,7 +1,5 @@
 //! What the `_meta` of a request says to the engine: `basic/index`, general fields.
 
-use alloc::borrow::Cow;
-
 use crate::json::{Params, Raw};
 use crate::types::meta::{CLIENT_CAPABILITIES, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION};
 
@@ -49,7 +47,8 @@ impl<'a> RequestMeta<'a> {
     }
 
     /// The revision that the request names, if that is a text.
-    pub(crate) fn version_text(&self) -> Option<Cow<'a, str>> {
+    #[cfg(feature = "http")]
+    pub(crate) fn version_text(&self) -> Option<alloc::borrow::Cow<'a, str>> {
         self.version.and_then(Raw::as_str)
     }
 }
