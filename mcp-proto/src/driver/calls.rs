@@ -92,10 +92,10 @@ impl Waiting {
 
 impl Calls {
     pub(super) fn insert(&mut self, id: &RequestId, waiting: Waiting) {
-        if let Some(number) = id.as_i64() {
-            if let Some((older, waiting)) = self.slots.insert(number, waiting) {
-                self.displaced.insert(older, waiting);
-            }
+        if let Some(number) = id.as_i64()
+            && let Some((older, waiting)) = self.slots.insert(number, waiting)
+        {
+            self.displaced.insert(older, waiting);
         }
     }
 
