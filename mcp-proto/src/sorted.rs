@@ -118,7 +118,7 @@ mod tests {
             key = key.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let key = key >> 24;
             assert_eq!(table.contains(&key), tree.contains_key(&key));
-            if key % 3 == 0 {
+            if key.is_multiple_of(3) {
                 assert_eq!(table.remove(&key), tree.remove(&key));
             } else if table.insert(key, step) {
                 assert_eq!(tree.insert(key, step), None);
