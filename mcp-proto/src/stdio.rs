@@ -142,6 +142,7 @@ impl<R: Role> Connection<R> {
     /// [`Limits::max_events`](crate::Limits) events still comes before the end.
     pub fn handle_transport_error(&mut self, now: Instant) {
         self.handle_timeout(now);
+        self.endpoint.core_mut().discard_output();
         self.failed.get_or_insert(now);
         self.decode_all();
     }
@@ -209,25 +210,25 @@ impl<R: Role> Connection<R> {
     fn awaits_events(&self) -> bool {
         let core = self.endpoint.core();
         core.is_crowded()
+            && !core.is_closed()
             && (core.has_room() || self.failed.is_some())
             && (self.input.has_message() || self.ended.is_some())
     }
 
-    /// Decodes one line, or the end behind the last. Whether there was one, and room for its answer.
+    /// Decodes one line, or an end behind the last. Whether there was one, and room for its answer.
     #[inline]
     fn decode_next(&mut self) -> bool {
-        if self.endpoint.is_closed() {
-            // However it ended: what still waits has no way out.
-            if self.failed.take().is_some() {
-                self.endpoint.core_mut().discard_output();
-            }
-            return false;
+        let decoded = !self.endpoint.is_closed() && self.decode_input();
+        if self.failed.is_some() {
+            return self.decode_failed(decoded);
         }
-        if !self.endpoint.core_mut().admits_input() {
-            if self.failed.is_none() {
-                return self.hold_input();
-            }
-            self.endpoint.core_mut().discard_output();
+        decoded
+    }
+
+    #[inline]
+    fn decode_input(&mut self) -> bool {
+        if !self.endpoint.core_mut().admits_input() && self.failed.is_none() {
+            return self.hold_input();
         }
         if let Some(line) = self.input.next() {
             self.handle_line(line);
@@ -237,9 +238,16 @@ impl<R: Role> Connection<R> {
             self.finish(ended);
             return true;
         }
-        match self.failed.take() {
-            Some(failed) => self.endpoint.handle_transport_error(failed),
-            None => return false,
+        false
+    }
+
+    /// What a message provokes that came before the transport failed has no way out; behind the last, that is told.
+    #[cold]
+    fn decode_failed(&mut self, decoded: bool) -> bool {
+        if decoded {
+            self.endpoint.core_mut().discard_output();
+        } else if let Some(failed) = self.failed.take() {
+            self.endpoint.handle_transport_error(failed);
         }
         true
     }

@@ -5,7 +5,7 @@ use mcp_proto::{
     CallOptions, CallToolResult, ClientConfig, Endpoint, Event, Instant, Progress, Revision,
     ServerConfig,
 };
-use mcp_tests::{endings, values, work};
+use mcp_tests::{endings, handshake, values, work};
 
 #[test]
 fn two_ends_that_hand_each_other_whole_messages_complete_a_call() {
@@ -43,5 +43,30 @@ fn two_ends_that_hand_each_other_whole_messages_complete_a_call() {
         assert_eq!(routes.len(), 3, "{routes:?}");
         assert_ne!(routes[0], routes[2]);
         assert!(routes[1..].iter().all(|route| route.contains("2")), "{routes:?}");
+    }
+}
+
+/// Answers to a client whose input has ended, or that is being left: nothing of it has a way out.
+#[test]
+fn what_a_failed_transport_cannot_carry_is_dropped_however_the_conversation_ended() {
+    let now = Instant::ZERO;
+    for ended in ["not", "input", "closed"] {
+        let mut server = Endpoint::server(ServerConfig::new("s", "1"));
+        for message in handshake(Revision::V2025_11_25).lines() {
+            server.handle_message(message.to_owned().into(), now);
+        }
+        assert!(matches!(server.poll_event(), Some(Event::Ready(_))));
+        match ended {
+            "input" => server.handle_eof(0, now),
+            "closed" => server.close(now),
+            _ => {}
+        }
+        assert_eq!(server.is_closed(), ended == "closed");
+        let sends = |server: &Endpoint<_>| server.clone().poll_transmit().is_some();
+        assert!(sends(&server), "{ended}: the answer to the handshake waits");
+        server.handle_transport_error(now);
+        assert!(!sends(&server), "{ended}");
+        assert!(matches!(server.poll_event(), Some(Event::Closed(_))));
+        assert_eq!((server.poll_event(), server.poll_timeout()), (None, None));
     }
 }

@@ -1,9 +1,10 @@
 //! Faults of transport and clock that an adapter has to survive, as the engine sees them.
 
 use mcp_proto::{
-    CallError, CallOptions, CallToolResult, ClientConfig, Event, Instant, Revision, Timeouts,
+    CallError, CallOptions, CallToolResult, ClientConfig, CloseReason, Connection, Event, Instant,
+    Revision, ServerConfig, Timeouts,
 };
-use mcp_tests::{Hand, result, secs, tool_call, welcome, work};
+use mcp_tests::{Hand, handshake, result, secs, tool_call, welcome, work};
 
 /// A message is whole or it is the last one: after half of it the stream can only end.
 #[test]
@@ -60,6 +61,37 @@ fn nothing_is_given_out_when_the_transport_fails_behind_the_end_of_the_input() {
         conn.handle_transport_error(now);
         assert!(conn.poll_transmit().is_none());
         assert!(conn.poll_timeout().is_none());
+    }
+}
+
+/// What had arrived is still told, in as many steps as its reader takes; of what it provokes nothing is given out.
+#[test]
+fn nothing_is_given_out_while_what_came_before_the_fault_is_still_read() {
+    let mut config = ServerConfig::new("s", "1");
+    config.limits.max_events = 1;
+    let ping = |id| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}\n");
+    for closed in [false, true] {
+        let mut server = Connection::server(config.clone());
+        let now = Instant::ZERO;
+        let mut flood = handshake(Revision::V2025_11_25);
+        flood.extend((1..6).map(|id| format!("no message\n{}", ping(id))));
+        server.handle_input(flood.as_bytes(), now);
+        server.handle_timeout(now);
+        assert!(server.has_transmit(), "the handshake is answered");
+        if closed {
+            server.close(now);
+        }
+        server.handle_transport_error(now);
+        let mut told = Vec::new();
+        loop {
+            assert!(!server.has_transmit() && server.poll_transmit().is_none(), "{told:?}");
+            let Some(event) = server.poll_event() else { break };
+            told.push(event);
+        }
+        let Some(Event::Closed(reason)) = told.pop() else { panic!("{told:?}") };
+        let expected = if closed { CloseReason::Local } else { CloseReason::Transport };
+        assert_eq!(reason, expected);
+        assert!(closed || told.len() > 5, "{told:?}");
     }
 }
 

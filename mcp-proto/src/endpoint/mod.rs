@@ -133,9 +133,11 @@ impl<R: Role> Endpoint<R> {
         self.core.handle_eof(unread, now);
     }
 
-    /// The transport has failed: nothing more can be sent or received.
+    /// The transport has failed: nothing more can be sent or received. What waits to be sent is dropped, also
+    /// what a conversation that has ended before still had to say.
     pub fn handle_transport_error(&mut self, now: Instant) {
         self.core.close(CloseReason::Transport, now);
+        self.core.discard_output();
     }
 
     /// The exchange in which a call travelled has failed, on a transport where each has its own, such as HTTP:
