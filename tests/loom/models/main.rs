@@ -7,6 +7,7 @@ compile_error!("run it in tests/loom, whose .cargo/config.toml sets `--cfg mcp_l
 mod calls;
 mod closing;
 mod handles;
+mod http;
 mod outside;
 mod requests;
 mod wakers;

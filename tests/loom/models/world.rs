@@ -99,8 +99,18 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     polled(future).0
 }
 
+/// The same of a future that wakes itself for the exchanges that it opens, which is looked at again in the same poll.
+pub fn block_on_busy<F: Future>(future: F) -> F::Output {
+    polled_at_most(future, MAX_POLLS).0
+}
+
 /// The same, and how often it was polled.
 pub fn polled<F: Future>(future: F) -> (F::Output, usize) {
+    // A listener that changes something in the driver's own task wakes it, and nothing else does.
+    polled_at_most(future, 1)
+}
+
+fn polled_at_most<F: Future>(future: F, own: usize) -> (F::Output, usize) {
     let mut future = pin!(future);
     let bell = Arc::new(Bell {
         notify: Notify::new(),
@@ -115,8 +125,7 @@ pub fn polled<F: Future>(future: F) -> (F::Output, usize) {
         bell.is_polling.store(false, Ordering::Relaxed);
         match polled {
             Poll::Ready(output) => {
-                // A listener that changes something in the driver's own task wakes it, and nothing else does.
-                assert!(bell.own.load(Ordering::Relaxed) <= 1, "a busy loop");
+                assert!(bell.own.load(Ordering::Relaxed) <= own, "a busy loop");
                 return (output, polls);
             }
             Poll::Pending => bell.notify.wait(),
@@ -303,6 +312,17 @@ impl Wire {
 
     pub fn hang_up(&self) {
         self.change(|inbox| inbox.has_ended = true);
+    }
+
+    /// The next chunk; none at the end.
+    pub fn poll_chunk(&self, cx: &mut Context<'_>) -> Poll<Option<String>> {
+        let mut inbox = self.0.lock().unwrap();
+        let chunk = inbox.chunks.pop_front();
+        if chunk.is_some() || inbox.has_ended {
+            return Poll::Ready(chunk);
+        }
+        inbox.reader = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     fn change(&self, change: impl FnOnce(&mut Inbox)) {
