@@ -41,11 +41,10 @@ fn start(command: Command, stderr: Stdio) -> io::Result<Started> {
     let mut command = process::Command::from(command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr).kill_on_drop(true);
     let mut child = command.spawn()?;
-    let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
-    let stdin = Box::new(Io::new(child.stdin.take().ok_or_else(missing)?));
-    let stdout = Box::new(Io::new(child.stdout.take().ok_or_else(missing)?));
-    let stderr = child.stderr.take().map(|stderr| Box::new(Io::new(stderr)) as _);
-    Ok(Started { process: Box::new(Kept(child)), stdin, stdout, stderr })
+    let stdin = child.stdin.take().map(Io::new);
+    let stdout = child.stdout.take().map(Io::new);
+    let stderr = child.stderr.take().map(Io::new);
+    Started::piped(Kept(child), stdin, stdout, stderr)
 }
 
 /// A process of Tokio's.

@@ -49,16 +49,39 @@ pub type Start = fn(Command, Stdio) -> io::Result<Started>;
 type OnStderr = Box<dyn FnMut(&str) + Send>;
 
 /// A process that an adapter has started, and the ends of its pipes.
-#[expect(clippy::exhaustive_structs, reason = "adapters make it")]
 pub struct Started {
-    /// The process.
-    pub process: Box<dyn Running>,
-    /// Its standard input. Dropping it closes it.
-    pub stdin: Box<dyn Output + Send>,
-    /// Its standard output.
-    pub stdout: Box<dyn Input + Send>,
-    /// Its standard error, if that is a pipe.
-    pub stderr: Option<Box<dyn Input + Send>>,
+    process: Box<dyn Running>,
+    /// Dropping it closes it.
+    stdin: Box<dyn Output + Send>,
+    stdout: Box<dyn Input + Send>,
+    /// If that is a pipe.
+    stderr: Option<Box<dyn Input + Send>>,
+}
+
+impl Started {
+    /// A process and its ends of the pipes, as a runtime gives them out. Dropping its standard input closes that; its
+    /// standard error is there if it is a pipe.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if there is no standard input or output.
+    pub fn piped(
+        process: impl Running + 'static,
+        stdin: Option<impl Output + Send + 'static>,
+        stdout: Option<impl Input + Send + 'static>,
+        stderr: Option<impl Input + Send + 'static>,
+    ) -> io::Result<Self> {
+        let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        let stderr = stderr.map(|stderr| Box::new(stderr) as _);
+        Ok(Self {
+            process: Box::new(process),
+            stdin: Box::new(stdin),
+            stdout: Box::new(stdout),
+            stderr,
+        })
+    }
 }
 
 /// A process that runs. Dropping it kills it.

@@ -244,11 +244,10 @@ pub(crate) fn spawn_on(command: Command, platform: impl Platform) -> Spawn {
 fn begin(mut command: Command, stderr: Stdio) -> io::Result<Started> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
     let mut child = command.spawn()?;
-    let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
-    let stdin = Box::new(writes(child.stdin.take().ok_or_else(missing)?, ()));
-    let stdout = Box::new(reads(child.stdout.take().ok_or_else(missing)?, ()));
-    let stderr = child.stderr.take().map(|stderr| Box::new(reads(stderr, ())) as _);
-    Ok(Started { process: Box::new(Kept::new(child)), stdin, stdout, stderr })
+    let stdin = child.stdin.take().map(|stdin| writes(stdin, ()));
+    let stdout = child.stdout.take().map(|stdout| reads(stdout, ()));
+    let stderr = child.stderr.take().map(|stderr| reads(stderr, ()));
+    Started::piped(Kept::new(child), stdin, stdout, stderr)
 }
 
 /// A process whose end a thread waits for.
