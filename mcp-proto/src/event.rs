@@ -24,6 +24,12 @@ pub enum Event {
     },
     /// The connection has ended. The last event, exactly once.
     Closed(CloseReason),
+    /// A stream was cut and is to be taken up again, after which [`Resumed`](Self::Resumed) is told; feature `http`.
+    Interrupted {
+        /// The call that it answers. None: it is the one for what belongs to no call.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
+        id: Option<RequestId>,
+    },
     /// The peer announced something that the engine does not deal with itself.
     Notification {
         /// Its method.
@@ -62,6 +68,13 @@ pub enum Event {
         /// Its result, or how it ended without one.
         #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         outcome: Result<RawJson, CallError>,
+    },
+    /// A stream that was [`Interrupted`](Self::Interrupted) goes on where it was cut. Once for each time; a call that
+    /// ends instead has its response.
+    Resumed {
+        /// The call that it answers, as it was told.
+        #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
+        id: Option<RequestId>,
     },
     /// A report of this request had no way to the client, and none that follows has: the client took nothing but
     /// the answer, or its connection is gone and cannot be resumed. Once for each request; feature `http`.

@@ -187,11 +187,10 @@ fn a_cut_stream_is_resumed_after_a_while_and_said_to_be() {
     let client = client(&mut world, &library, Revision::V2025_11_25);
     let ready = client.clone();
     world.run(async move { ready.ready().await }).unwrap();
-    let resumed = Arc::new(AtomicUsize::new(0));
-    let counter = resumed.clone();
-    client.on_resumption(move || {
-        counter.fetch_add(1, Ordering::Relaxed);
-    });
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let [interrupted, resumed] = [told.clone(), told.clone()];
+    client.on_interruption(move |id| interrupted.lock().unwrap().push(("lost", id.is_some())));
+    client.on_resumption(move |id| resumed.lock().unwrap().push(("back", id.is_some())));
     let (seen, began) = (Arc::new(Mutex::new(Vec::new())), world.clock.0.load(Ordering::Relaxed));
     let (heard, cut) = (seen.clone(), library.frames_left.clone());
     let call = client.call(CallTool::new("count")).on_progress(move |report| {
@@ -202,7 +201,7 @@ fn a_cut_stream_is_resumed_after_a_while_and_said_to_be() {
     });
     world.run(call).unwrap();
     assert_eq!(*seen.lock().unwrap(), (1..=50).map(f64::from).collect::<Vec<_>>());
-    assert_eq!(resumed.load(Ordering::Relaxed), 1);
+    assert_eq!(*told.lock().unwrap(), [("lost", true), ("back", true)]);
     let waited = Duration::from_nanos(world.clock.0.load(Ordering::Relaxed) - began);
     // A second, spread by the runtime's randomness.
     let bounds = Duration::from_millis(500)..=Duration::from_secs(1);

@@ -26,11 +26,17 @@ struct Job {
     revision: Option<Revision>,
     #[arg(long, default_value = "1m")]
     idle_timeout: humantime::Duration,
+    #[arg(long)]
+    timeout: Option<humantime::Duration>,
     /// Cancels the call after so many reports.
     #[arg(long)]
     give_up_after: Option<u64>,
     #[arg(long, required_unless_present = "command")]
     url: Option<String>,
+    #[arg(long, value_name = "NAME: VALUE", value_parser = |text: &str| {
+        text.split_once(':').map(|(name, value)| [name, value.trim()].map(str::to_owned)).ok_or("it has no `:`")
+    })]
+    header: Vec<[String; 2]>,
     #[arg(last = true)]
     command: Vec<String>,
 }
@@ -55,8 +61,18 @@ async fn run(job: Job) -> Result<u8, Box<dyn Error>> {
     let config = ClientConfig::new("call-example", "1.0");
     let config = job.revision.into_iter().fold(config, ClientConfig::revisions);
     let client = match &job.url {
-        Some(url) if url.starts_with("ws") => mcp_tokio::connect_ws(url, config).await?,
-        Some(url) => mcp_tokio::connect_url(url, config).await?,
+        Some(url) if url.starts_with("ws") => {
+            let connector = mcp_tokio::ws::connector();
+            let headers = job.header.iter();
+            let connector = headers.fold(connector, |with, [name, value]| with.header(name, value));
+            connector.connect(url, config).await?
+        }
+        Some(url) => {
+            let connector = mcp_tokio::http::connector();
+            let headers = job.header.iter();
+            let connector = headers.fold(connector, |with, [name, value]| with.header(name, value));
+            connector.connect(url, config).await?
+        }
         None => {
             let mut command = Command::new(&job.command[0]);
             command.args(&job.command[1..]);
@@ -74,11 +90,13 @@ async fn run(job: Job) -> Result<u8, Box<dyn Error>> {
 
 async fn call(client: &Client, job: Job) -> Result<u8, Box<dyn Error>> {
     client.on_violation(|found| print("violation", json!({"message": found.to_string()})));
-    client.on_resumption(|| print("resumed", json!({})));
+    client.on_interruption(|_| print("interrupted", json!({})));
+    client.on_resumption(|_| print("resumed", json!({})));
     let peer = client.ready().await?;
     print("ready", json!({"revision": peer.revision.as_str(), "server": peer.info}));
     let call = CallTool::new(job.tool).arguments(&RawJson::parse(job.arguments)?)?;
     let timeouts = Timeouts::default().idle(*job.idle_timeout);
+    let timeouts = job.timeout.iter().fold(timeouts, |timeouts, total| timeouts.total(**total));
     let mut call = client.call(call).timeouts(timeouts).delivery(Delivery::Every);
     while let Some(report) = call.next_progress().await {
         let (progress, total, message) = (report.progress, report.total, report.message.as_deref());

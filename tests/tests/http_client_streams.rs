@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use mcp_proto::http::{ClientOptions, Exchange};
+use mcp_proto::testing::transcript::describe;
 use mcp_proto::{
     CallError, CallOptions, Event, HttpError, RequestId, Revision, Timeouts, Violation,
 };
@@ -117,6 +118,55 @@ fn what_cannot_be_resumed_ends_its_call_once() {
     assert_eq!(hand.error(&id), CallError::Http(HttpError::Cut));
     hand.pass(secs(1_000));
     assert!(hand.opened.is_empty());
+}
+
+/// What is told of streams that are cut, in words.
+fn outages(hand: &HttpHand) -> Vec<String> {
+    let is_one =
+        |event: &&Event| matches!(event, Event::Interrupted { .. } | Event::Resumed { .. });
+    hand.told.iter().filter(is_one).map(describe).collect()
+}
+
+#[test]
+fn an_interruption_and_its_end_are_told_once_and_in_order() {
+    let (mut hand, id) = cut_behind(LATEST, "id: 1\ndata:\n\n");
+    let mut expected = vec![format!("interrupted {id}")];
+    assert_eq!(outages(&hand), expected);
+    // Tries that fail are no news.
+    for _ in 0..2 {
+        hand.pass(secs(5));
+        let (exchange, _) = hand.take();
+        hand.status(exchange, 503);
+    }
+    assert_eq!(outages(&hand), expected);
+    hand.pass(secs(5));
+    let (exchange, _) = hand.take();
+    hand.stream(exchange);
+    expected.push(format!("resumed {id}"));
+    assert_eq!(outages(&hand), expected, "before anything has come");
+    hand.chunk(exchange, event("2", &report(&id, 1)));
+    hand.cut(exchange);
+    expected.push(format!("interrupted {id}"));
+    hand.pass(secs(5));
+    let (exchange, _) = hand.take();
+    hand.stream(exchange);
+    hand.chunk(exchange, event("3", &done(&id)));
+    expected.push(format!("resumed {id}"));
+    assert_eq!(outages(&hand), expected);
+    let at = |found: &dyn Fn(&Event) -> bool| hand.told.iter().position(|event| found(event));
+    let report = at(&|event| matches!(event, Event::Progress { .. })).unwrap();
+    let again = hand.told.iter().rposition(|event| matches!(event, Event::Interrupted { .. }));
+    assert!(report < again.unwrap(), "{:?}", hand.told);
+}
+
+#[test]
+fn a_server_that_says_when_to_come_back_interrupts_nothing() {
+    let (mut hand, _) = cut_behind(LATEST, "retry: 200\nid: 1\ndata:\n\n");
+    let exchange = resumed(&mut hand, millis(200), "1");
+    hand.stream(exchange);
+    assert_eq!(outages(&hand), [""; 0]);
+    hand.cut(exchange);
+    assert_eq!(outages(&hand).len(), 1, "it was broken off");
 }
 
 #[test]

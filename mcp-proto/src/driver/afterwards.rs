@@ -18,8 +18,13 @@ pub(super) struct Listeners {
     pub(super) violation: Option<Arc<dyn Fn(Violation) + Send + Sync>>,
     pub(super) notification: Option<Arc<OnNotification>>,
     #[cfg(feature = "http")]
-    pub(super) resumption: Option<Arc<dyn Fn() + Send + Sync>>,
+    pub(super) interruption: Option<Arc<OnStream>>,
+    #[cfg(feature = "http")]
+    pub(super) resumption: Option<Arc<OnStream>>,
 }
+
+#[cfg(feature = "http")]
+type OnStream = dyn Fn(Option<&RequestId>) + Send + Sync;
 
 type OnProgress = dyn Fn(&RequestId, &Progress) + Send + Sync;
 type OnNotification = dyn Fn(&str, Option<&RawJson>) + Send + Sync;
@@ -45,7 +50,9 @@ pub(super) enum Job {
     Violation(Violation),
     Notification(Text, Option<RawJson>),
     #[cfg(feature = "http")]
-    Resumed,
+    Interrupted(Option<RequestId>),
+    #[cfg(feature = "http")]
+    Resumed(Option<RequestId>),
 }
 
 impl Afterwards {
@@ -72,7 +79,13 @@ impl Afterwards {
                         .for_each(|listen| listen(&method, params.as_ref()));
                 }
                 #[cfg(feature = "http")]
-                Job::Resumed => listeners.resumption.iter().for_each(|listen| listen()),
+                Job::Interrupted(id) => {
+                    listeners.interruption.iter().for_each(|listen| listen(id.as_ref()));
+                }
+                #[cfg(feature = "http")]
+                Job::Resumed(id) => {
+                    listeners.resumption.iter().for_each(|listen| listen(id.as_ref()));
+                }
             });
         }
         self.wake();

@@ -150,9 +150,17 @@ impl Client {
         let _former = self.handle.lock().listeners.notification.replace(Arc::new(listener));
     }
 
-    /// Listens to streams that were cut and are taken up again, in the driver's task: it must not block.
+    /// Listens to streams that were cut and are to be taken up again, in the driver's task: it must not block. It hears
+    /// which call the stream answers; none if it is the one for what belongs to no call.
     #[cfg(feature = "http")]
-    pub fn on_resumption(&self, listener: impl Fn() + Send + Sync + 'static) {
+    pub fn on_interruption(&self, listener: impl Fn(Option<&RequestId>) + Send + Sync + 'static) {
+        let _former = self.handle.lock().listeners.interruption.replace(Arc::new(listener));
+    }
+
+    /// Listens to streams that were [interrupted](Self::on_interruption) and go on, once each time, in the driver's
+    /// task: it must not block. A call that ends instead has its error.
+    #[cfg(feature = "http")]
+    pub fn on_resumption(&self, listener: impl Fn(Option<&RequestId>) + Send + Sync + 'static) {
         let _former = self.handle.lock().listeners.resumption.replace(Arc::new(listener));
     }
 

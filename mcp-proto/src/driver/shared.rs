@@ -403,6 +403,12 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
                 afterwards.jobs.push(Job::Notification(method, params))
             }
             Event::Violation(violation) => afterwards.jobs.push(Job::Violation(violation)),
+            #[cfg(feature = "http")]
+            Event::Interrupted { id } => afterwards.jobs.push(Job::Interrupted(id)),
+            #[cfg(feature = "http")]
+            Event::Resumed { id } => afterwards.jobs.push(Job::Resumed(id)),
+            #[cfg(not(feature = "http"))]
+            Event::Interrupted { .. } | Event::Resumed { .. } => {}
             Event::Undelivered { .. } => {} // who reports is told by `is_progress_wanted`
             Event::Ready(_) => self.wake_watchers(Change::Phase, afterwards),
         }

@@ -314,6 +314,12 @@ impl Core {
         event
     }
 
+    /// What happened to the transport, between what happened in the conversation.
+    #[cfg(feature = "http")]
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
     pub(crate) fn poll_message(&mut self) -> Option<Transmit> {
         let message = self.outbox.pop();
         self.made_room();

@@ -11,11 +11,10 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::header::HeaderName;
 use http::{Request, Response};
 use http_body::Body;
 
-use super::super::afterwards::{Afterwards, Job};
+use super::super::afterwards::Afterwards;
 use super::super::alarm::Alarm;
 use super::super::shared::{State, register};
 use super::bells::Bells;
@@ -64,8 +63,6 @@ pub struct ClientDriver<H: HttpClient> {
 struct Open<H: HttpClient> {
     stage: Stage<H>,
     waker: Waker,
-    /// It takes a stream up again.
-    resumes: bool,
 }
 
 enum Stage<H: HttpClient> {
@@ -82,8 +79,6 @@ const FRAMES: usize = 16;
 /// How long the last requests may take once the connection is closed. Stops a server that does not answer from
 /// keeping it open.
 const LINGER: Duration = Duration::from_secs(5);
-
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What came of looking at the machine.
 struct Turn {
@@ -172,11 +167,10 @@ impl<H: HttpClient> ClientDriver<H> {
     }
 
     fn send(&mut self, exchange: Exchange, request: Request<Bytes>) {
-        let resumes = request.headers().contains_key(LAST_EVENT_ID);
         let stage = Stage::Sending(Box::pin(self.http.send(request)));
         let waker = self.bells.add(exchange);
         waker.wake_by_ref();
-        self.open.insert(exchange, Open { stage, waker, resumes });
+        self.open.insert(exchange, Open { stage, waker });
     }
 
     /// Polls an exchange that was woken.
@@ -200,15 +194,9 @@ impl<H: HttpClient> ClientDriver<H> {
                 Poll::Ready(Ok(response)) => {
                     let (head, body) = response.into_parts();
                     open.stage = Stage::Receiving(Box::pin(body));
-                    let has_resumed = open.resumes && head.status.is_success();
                     self.change(|state, now| {
                         state.link.machine.handle_head(exchange, &head, now);
                     });
-                    if has_resumed {
-                        self.afterwards.jobs.push(Job::Resumed);
-                        let listeners = self.shared.lock().listeners.clone();
-                        self.afterwards.run(&listeners);
-                    }
                 }
             }
         }

@@ -115,6 +115,16 @@ pub(super) enum Promise {
     Nonsense(HttpError),
 }
 
+impl Aim {
+    /// The call that it is for.
+    pub(super) fn call(&self) -> Option<RequestId> {
+        match self {
+            Self::Call(number, _) => Some(RequestId::from(*number)),
+            Self::Message(_) | Self::Listen | Self::Channel | Self::Delete => None,
+        }
+    }
+}
+
 /// Bytes of a refusal that are shown.
 const SHOWN: usize = 256;
 

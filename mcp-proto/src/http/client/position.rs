@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::exchange::End;
 use super::options::ClientOptions;
 use super::requests;
 use super::spread::Spread;
@@ -28,6 +29,20 @@ pub(super) struct Position {
     pub(super) connection: u32,
     /// The events that came last, as sums of their ids, and the connection that each came on.
     pub(super) seen: VecDeque<(u64, u32)>,
+    pub(super) outage: Outage,
+}
+
+/// What is told of a stream that is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Outage {
+    #[default]
+    None,
+    /// It is cut, which is to be told.
+    Begins,
+    /// That is told.
+    Lasts,
+    /// It goes on, which is to be told.
+    IsOver,
 }
 
 /// Events that are remembered, in order not to take one twice that a server replays.
@@ -58,6 +73,40 @@ impl Position {
     pub(super) fn handle_open(&mut self, now: Instant) {
         self.opened = Some(now);
         self.connection += 1;
+        if self.outage == Outage::Lasts {
+            // Without a place what was missed is lost: that is another stream.
+            self.outage = if self.is_resumable() { Outage::IsOver } else { Outage::None };
+        }
+    }
+
+    /// Its connection has ended before its time.
+    pub(super) fn handle_cut(&mut self, end: End) {
+        // A server that names when to come back may part in order.
+        let is_parting = end == End::Complete && self.retry.is_some();
+        match self.outage {
+            Outage::None if self.is_resumable() && !is_parting => self.outage = Outage::Begins,
+            // Nobody has heard yet that it was back.
+            Outage::IsOver => self.outage = Outage::Lasts,
+            _ => {}
+        }
+    }
+
+    /// Whether it is to be told that it is cut, and taken up again.
+    pub(super) fn take_cut(&mut self) -> bool {
+        self.take(Outage::Begins, Outage::Lasts)
+    }
+
+    /// Whether it is to be told that it goes on.
+    pub(super) fn take_return(&mut self) -> bool {
+        self.take(Outage::IsOver, Outage::None)
+    }
+
+    fn take(&mut self, news: Outage, known: Outage) -> bool {
+        let is_news = self.outage == news;
+        if is_news {
+            self.outage = known;
+        }
+        is_news
     }
 
     /// An event has come. Whether it is new: on a later connection a server may repeat what came before.

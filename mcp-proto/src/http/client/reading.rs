@@ -105,6 +105,8 @@ impl Client {
         if let Some(position) = &mut entry.position {
             position.handle_open(now);
             decoder = decoder.behind(position.last_event_id());
+            // That it goes on is told in its turn.
+            self.readable.push_back(exchange);
         }
         entry.state = State::Stream(decoder.into());
     }
@@ -190,6 +192,11 @@ impl Client {
     fn read_one(&mut self, exchange: Exchange) -> bool {
         let Some(entry) = self.exchanges.get_mut(&exchange) else { return false };
         if let State::Stream(decoder) = &mut entry.state {
+            if entry.position.as_mut().is_some_and(|position| position.take_return()) {
+                let id = entry.aim.call();
+                self.endpoint.core_mut().tell(crate::event::Event::Resumed { id });
+                return true;
+            }
             let before = decoder.len();
             let event = decoder.poll_event();
             self.buffered -= before - decoder.len();
@@ -280,6 +287,9 @@ impl Client {
                 self.fail(exchange, number, HttpError::Unreachable.into(), at);
             }
             (Aim::Call(..) | Aim::Listen, State::Asked | State::Stream(_)) => {
+                if let (State::Stream(_), Some(position)) = (&entry.state, &mut entry.position) {
+                    position.handle_cut(end);
+                }
                 self.resume(exchange, None, at);
             }
             (Aim::Call(..), State::Error(_)) => self.read_refusal(exchange, at),

@@ -9,6 +9,7 @@ use super::exchange::{Aim, Entry, Promise, State};
 use super::position::Position;
 use super::{Client, Exchange, Transmit, requests};
 use crate::error::{CallError, HttpError};
+use crate::event::Event;
 use crate::revision::Era;
 use crate::revision::Revision;
 use crate::time::Instant;
@@ -108,7 +109,11 @@ impl Client {
             self.remark(HttpError::Cut);
         }
         let due = now + wait;
-        let Some(entry) = self.abort(exchange) else { return };
+        let Some(mut entry) = self.abort(exchange) else { return };
+        if entry.position.as_mut().is_some_and(|position| position.take_cut()) {
+            let id = entry.aim.call();
+            self.endpoint.core_mut().tell(Event::Interrupted { id });
+        }
         self.insert(Entry {
             state: State::Waiting,
             due: Some(due),

@@ -241,6 +241,10 @@ pub(super) fn describe(event: &Event) -> String {
             write!(line, "response {id} {}", result.as_str())
         }
         Event::Response { id, outcome: Err(error) } => write!(line, "failed {id}: {error}"),
+        Event::Interrupted { id: Some(id) } => write!(line, "interrupted {id}"),
+        Event::Interrupted { id: None } => write!(line, "interrupted"),
+        Event::Resumed { id: Some(id) } => write!(line, "resumed {id}"),
+        Event::Resumed { id: None } => write!(line, "resumed"),
         Event::Undelivered { id } => write!(line, "undelivered {id}"),
         Event::Violation(violation) => write!(line, "violation: {violation}"),
         Event::Closed(reason) => write!(line, "closed: {reason}"),
