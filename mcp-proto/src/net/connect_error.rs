@@ -12,6 +12,12 @@ use crate::error::CloseReason;
 pub enum ConnectError {
     /// Nobody could be reached.
     Io(io::Error),
+    /// Whoever was reached does not speak TLS: an `https://` or `wss://` URL of a server without it.
+    NoTls(io::Error),
+    /// The certificate of whoever was reached is not trusted, or is another's; the error holds the one of rustls.
+    Certificate(io::Error),
+    /// Whoever was reached does not speak HTTP, or none without TLS.
+    NoHttp(String),
     /// Whoever was reached did not become ready.
     NotReady(CloseReason),
     /// The URL is none, of another scheme, or names a user.
@@ -28,6 +34,9 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(what) => write!(f, "cannot connect: {what}"),
+            Self::NoTls(what) => write!(f, "the server does not speak TLS: {what}"),
+            Self::Certificate(what) => write!(f, "the server is not trusted: {what}"),
+            Self::NoHttp(what) => write!(f, "the server does not speak HTTP: {what}"),
             Self::NotReady(what) => write!(f, "the server did not become ready: {what}"),
             Self::Url => f.write_str("no URL of a server"),
             Self::Header(what) => write!(f, "the header {what:?} cannot be sent"),
@@ -52,7 +61,7 @@ impl From<CloseReason> for ConnectError {
 impl core::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Io(error) => Some(error),
+            Self::Io(error) | Self::NoTls(error) | Self::Certificate(error) => Some(error),
             Self::NotReady(error) => Some(error),
             _ => None,
         }

@@ -82,7 +82,7 @@ impl Server {
     pub(crate) async fn reach(
         &self,
         platform: &dyn Dial,
-    ) -> io::Result<(Stream, Option<tls::Protocol>)> {
+    ) -> Result<(Stream, Option<tls::Protocol>), ConnectError> {
         let stream = reach(platform, &self.host, self.port).await?;
         match &self.tls {
             Some(tls) => tls::connect(tls.clone(), &self.host, stream).await,

@@ -12,6 +12,7 @@ use futures_rustls::client::TlsStream;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::connect_error::ConnectError;
 use super::halves::{Input, Output};
 use super::stream::Stream;
 
@@ -39,12 +40,23 @@ pub(crate) async fn connect(
     config: Arc<ClientConfig>,
     host: &str,
     stream: Stream,
-) -> io::Result<(Stream, Option<Protocol>)> {
+) -> Result<(Stream, Option<Protocol>), ConnectError> {
     let name = ServerName::try_from(host.to_owned())
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let stream = TlsConnector::from(config).connect(name, stream).await?;
+    let stream = TlsConnector::from(config).connect(name, stream).await.map_err(refused)?;
     let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
     Ok((Stream::of(Tls(stream)), protocol))
+}
+
+/// Why there is no TLS.
+fn refused(error: io::Error) -> ConnectError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(rustls::Error::InvalidMessage(_)) => ConnectError::NoTls(error),
+        Some(rustls::Error::InvalidCertificate(_)) => ConnectError::Certificate(error),
+        // Many a server without TLS leaves without a word; one with it says what is wrong.
+        None if error.kind() == io::ErrorKind::UnexpectedEof => ConnectError::NoTls(error),
+        _ => ConnectError::Io(error),
+    }
 }
 
 /// A protocol, as ALPN names it.

@@ -349,7 +349,7 @@ async fn tls_is_spoken_with_those_who_prove_their_name() {
     });
     let url = format!("wss://localhost:{port}/");
     let stranger = soon(connect_ws(&url, config())).await;
-    assert!(matches!(stranger, Err(ConnectError::Io(_))), "{stranger:?}");
+    assert!(matches!(stranger, Err(ConnectError::Certificate(_))), "{stranger:?}");
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate(include_bytes!("tls/ca.pem"))).unwrap();
     let trusting = rustls::ClientConfig::builder_with_provider(provider())

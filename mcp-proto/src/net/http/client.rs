@@ -5,7 +5,6 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use std::io;
 
 use ::hyper::Uri;
 
@@ -74,13 +73,11 @@ impl Connector {
     ///
     /// [`ConnectError`]: there is no server, or none that becomes ready.
     pub async fn connect(&self, url: &str, config: ClientConfig) -> Result<Client, ConnectError> {
-        let client = self.open(url, config, |_| ())?;
+        let http = self.reach(url)?;
+        let client = self.open_over(http.clone(), url, config, |_| ())?;
         match client.ready().await {
             Ok(_) => Ok(client),
-            Err(reason) => Err(match client.last_trouble() {
-                Some(trouble) => ConnectError::Io(io::Error::other(trouble)),
-                None => ConnectError::NotReady(reason),
-            }),
+            Err(reason) => Err(http.take_trouble().unwrap_or(ConnectError::NotReady(reason))),
         }
     }
 
@@ -96,17 +93,47 @@ impl Connector {
         config: ClientConfig,
         prepare: impl FnOnce(&Client),
     ) -> Result<Client, ConnectError> {
-        let url = target::url(url, &["http", "https"])?;
+        self.open_over(self.reach(url)?, url, config, prepare)
+    }
+
+    /// What requests to the server at this URL are sent with. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Url`], and [`ConnectError::Io`] if the system trusts nobody.
+    pub fn reach(&self, url: &str) -> Result<Hyper, ConnectError> {
+        let url = target::url(url, SCHEMES)?;
+        let server = target::Server::of(&url, self.tls.as_ref())?;
+        Ok(Hyper::new(&url, server, self.is_http2, self.platform.clone()))
+    }
+
+    /// As [`open`](Self::open), over any HTTP library, or over what [`reach`](Self::reach) gives, inside another that
+    /// looks at what passes.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Url`] and [`ConnectError::Header`].
+    pub fn open_over<H>(
+        &self,
+        http: H,
+        url: &str,
+        config: ClientConfig,
+        prepare: impl FnOnce(&Client),
+    ) -> Result<Client, ConnectError>
+    where
+        H: HttpClient<Body: Send, Sending: Send> + Send + 'static,
+    {
+        let url = target::url(url, SCHEMES)?;
         let mut options = self.options.clone();
         for (name, value) in &self.headers {
             let (name, value) = target::header(name, value, ClientOptions::is_own)?;
             options = options.header(name, value);
         }
-        let server = target::Server::of(&url, self.tls.as_ref())?;
-        let hyper = Hyper::new(&url, server, self.is_http2, self.platform.clone());
-        Ok(client(hyper, url, config, options, self.platform.clone(), prepare))
+        Ok(client(http, url, config, options, self.platform.clone(), prepare))
     }
 }
+
+const SCHEMES: &[&str] = &["http", "https"];
 
 /// A client of the server at an absolute `url`, over any HTTP library. It is not waited for: calls leave when the
 /// server is ready. `prepare` runs before the first byte is sent.

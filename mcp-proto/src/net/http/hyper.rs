@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 
@@ -11,13 +12,16 @@ use ::hyper::{Method, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::Full;
 
-use super::pool::{Failure, Pool};
+pub use super::pool::Failure;
+use super::pool::Pool;
 use crate::driver::http::HttpClient;
-use crate::net::Dial;
 use crate::net::target::Server;
+use crate::net::{ConnectError, Dial};
 
-/// hyper with a pool of connections to one server. Redirects are followed within the origin, five at most.
-pub(super) struct Hyper {
+/// hyper with a pool of connections to one server, which clones share. Redirects are followed within the origin, five at
+/// most. Made by [`Connector::reach`](super::Connector::reach).
+#[derive(Clone)]
+pub struct Hyper {
     pool: Arc<Pool>,
 }
 
@@ -28,6 +32,11 @@ impl Hyper {
     /// For the server at `url`; with HTTP/2 alone if it speaks that without TLS and without being asked.
     pub(super) fn new(url: &Uri, server: Server, is_http2: bool, platform: Arc<dyn Dial>) -> Self {
         Self { pool: Pool::new(url, server, is_http2, platform) }
+    }
+
+    /// Why its last request had no response, once; none if it had one.
+    pub fn take_trouble(&self) -> Option<ConnectError> {
+        self.pool.take_trouble()
     }
 }
 
@@ -77,4 +86,10 @@ fn redirected(
     parts.path_and_query = place.path_and_query().cloned();
     *request.uri_mut() = Uri::from_parts(parts).ok()?;
     Some(request)
+}
+
+impl fmt::Debug for Hyper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hyper").finish_non_exhaustive()
+    }
 }

@@ -10,4 +10,5 @@ mod rt;
 mod serve;
 
 pub use self::client::{Connector, client};
+pub use self::hyper::{Failure, Hyper};
 pub use self::serve::{HttpServer, service};

@@ -3,6 +3,7 @@
 //! hyper-util's pool is for many servers, and brings Tokio's sockets with it.
 
 use alloc::boxed::Box;
+use alloc::string::{String, ToString};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
@@ -21,6 +22,7 @@ use http_body_util::Full;
 
 use super::io::Io;
 use super::rt::{Clock, Executor};
+use crate::net::connect_error::ConnectError;
 use crate::net::platform::{Dial, Platform};
 use crate::net::signal::Signal;
 use crate::net::target::Server;
@@ -42,6 +44,8 @@ pub(super) struct Pool {
     is_http2: bool,
     platform: Arc<dyn Dial>,
     connections: Mutex<Connections>,
+    /// Why the last request failed, if nobody has asked yet.
+    trouble: Mutex<Option<ConnectError>>,
     end: Signal,
 }
 
@@ -84,15 +88,33 @@ impl Pool {
             is_http2,
             platform,
             connections: Mutex::default(),
+            trouble: Mutex::default(),
             end: Signal::default(),
         })
+    }
+
+    /// Why the last request failed, once.
+    pub(super) fn take_trouble(&self) -> Option<ConnectError> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Sends a request to the server, whatever authority its URI names.
     pub(super) async fn request(
         self: &Arc<Self>,
-        mut request: Request<Body>,
+        request: Request<Body>,
     ) -> Result<Response<Incoming>, Failure> {
+        let (answered, trouble) = match self.try_request(request).await {
+            Ok(response) => (Ok(response), None),
+            Err(error) => (Err(Failure::of(&error)), Some(error)),
+        };
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        answered
+    }
+
+    async fn try_request(
+        self: &Arc<Self>,
+        mut request: Request<Body>,
+    ) -> Result<Response<Incoming>, ConnectError> {
         // Each that fails is gone, so in the end a new one is tried.
         while let Some(sender) = self.used() {
             match self.send(sender, request).await {
@@ -100,12 +122,12 @@ impl Pool {
                 // The server closed it before a word was said.
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(error.into_error().into()),
+                    None => return Err(refused(&error.into_error())),
                 },
             }
         }
         let sender = self.connect().await?;
-        self.send(sender, request).await.map_err(|error| error.into_error().into())
+        self.send(sender, request).await.map_err(|error| refused(&error.into_error()))
     }
 
     /// A connection that nobody else uses, or that many may use.
@@ -123,19 +145,20 @@ impl Pool {
         Some(Sender::Single(connections.single.remove(at).sender))
     }
 
-    async fn connect(&self) -> Result<Sender, Failure> {
+    async fn connect(&self) -> Result<Sender, ConnectError> {
         let (stream, protocol) = self.server.reach(&*self.platform).await?;
         let io = Io(stream);
         let platform: Arc<dyn Platform> = self.platform.clone();
         if self.is_http2 || protocol.is_some_and(|protocol| protocol == b"h2") {
             let mut builder = http2::Builder::new(Executor(platform.clone()));
             builder.timer(Clock::new(platform.clone()));
-            let (sender, connection) = builder.handshake(io).await?;
+            let (sender, connection) =
+                builder.handshake(io).await.map_err(|error| refused(&error))?;
             platform.spawn(Box::pin(async { drop(connection.await) }));
             self.lock().shared = Some(sender.clone());
             return Ok(Sender::Shared(sender));
         }
-        let (sender, connection) = http1::handshake(io).await?;
+        let (sender, connection) = http1::handshake(io).await.map_err(|error| refused(&error))?;
         platform.spawn(Box::pin(async { drop(connection.await) }));
         Ok(Sender::Single(sender))
     }
@@ -220,35 +243,37 @@ fn host(url: &Uri) -> Option<HeaderValue> {
     HeaderValue::from_str(host).ok()
 }
 
-/// Why there is no response.
+/// Why there is no response, in words. The error itself is the [trouble](super::Hyper::take_trouble).
 #[derive(Debug)]
-pub(super) enum Failure {
-    Io(io::Error),
-    Http(::hyper::Error),
-}
+pub struct Failure(String);
 
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<::hyper::Error> for Failure {
-    fn from(error: ::hyper::Error) -> Self {
-        Self::Http(error)
+impl Failure {
+    fn of(error: &ConnectError) -> Self {
+        Self(match error {
+            // That there is no connection is said by whoever tells of it.
+            ConnectError::Io(error) => error.to_string(),
+            other => other.to_string(),
+        })
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut cause: &dyn Error = match self {
-            Self::Io(error) => error,
-            Self::Http(error) => error,
-        };
-        // The innermost cause says most.
-        while let Some(inner) = cause.source() {
-            cause = inner;
-        }
-        write!(f, "{cause}")
+        f.write_str(&self.0)
+    }
+}
+
+/// What hyper's error comes to.
+fn refused(error: &::hyper::Error) -> ConnectError {
+    let mut cause: &dyn Error = error;
+    // The innermost cause says most.
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let system = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    match system {
+        _ if error.is_parse() => ConnectError::NoHttp(cause.to_string()),
+        Some(code) => ConnectError::Io(io::Error::from_raw_os_error(code)),
+        None => ConnectError::Io(io::Error::other(cause.to_string())),
     }
 }

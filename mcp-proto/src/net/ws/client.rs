@@ -98,15 +98,25 @@ impl Connector {
         config: ClientConfig,
         prepare: impl FnOnce(&Client),
     ) -> Result<Client, ConnectError> {
+        let socket = self.reach(url, &config).await?;
+        Ok(self.start(socket, config, prepare))
+    }
+
+    /// A WebSocket to the server at this URL, for messages as long as `config` allows. [`open`](Self::open) is a
+    /// [client](crate::net::client_over_messages) over it.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`]: there is no WebSocket.
+    pub async fn reach(&self, url: &str, config: &ClientConfig) -> Result<Socket, ConnectError> {
         let uri = target::url(url, SCHEMES)?;
         let request = request(&uri, &self.headers)?;
         let opening = async {
             let server = target::Server::of(&uri, self.tls.as_ref())?;
             let (stream, _) = server.reach(&*self.platform).await?;
-            self.shake_hands(request, stream, &config).await
+            self.shake_hands(request, stream, config).await
         };
-        let socket = self.in_time(opening).await?;
-        Ok(self.start(socket, config, prepare))
+        self.in_time(opening).await
     }
 
     /// As [`open`](Self::open), over a stream that leads to the server already. The URL is what the handshake names.

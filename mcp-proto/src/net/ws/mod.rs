@@ -22,6 +22,7 @@ use core::time::Duration;
 
 pub use self::client::Connector;
 pub use self::server::{AcceptError, Acceptor};
+pub use self::socket::Socket;
 
 /// What a WebSocket that carries MCP is called in its handshake.
 const SUBPROTOCOL: &str = "mcp";

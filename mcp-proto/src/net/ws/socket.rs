@@ -1,6 +1,7 @@
 //! A WebSocket as the driver wants it: a pipe of whole messages.
 
 use alloc::sync::Arc;
+use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -19,8 +20,8 @@ use crate::net::signal::{Raised, Signal};
 use crate::net::timing::Deadline;
 use crate::net::{Platform, Stream};
 
-/// An open WebSocket.
-pub(super) struct Socket {
+/// An open WebSocket. Made by [`Connector::reach`](super::Connector::reach).
+pub struct Socket {
     stream: WebSocketStream<Stream>,
     /// The peer has closed it: nothing can be sent any more.
     is_left: bool,
@@ -262,5 +263,11 @@ impl MessageTransport for Socket {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").finish_non_exhaustive()
     }
 }
