@@ -4,6 +4,9 @@
 //! `{"time":SECONDS,"direction":"read"|"write","text":…}`, with `"base64"` instead of `"text"` where the chunk is
 //! no UTF-8, and `"end":true` where the server's output ended.
 //!
+//! What passed over HTTP or a WebSocket is a message a line, see below; over HTTP with `"exchange":NUMBER`, which request of
+//! the client it was or came on. `{"time":SECONDS,"from":"client","exchange":NUMBER,"end":true}`: the client has closed it.
+//!
 //! What others have written down is read too, a message a line: `C: MESSAGE` of a client and `S: MESSAGE` of a server, or
 //! `{"from":"client"|"server","message":MESSAGE}`, with a `"time"` if there is one. Lines that begin with `#` are notes.
 //!
@@ -87,6 +90,17 @@ impl Recording {
     /// The chunks, in order of time.
     pub fn chunks(&self) -> &[Chunk] {
         &self.chunks
+    }
+
+    /// Whether it passed over HTTP, in exchanges of its own. Such a recording can be [judged](super::lint::lint), not
+    /// replayed: what is played again is one stream.
+    pub fn is_over_http(&self) -> bool {
+        self.exchanging().is_some()
+    }
+
+    /// The first line that names its exchange.
+    fn exchanging(&self) -> Option<usize> {
+        self.chunks.iter().find(|chunk| chunk.exchange.is_some()).map(|chunk| chunk.line)
     }
 
     /// Everything that was written.
@@ -202,7 +216,8 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// The first line at which the engine does not write what was recorded, members in any order.
+    /// The first line at which the engine does not write what was recorded, members in any order; the first at all if
+    /// it passed [over HTTP](Self::is_over_http).
     pub fn replay(&self, config: ClientConfig) -> Result<Vec<(Instant, Event)>, Mismatch> {
         let (told, parted) = self.replay_with(config, None);
         parted.map_or(Ok(told), Err)
@@ -240,6 +255,9 @@ impl Recording {
         config: ClientConfig,
         mut carry: Option<Carry<'_>>,
     ) -> (Vec<(Instant, Event)>, Option<Mismatch>) {
+        if let Some(line) = self.exchanging() {
+            return (Vec::new(), Some(Mismatch { line, what: OVER_HTTP.into() }));
+        }
         let mut replay = Replay::new(config, self.timed_out());
         let parted = self.chunks.iter().find_map(|chunk| {
             let played = replay.play(chunk).and_then(|()| match &mut carry {
@@ -253,6 +271,9 @@ impl Recording {
         (told, parted.or_else(|| unwritten.map(|what| Mismatch { line, what })))
     }
 }
+
+/// Why a recording is not replayed.
+const OVER_HTTP: &str = "it passed over HTTP, where each message has an exchange of its own: what is replayed is one stream";
 
 fn read_id(json: Raw<'_>) -> Result<RequestId, String> {
     RequestId::read(json, usize::MAX).map_err(|_| format!("no id: {json}"))

@@ -58,6 +58,8 @@ fn call<'a>(tool: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 fn start(arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_mcpcli"))
         .args(arguments)
+        // Whom it trusts, whatever is installed here.
+        .env("SSL_CERT_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ws/tls/ca.pem"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

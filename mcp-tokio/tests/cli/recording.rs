@@ -4,6 +4,7 @@ use mcp_tokio::RawJson;
 use mcp_tokio::mcp_proto::Event;
 use serde_json::{Value, json};
 
+use super::remote::Remote;
 use super::{json_run, recorded, run, scratch};
 
 #[test]
@@ -171,4 +172,74 @@ fn a_talk_is_written_down_as_the_help_says() {
         "{said}"
     );
     assert_eq!(json_run(&["replay", talk.to_str().unwrap()]).code, 0);
+}
+
+/// The pieces of a conversation with a server at a URL can be judged, and replayed where they are one stream.
+#[test]
+fn a_talk_with_a_remote_server_is_recorded_by_the_message() {
+    for remote in Remote::all() {
+        let is_http = remote.url.starts_with("http");
+        for revision in ["2025-03-26", "2025-11-25", "2026-07-28", "auto"] {
+            let record = scratch("remote");
+            let path = record.to_str().unwrap();
+            let call = ["call", "count", "--url", &remote.url, "--record", path];
+            let call = json_run(&[&call[..], &["--revision", revision]].concat());
+            assert_eq!(call.code, 0, "{}", call.stderr);
+            let recording = recorded(&record);
+            assert_eq!(recording.is_over_http(), is_http);
+            let said = String::from_utf8(recording.read()).unwrap();
+            assert_eq!(said.matches("notifications/progress").count(), 64, "{said}");
+            let written = String::from_utf8(recording.written()).unwrap();
+            assert_eq!(written.matches("tools/call").count(), 1, "{written}");
+            let linted = run(&["lint", path]);
+            assert_eq!((linted.code, &*linted.stdout), (0, ""), "{revision} {}", remote.url);
+            let replay = json_run(&["replay", path]);
+            if is_http {
+                assert_eq!((replay.code, &*replay.stdout), (2, ""));
+                assert!(replay.stderr.contains("mcpcli lint"), "{}", replay.stderr);
+                assert!(recording.replay(recording.config()).is_err());
+            } else {
+                assert_eq!(
+                    (replay.code, replay.of("progress").len()),
+                    (0, 64),
+                    "{}",
+                    replay.stderr
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_cut_is_recorded_once_and_what_was_given_up_is_no_fault_of_the_server() {
+    let remote = Remote::new(true);
+    let record = scratch("cut");
+    let path = record.to_str().unwrap();
+    let url = remote.through_a_cable();
+    let cut = ["call", "cut", "--revision", "2025-11-25", "--url", &url, "--record", path];
+    let cut = json_run(&cut);
+    assert_eq!((cut.code, cut.of("resumed").len()), (0, 1), "{}", cut.stderr);
+    let said = String::from_utf8(recorded(&record).read()).unwrap();
+    assert_eq!(said.matches("notifications/progress").count(), 64, "{said}");
+    let linted = run(&["lint", path]);
+    assert_eq!((linted.code, &*linted.stdout), (0, ""));
+    let text = std::fs::read_to_string(&record).unwrap();
+    assert!(text.lines().any(|line| line.starts_with("# exchange ")), "{text}");
+    for (revision, ends) in [("2025-11-25", false), ("2026-07-28", true)] {
+        let record = scratch("given-up");
+        let path = record.to_str().unwrap();
+        let words = ["call", "wait", "--url", &remote.url, "--idle-timeout", "500ms"];
+        let run = json_run(&[&words[..], &["--revision", revision, "--record", path]].concat());
+        assert_eq!(run.code, 4, "{}", run.stderr);
+        let linted = super::run(&["lint", path]);
+        assert_eq!((linted.code, &*linted.stdout), (0, ""), "{revision}");
+        // Without what says that it was closed, the server would owe an answer.
+        let text = std::fs::read_to_string(&record).unwrap();
+        let (kept, closed): (Vec<_>, Vec<_>) =
+            text.lines().partition(|line| !line.ends_with("\"end\":true}"));
+        assert!(!closed.is_empty());
+        let linted = json_run(&["lint", &file("kept", &kept)]);
+        let rules: Vec<_> = linted.events.iter().map(|found| found["rule"].clone()).collect();
+        assert_eq!(rules == [json!("no-answer")], ends, "{rules:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Servers that have a URL instead of a command.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::time::Duration;
 
 use mcp_tokio::http;
@@ -13,8 +14,8 @@ use tokio::sync::{oneshot, watch};
 use super::json_run;
 
 /// A server at work in threads of its own.
-struct Remote {
-    url: String,
+pub(super) struct Remote {
+    pub(super) url: String,
     stop: Option<oneshot::Sender<()>>,
     runtime: Runtime,
     /// Cuts the connections that go through a cable.
@@ -23,11 +24,11 @@ struct Remote {
 
 impl Remote {
     /// One of each kind.
-    fn all() -> [Self; 2] {
+    pub(super) fn all() -> [Self; 2] {
         [Self::new(false), Self::new(true)]
     }
 
-    fn new(is_http: bool) -> Self {
+    pub(super) fn new(is_http: bool) -> Self {
         let (cuts, _) = watch::channel(());
         let schema = || RawJson::parse(r#"{"type":"object"}"#).unwrap();
         let count = async |ctx: Context, _: Option<RawJson>| {
@@ -83,7 +84,7 @@ impl Remote {
     }
 
     /// The URL of a cable to this server, which breaks when report 32 has passed; until then the tool `cut` waits.
-    fn through_a_cable(&self) -> String {
+    pub(super) fn through_a_cable(&self) -> String {
         let to = self.url.trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
         let listener = self.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
@@ -157,10 +158,22 @@ fn a_cut_stream_is_resumed_and_the_tool_says_so() {
     assert_eq!(run.code, 0, "{}", run.stderr);
     let values: Vec<_> = run.of("progress").iter().map(|one| one["progress"].clone()).collect();
     assert_eq!(values, (1..=64).map(serde_json::Value::from).collect::<Vec<_>>());
-    assert_eq!(run.of("resumed").len(), 1, "{}", run.stdout);
+    let asides = |run: &super::Run| {
+        let is_one = |event: &&serde_json::Value| {
+            event["event"] == "interrupted" || event["event"] == "resumed"
+        };
+        let found = run.events.iter().filter(is_one);
+        found.map(|event| event["event"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(asides(&run), ["interrupted", "resumed"], "{}", run.stdout);
+    let url = remote.through_a_cable();
+    let shown = super::run(&["call", "cut", "--revision", "2025-11-25", "--url", &url]);
+    for said in ["connection lost, resuming…\n", "connection resumed\n"] {
+        assert_eq!(shown.stderr.matches(said).count(), 1, "{}", shown.stderr);
+    }
     // In the modern era what is cut is lost.
     let run = json_run(&["call", "cut", "--revision", "2026-07-28", "--url", &url]);
-    assert_eq!((run.code, run.of("resumed").len()), (3, 0), "{}", run.stdout);
+    assert_eq!((run.code, asides(&run).len()), (3, 0), "{}", run.stdout);
     assert_eq!(run.events.last().unwrap()["kind"], "closed");
 }
 
@@ -184,5 +197,60 @@ fn what_cannot_be_connected_to_is_named() {
         let run = json_run(&["list", "--url", wrong]);
         assert_eq!((run.code, &run.events[0]["kind"]), (2, &"usage".into()), "{}", run.stdout);
         assert!(run.stderr.contains("ws://HOST:PORT/PATH"), "{}", run.stderr);
+    }
+}
+
+/// A server that says this to whoever says something first, and leaves; where it is.
+fn saying(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let _ = socket.read(&mut [0; 4096]);
+            let _ = socket.write_all(answer).and_then(|()| socket.shutdown(Shutdown::Write));
+            // The rest, so that the system does not reset the connection.
+            let _ = std::io::copy(&mut socket, &mut std::io::sink());
+        }
+    });
+    address.to_string()
+}
+
+/// The alert with which a server that speaks TLS refuses what is none: `decode_error`.
+const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 50];
+
+#[test]
+fn a_failure_to_connect_says_why_and_what_to_try() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let [http, websocket] = Remote::all();
+    let at = |url: &str| url.split_once("://").unwrap().1.trim_end_matches("/mcp").to_owned();
+    let tls = saying(ALERT);
+    let unauthorized = saying(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n");
+    let forbidden = saying(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+    let missing = saying(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    for (scheme, address, cause, hint) in [
+        ("http", &nobody, "nobody listens there", "check host and port"),
+        ("ws", &nobody, "nobody listens there", "check host and port"),
+        ("https", &nobody, "nobody listens there", "check host and port"),
+        ("https", &at(&http.url), "the server does not speak TLS", "http://"),
+        ("wss", &at(&websocket.url), "the server does not speak TLS", "ws://"),
+        ("http", &tls, "the server does not speak HTTP", "https://"),
+        ("ws", &tls, "the server does not speak WebSocket", "wss://"),
+        ("ws", &unauthorized, "HTTP status 401", "--header \"Authorization"),
+        ("ws", &forbidden, "HTTP status 403", "--header \"Authorization"),
+        ("ws", &missing, "HTTP status 404", "check the path"),
+        ("http", &unauthorized, "HTTP status 401", "--header \"Authorization"),
+        ("http", &missing, "HTTP status 404", "check the path"),
+    ] {
+        let url = format!("{scheme}://{address}/mcp");
+        let run = json_run(&["call", "count", "--url", &url]);
+        let told = run.events.last().unwrap();
+        assert_eq!((run.code, &told["kind"]), (3, &"connect".into()), "{url}: {}", run.stdout);
+        let lines: Vec<_> = run.stderr.lines().collect();
+        let [said, tried] = lines[..] else { panic!("{url}: {}", run.stderr) };
+        assert!(said.starts_with(&format!("error: cannot connect to {url}: ")), "{said}");
+        assert!(said.contains(cause), "{url}: {said}");
+        assert!(tried.starts_with(&format!("  try: {hint}")), "{url}: {tried}");
+        assert_eq!(told["hint"].as_str().unwrap(), tried.trim_start_matches("  try: "));
     }
 }

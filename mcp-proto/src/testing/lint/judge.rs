@@ -218,6 +218,15 @@ impl Judge {
         asked.cancelled.get_or_insert(place);
     }
 
+    /// The client has closed an exchange of HTTP. In the modern era that is how a request is cancelled, and in others it
+    /// means nothing: `basic/transports`.
+    pub(super) fn hung_up(&mut self, exchange: u64, place: Place) {
+        let of_it = |asked: &&mut Asked| asked.is_modern && asked.place.exchange == Some(exchange);
+        for asked in self.client.all_mut().iter_mut().filter(of_it) {
+            asked.cancelled.get_or_insert(place);
+        }
+    }
+
     fn report(&mut self, by: End, params: Params<'_>, place: Place, faults: &mut Vec<Fault>) {
         let is_number = |value: Raw<'_>| value.kind() == Kind::Number;
         let value = params.get("progress").filter(|value| is_number(*value)).and_then(Raw::as_f64);

@@ -86,6 +86,8 @@ struct Place {
     at: Instant,
     /// The number of the message, either side's.
     number: usize,
+    /// Over HTTP, which exchange it came on.
+    exchange: Option<u64>,
 }
 
 /// Names every rule that either side broke, in order of time.
@@ -101,6 +103,13 @@ pub fn lint(recording: &Recording) -> Vec<Finding> {
         };
         linter.place.line = chunk.line;
         linter.place.at = chunk.at;
+        linter.place.exchange = chunk.exchange;
+        if let (Some(exchange), true) = (chunk.exchange, chunk.bytes.is_empty()) {
+            if side == End::Client {
+                linter.judge.hung_up(exchange, linter.place);
+            }
+            continue;
+        }
         if chunk.bytes.is_empty() {
             let rest = lines.len();
             if rest > 0 {
@@ -137,7 +146,7 @@ struct Linter {
 
 impl Default for Linter {
     fn default() -> Self {
-        let place = Place { line: 1, at: Instant::ZERO, number: 0 };
+        let place = Place { line: 1, at: Instant::ZERO, number: 0, exchange: None };
         Self { place, judge: Judge::default(), findings: Vec::new() }
     }
 }

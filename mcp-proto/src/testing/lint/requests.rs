@@ -52,6 +52,10 @@ impl Requests {
         &self.all
     }
 
+    pub(super) fn all_mut(&mut self) -> &mut [Asked] {
+        &mut self.all
+    }
+
     pub(super) fn by_id(&self, id: &RequestId) -> Option<&Asked> {
         self.all.get(*self.by_id.get(id)?)
     }

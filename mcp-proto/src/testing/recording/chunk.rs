@@ -15,8 +15,10 @@ pub struct Chunk {
     pub at: Instant,
     /// Whether the client read it; else it wrote it.
     pub is_read: bool,
-    /// The bytes. None at all: the server's output ended.
+    /// The bytes. None at all: the server's output ended, or the client has closed the exchange.
     pub bytes: Vec<u8>,
+    /// Over HTTP, which request of the client this was or came on; they are counted from 1.
+    pub exchange: Option<u64>,
 }
 
 impl Chunk {
@@ -27,13 +29,8 @@ impl Chunk {
             (None, Some(message)) => (true, message),
             (None, None) => return None,
         };
-        Some(Self::message(is_read, message.trim().as_bytes(), line, at))
-    }
-
-    fn message(is_read: bool, message: &[u8], line: usize, at: Instant) -> Self {
-        let mut bytes = message.to_vec();
-        bytes.push(b'\n');
-        Self { line, at, is_read, bytes }
+        let bytes = ended(message.trim().as_bytes());
+        Some(Self { line, at, is_read, bytes, exchange: None })
     }
 
     /// Reads a line, where what came before was at `now`; else why that cannot be done.
@@ -41,28 +38,36 @@ impl Chunk {
         let time = json.get("time").and_then(Raw::as_f64).filter(|time| *time >= 0.0);
         let time = time.map(|time| Instant::from_nanos((time * 1e9) as u64));
         let text = |name| json.get(name).and_then(Raw::as_str);
-        if let Some(message) = json.get("message") {
-            let is_read = match text("from").as_deref() {
-                Some("server") => true,
-                Some("client") => false,
-                _ => return Err("neither from the client nor from the server"),
-            };
-            return Ok(Self::message(is_read, message.as_bytes(), line, time.unwrap_or(now)));
-        }
-        let at = time.ok_or("no time")?;
-        let is_read = match text("direction").as_deref() {
-            Some("read") => true,
-            Some("write") => false,
+        let message = json.get("message");
+        let (from, direction) = (text("from"), text("direction"));
+        let is_read = match (from.as_deref(), direction.as_deref()) {
+            (Some("server"), _) | (None, Some("read")) => true,
+            (Some("client"), _) | (None, Some("write")) => false,
+            _ if from.is_some() || message.is_some() => {
+                return Err("neither from the client nor from the server");
+            }
             _ => return Err("neither read nor write"),
         };
-        let bytes = match (text("text"), text("base64")) {
-            (Some(text), _) => text.into_owned().into_bytes(),
-            (None, Some(digits)) => base64(&digits).ok_or("no base64")?,
-            (None, None) if json.get("end").and_then(Raw::as_bool) == Some(true) => Vec::new(),
-            (None, None) => return Err("neither text nor base64 nor end"),
+        let at = time.or(message.map(|_| now)).ok_or("no time")?;
+        let exchange = json.get("exchange").and_then(Raw::as_f64);
+        let exchange = exchange.filter(|number| *number >= 1.0).map(|number| number as u64);
+        let is_end = json.get("end").and_then(Raw::as_bool) == Some(true);
+        let bytes = match (message, text("text"), text("base64")) {
+            (Some(message), ..) => ended(message.as_bytes()),
+            (None, Some(text), _) => text.into_owned().into_bytes(),
+            (None, None, Some(digits)) => base64(&digits).ok_or("no base64")?,
+            (None, None, None) if is_end => Vec::new(),
+            (None, None, None) => return Err("neither text nor base64 nor end"),
         };
-        Ok(Self { line, at, is_read, bytes })
+        Ok(Self { line, at, is_read, bytes, exchange })
     }
+}
+
+/// A message as a line.
+fn ended(message: &[u8]) -> Vec<u8> {
+    let mut bytes = message.to_vec();
+    bytes.push(b'\n');
+    bytes
 }
 
 /// The bytes of base64 with padding: RFC 4648, section 4.

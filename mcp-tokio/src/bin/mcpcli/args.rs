@@ -115,7 +115,7 @@ pub(crate) struct Lint {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Server {
     /// Connects to the server at URL: `http://`, `https://`, `ws://` or `wss://`.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["command", "record"])]
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
     url: Option<String>,
     /// Sends a header with the connection, or with each request over HTTP, such as `Authorization: Bearer …`; may be given several times.
     #[arg(long, value_name = "NAME: VALUE", conflicts_with = "command", value_parser = Header::parse)]
@@ -154,7 +154,7 @@ pub(crate) struct Options {
     /// The protocol revision to speak: `auto`, or one of 2024-11-05 to 2026-07-28.
     #[arg(long, value_name = "REVISION", default_value = "auto", value_parser = Spoken::parse)]
     pub(crate) revision: Spoken,
-    /// Write every chunk read and written to FILE, as JSON lines.
+    /// Write every chunk read and written to FILE, as JSON lines; with `--url` every message.
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 }
@@ -415,7 +415,6 @@ mod tests {
             &["t", "--revision", "2020-01-01", "--", "server"],
             &["t", "--idle-timeout", "soon", "--", "server"],
             &["t", "--url", "ws://localhost", "--", "server"],
-            &["t", "--url", "ws://localhost", "--record", "x"],
             &["t", "--url", "ws://localhost", "--header", "none"],
             &["t", "--url", "ws://localhost", "--header", ": none"],
             &["t", "--header", "a: b", "--", "server"],

@@ -18,6 +18,7 @@ pub(crate) struct Bar {
     in_lines: bool,
     label: String,
     view: ProgressView,
+    is_interrupted: bool,
     /// Columns of the terminal, asked for at every drawing.
     width: Box<dyn Fn() -> u16 + Send>,
     style: Option<(Shape, Layout)>,
@@ -35,6 +36,9 @@ enum Layout {
     WithBar,
     FiguresOnly,
 }
+
+/// What stands instead of the last message while the stream of the call is cut.
+pub(crate) const INTERRUPTED: &str = "connection lost, resuming…";
 
 /// Positions of the bar that indicatif is told of: tenths of a percent.
 const LENGTH: u64 = 1000;
@@ -57,7 +61,8 @@ impl Bar {
     ) -> Self {
         let skin = ProgressBar::with_draw_target(Some(LENGTH), target);
         let (label, view) = (one_line(label), ProgressView::new(now));
-        let mut bar = Self { skin, in_lines, label, view, width, style: None };
+        let mut bar =
+            Self { skin, in_lines, label, view, is_interrupted: false, width, style: None };
         bar.draw(now);
         bar
     }
@@ -66,6 +71,7 @@ impl Bar {
     pub(crate) fn restart(&mut self, label: &str, now: Instant) {
         self.label = one_line(label);
         self.view = ProgressView::new(now);
+        self.is_interrupted = false;
         self.style = None;
         self.draw(now);
     }
@@ -77,6 +83,17 @@ impl Bar {
         } else {
             self.draw(now);
         }
+    }
+
+    /// The stream of the call is cut. Whether that can be seen from the next drawing on.
+    pub(crate) fn interrupt(&mut self) -> bool {
+        self.is_interrupted = true;
+        !self.in_lines && !self.skin.is_hidden()
+    }
+
+    /// It goes on.
+    pub(crate) fn resume(&mut self) {
+        self.is_interrupted = false;
     }
 
     /// Time has passed.
@@ -125,6 +142,7 @@ impl Bar {
             Phase::Stopped => Shape::Stopped,
             _ => Shape::Running,
         };
+        let is_interrupted = self.is_interrupted && shape == Shape::Running;
         let has_room = (self.width)() >= MIN_WIDTH;
         let layout = match self.view.percent() {
             Some(_) if has_room => Layout::WithBar,
@@ -136,6 +154,7 @@ impl Bar {
         }
         let percent = self.view.percent().unwrap_or_default();
         let last = self.view.last().and_then(|last| last.message.as_deref()).map(one_line);
+        let last = if is_interrupted { Some(INTERRUPTED.into()) } else { last };
         // All of it, and only then one drawing: a line is never half old.
         let skin = self
             .skin
@@ -309,6 +328,21 @@ mod tests {
         bar.update(&Progress::new(5.0).of(10.0).message("half"), at(500));
         bar.stop(at(5000));
         assert_eq!(screen.line(), "✘ t ━━━━━━━━━━━━╸───────────  5/10, stopped after 5s  half");
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_is_said_until_it_goes_on_or_the_call_ends() {
+        let (mut bar, screen) = bar(72, "t");
+        bar.update(&Progress::new(5.0).of(10.0).message("half"), at(1000));
+        assert!(bar.interrupt());
+        bar.tick(at(2000));
+        assert!(screen.line().ends_with("  5/10  2s  connection lost, resuming…"), "{screen:?}");
+        bar.resume();
+        bar.tick(at(3000));
+        assert!(screen.line().ends_with("  5/10  3s  half"), "{screen:?}");
+        bar.interrupt();
+        bar.stop(at(4000));
+        assert!(screen.line().ends_with("  5/10, stopped after 4s  half"), "{screen:?}");
     }
 
     #[test]

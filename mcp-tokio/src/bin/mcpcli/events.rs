@@ -34,6 +34,7 @@ enum Event<'a> {
     Violation {
         message: String,
     },
+    Interrupted,
     Resumed,
     Result {
         #[serde(rename = "isError")]
@@ -83,6 +84,7 @@ impl Output for Events {
             Aside::Violation(violation) => {
                 print(&Event::Violation { message: violation.to_string() })
             }
+            Aside::Interrupted => print(&Event::Interrupted),
             Aside::Resumed => print(&Event::Resumed),
             Aside::Stderr(line) => {
                 // Where it would have gone without us.

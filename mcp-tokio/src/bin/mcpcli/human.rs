@@ -6,7 +6,7 @@ use mcp_tokio::mcp_proto::{
     CallToolResult, ContentBlock, Instant, PeerInfo, Progress, RawJson, Tool,
 };
 
-use crate::bar::Bar;
+use crate::bar::{Bar, INTERRUPTED};
 use crate::failure::Failure;
 use crate::output::{Aside, Output, tell};
 use crate::text::{lines, one_line};
@@ -51,6 +51,14 @@ impl Output for Human {
     }
 
     fn aside(&mut self, aside: &Aside) -> io::Result<()> {
+        if let Some(bar) = &mut self.bar {
+            match aside {
+                // The bar says so itself, where there is one to be seen.
+                Aside::Interrupted if bar.interrupt() => return Ok(()),
+                Aside::Resumed => bar.resume(),
+                _ => {}
+            }
+        }
         self.print_above(&match aside {
             Aside::Log(log) => {
                 let text = log.data.decode::<String>().unwrap_or_else(|_| log.data.to_string());
@@ -65,7 +73,8 @@ impl Output for Human {
                 format!("protocol: {}", one_line(&violation.to_string()))
             }
             Aside::Stderr(line) => format!("server: {}", lines(line)),
-            Aside::Resumed => "the connection was cut; its stream is resumed".into(),
+            Aside::Interrupted => INTERRUPTED.into(),
+            Aside::Resumed => "connection resumed".into(),
             Aside::Warning(text) => format!("warning: {text}"),
         });
         Ok(())

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::args::Lint;
 use crate::output::tell;
-use crate::recorded::{print, seconds, with};
+use crate::recorded::{Outcome, print, seconds, with};
 use crate::text::{count, one_line};
 
 /// One finding for programs.
@@ -27,7 +27,7 @@ struct Found<'a> {
 }
 
 pub(crate) fn run(options: &Lint) -> ExitCode {
-    with(&options.file, |recording, out| judge(recording, options, out))
+    with(&options.file, |recording, out| judge(recording, options, out).map(Outcome::found))
 }
 
 /// Prints the findings. Whether there are any.

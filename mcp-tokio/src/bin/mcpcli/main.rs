@@ -16,7 +16,9 @@ mod limits;
 mod lint;
 mod list;
 mod output;
+mod reaching;
 mod record;
+mod record_remote;
 mod recorded;
 mod replay;
 #[path = "../../../examples/runtime/mod.rs"]

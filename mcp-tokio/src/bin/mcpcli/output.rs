@@ -21,7 +21,9 @@ pub(crate) enum Aside {
     Violation(Violation),
     /// The server wrote a line to its stderr.
     Stderr(String),
-    /// A stream that was cut is taken up again.
+    /// The stream of the call was cut and is to be taken up again.
+    Interrupted,
+    /// It goes on.
     Resumed,
     /// Something of our own went wrong that does not end the run.
     Warning(String),

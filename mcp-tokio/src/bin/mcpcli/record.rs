@@ -2,7 +2,8 @@
 //!
 //! A line is `{"time":SECONDS,"direction":"read"|"write","text":…}`, with `"base64"` instead of `"text"`
 //! where the chunk is no UTF-8 (a character may be cut in two), and `"end":true` where the server's output
-//! has ended. `mcp_proto::testing::recording` replays it.
+//! has ended. `mcp_proto::testing::recording` replays it. What passes in messages is written by the message, see
+//! [`record_remote`](crate::record_remote).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,8 +14,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use mcp_tokio::Stream;
+use mcp_tokio::mcp_proto::RawJson;
 use mcp_tokio::mcp_proto::driver::Transport;
 use serde::Serialize;
+
+use crate::text::one_line;
 
 /// A recording. Clones write to the same file.
 #[derive(Clone)]
@@ -45,18 +49,85 @@ impl Recorder {
         }
     }
 
-    /// Writes a chunk down. A full disk must not end the call; but a recording with a gap replays to something
-    /// that never was, so it ends at the first chunk that is not written.
+    /// Writes a chunk of a stream down.
     fn note(&self, direction: Direction, bytes: &[u8]) {
+        self.write(|out, time| write_entry(out, time, direction, bytes));
+    }
+
+    /// Writes a message down that passed by itself; over HTTP with its exchange.
+    pub(crate) fn message(&self, from: Side, exchange: Option<u64>, message: &[u8]) {
+        self.write(|out, time| {
+            let head = Head { time: rounded(time), from, exchange };
+            match RawJson::parse(message.to_vec()) {
+                Ok(_) => write_member(out, &head, &format!("\"message\":{}", in_a_line(message))),
+                Err(_) => match std::str::from_utf8(message) {
+                    Ok(text) => {
+                        let text = RawJson::string(&format!("{text}\n"));
+                        write_member(out, &head, &format!("\"text\":{text}"))
+                    }
+                    Err(_) => {
+                        let digits = base64(&[message, b"\n"].concat());
+                        write_member(out, &head, &format!("\"base64\":\"{digits}\""))
+                    }
+                },
+            }
+        });
+    }
+
+    /// Writes down that one side says nothing more; over HTTP, in that exchange.
+    pub(crate) fn end(&self, from: Side, exchange: Option<u64>) {
+        self.write(|out, time| {
+            let head = Head { time: rounded(time), from, exchange };
+            write_member(out, &head, "\"end\":true")
+        });
+    }
+
+    /// Writes a note down, for people.
+    pub(crate) fn remark(&self, text: &str) {
+        self.write(|out, _| out.write_all(format!("# {}\n", one_line(text)).as_bytes()));
+    }
+
+    /// A full disk must not end the call; but a recording with a gap replays to something that never was, so it ends at
+    /// the first line that is not written.
+    fn write(&self, write: impl FnOnce(&mut dyn Write, f64) -> io::Result<()>) {
         let time = self.start.elapsed().as_secs_f64();
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(out) = file.as_mut() else { return };
-        if let Err(error) = write_entry(out, time, direction, bytes) {
+        if let Err(error) = write(out, time) {
             *file = None;
             drop(file);
             (self.on_failure)(error);
         }
     }
+}
+
+/// Who says something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+/// How a line of a message begins.
+#[derive(Serialize)]
+struct Head {
+    time: f64,
+    from: Side,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exchange: Option<u64>,
+}
+
+/// One line, in one write: the head, and a last member.
+fn write_member(out: &mut dyn Write, head: &Head, member: &str) -> io::Result<()> {
+    let head = serde_json::to_string(head)?;
+    let head = head.strip_suffix('}').unwrap_or(&head);
+    out.write_all(format!("{head},{member}}}\n").as_bytes())
+}
+
+/// A message without the line ends that it may have between its members.
+fn in_a_line(message: &[u8]) -> String {
+    String::from_utf8_lossy(message).replace(['\n', '\r'], " ")
 }
 
 /// A stream whose traffic is written down, if a recording is made.
@@ -128,14 +199,14 @@ struct Entry<'a> {
 
 /// One line, in one write, so that a run that is killed leaves whole lines.
 fn write_entry(
-    out: &mut impl Write,
+    out: &mut (impl Write + ?Sized),
     time: f64,
     direction: Direction,
     bytes: &[u8],
 ) -> io::Result<()> {
     let text = std::str::from_utf8(bytes).ok();
     let entry = Entry {
-        time: (time * 1e6).round() / 1e6,
+        time: rounded(time),
         direction,
         text: text.filter(|text| !text.is_empty()),
         base64: text.is_none().then(|| base64(bytes)),
@@ -144,6 +215,11 @@ fn write_entry(
     let mut line = serde_json::to_vec(&entry)?;
     line.push(b'\n');
     out.write_all(&line)
+}
+
+/// To microseconds.
+fn rounded(time: f64) -> f64 {
+    (time * 1e6).round() / 1e6
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -203,6 +279,29 @@ mod tests {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
         assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+
+    #[test]
+    fn a_message_is_a_line_whatever_it_is() {
+        let on_disk = Arc::new(Mutex::new(Vec::new()));
+        let recorder = Recorder::over(Disk(9, on_disk.clone()), |error| panic!("{error}"));
+        recorder.message(Side::Client, Some(1), b"{\r\n\"a\":\n\"\\n\"}");
+        recorder.message(Side::Server, None, b"junk\n");
+        recorder.message(Side::Server, None, b"\xff");
+        recorder.end(Side::Client, Some(1));
+        recorder.remark("a\nb");
+        let text = String::from_utf8(on_disk.lock().unwrap().clone()).unwrap();
+        let lines: Vec<_> = text.lines().map(|line| line.split_once(",\"from\":")).collect();
+        assert_eq!(
+            lines.iter().flatten().map(|(_, rest)| *rest).collect::<Vec<_>>(),
+            [
+                "\"client\",\"exchange\":1,\"message\":{  \"a\": \"\\n\"}}",
+                "\"server\",\"text\":\"junk\\n\\n\"}",
+                "\"server\",\"base64\":\"/wo=\"}",
+                "\"client\",\"exchange\":1,\"end\":true}",
+            ]
+        );
+        assert!(text.ends_with("# a b\n"), "{text}");
     }
 
     /// A disk with room for so many lines more.

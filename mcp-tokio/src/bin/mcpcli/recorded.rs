@@ -16,10 +16,24 @@ pub(crate) const FOUND: u8 = 1;
 /// The file cannot be read.
 const UNREADABLE: u8 = 2;
 
-/// Reads it and does something with it, which prints and says whether something was found.
+/// What came of a recording.
+pub(crate) enum Outcome {
+    Clean,
+    Found,
+    /// It is none for this command, and why.
+    Unfit(&'static str),
+}
+
+impl Outcome {
+    pub(crate) fn found(found: bool) -> Self {
+        if found { Self::Found } else { Self::Clean }
+    }
+}
+
+/// Reads it and does something with it, which prints and says what came of it.
 pub(crate) fn with(
     file: &Path,
-    act: impl FnOnce(&Recording, &mut dyn Write) -> io::Result<bool>,
+    act: impl FnOnce(&Recording, &mut dyn Write) -> io::Result<Outcome>,
 ) -> ExitCode {
     let name = file.display();
     let read = match file.as_os_str().as_encoded_bytes() {
@@ -33,10 +47,14 @@ pub(crate) fn with(
         Err(error) => return unreadable(format_args!("{name}: {error}")),
     };
     let mut out = io::stdout().lock();
-    match act(&recording, &mut out).and_then(|found| out.flush().map(|()| found)) {
-        Ok(false) => ExitCode::SUCCESS,
+    match act(&recording, &mut out).and_then(|outcome| out.flush().map(|()| outcome)) {
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
+        Ok(Outcome::Unfit(why)) => {
+            tell(format_args!("error: {name}: {why}"));
+            UNREADABLE.into()
+        }
         // If nobody reads what is printed, nobody is told that it is clean.
-        Ok(true) | Err(_) => FOUND.into(),
+        Ok(Outcome::Found) | Err(_) => FOUND.into(),
     }
 }
 

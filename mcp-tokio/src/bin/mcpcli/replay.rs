@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::args::Replay;
 use crate::output::tell;
-use crate::recorded::{print, seconds, with};
+use crate::recorded::{Outcome, print, seconds, with};
 use crate::text::lines;
 
 /// One event for programs.
@@ -72,7 +72,15 @@ enum Told<'a> {
 }
 
 pub(crate) fn run(options: &Replay) -> ExitCode {
-    with(&options.file, |recording, out| replay(recording, options, out))
+    with(&options.file, |recording, out| {
+        if recording.is_over_http() {
+            return Ok(Outcome::Unfit(
+                "what passed over HTTP has an exchange for each message, and what can be replayed is one stream: \
+                 mcpcli lint judges it",
+            ));
+        }
+        replay(recording, options, out).map(Outcome::found)
+    })
 }
 
 /// Prints the events. Whether the engine and the recording part.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use mcp_tokio::child::{Process, SpawnError};
 use mcp_tokio::mcp_proto::driver::Client;
-use mcp_tokio::mcp_proto::{ClientConfig, CloseReason, HttpError, LogLevel, net};
+use mcp_tokio::mcp_proto::net::http::Hyper;
+use mcp_tokio::mcp_proto::{ClientConfig, CloseReason, LogLevel, net};
 use mcp_tokio::{Command, ConnectError, Tokio, http, ws};
 use tokio::time::timeout;
 
@@ -17,7 +18,9 @@ use crate::asides::Feed;
 use crate::failure::{Failure, IS_IT_MCP, Kind};
 use crate::limits::{Limits, StartLimit};
 use crate::output::Aside;
+use crate::reaching::{not_connected, not_reached};
 use crate::record::{Recorded, Recorder};
+use crate::record_remote::{RecordedHttp, RecordedMessages};
 use crate::stage::Stage;
 use crate::text::one_line;
 
@@ -26,6 +29,15 @@ pub(crate) struct Session {
     pub(crate) client: Client,
     /// Where it is a server of our own.
     process: Option<Process>,
+    /// Where it is at a URL.
+    remote: Option<Remote>,
+}
+
+/// A server at a URL.
+struct Remote {
+    url: String,
+    /// What it is reached with over HTTP.
+    http: Option<Hyper>,
 }
 
 /// Lines of the server's stderr that an error repeats.
@@ -62,21 +74,20 @@ impl Session {
         stage.output.waiting(&format!("connecting to {}", one_line(url)), now);
         let limit = Limits::new(options.timeouts(), now).of_start();
         let config = config(options, limit.after);
-        let listen = |client: &Client| listen(client, feed);
-        let headers = headers.iter().map(|Header { name, value }| (name, value));
+        let heard = feed.clone();
+        let listen = |client: &Client| listen(client, heard);
+        let recorder = options.record.as_deref().map(|path| record(path, &feed)).transpose()?;
         let opened = if is_http(url) {
-            let connector = http::connector();
-            headers
-                .fold(connector, |connector, (name, value)| connector.header(name, value))
-                .open(url, config, listen)
+            over_http(url, headers, config, recorder, listen)
         } else {
-            let connector = ws::connector().timeout(limit.left(now));
-            let connector =
-                headers.fold(connector, |connector, (name, value)| connector.header(name, value));
-            stage.watch(connector.open(url, config, listen)).await?
+            let opening = over_websocket(url, headers, limit.left(now), config, recorder, listen);
+            stage.watch(opening).await?.map(|client| (client, None))
         };
         match opened {
-            Ok(client) => Self { client, process: None }.ready(limit, stage, Some(url)).await,
+            Ok((client, http)) => {
+                let remote = Remote { url: url.to_owned(), http };
+                Self { client, process: None, remote: Some(remote) }.ready(limit, stage).await
+            }
             Err(_) if limit.left(stage.now()).is_zero() => {
                 Err(Failure::of_slow_start(limit, stage.now()))
             }
@@ -108,16 +119,11 @@ impl Session {
         let io = Recorded::new(stream, recorder);
         let config = config(options, limit.after);
         let client = net::client(io, config, Tokio::new(), |client| listen(client, feed));
-        Self { client, process: Some(process) }.ready(limit, stage, None).await
+        Self { client, process: Some(process), remote: None }.ready(limit, stage).await
     }
 
     /// Waits until the server is ready.
-    async fn ready(
-        self,
-        limit: StartLimit,
-        stage: &mut Stage,
-        url: Option<&str>,
-    ) -> Result<Self, Failure> {
+    async fn ready(self, limit: StartLimit, stage: &mut Stage) -> Result<Self, Failure> {
         let left = limit.left(stage.now());
         match stage.watch(timeout(left, self.client.ready())).await {
             Ok(Ok(Ok(peer))) => match stage.output.ready(&peer) {
@@ -133,9 +139,9 @@ impl Session {
                 Err(self.fail(failure, stage, "before it was ready").await)
             }
             Ok(Ok(Err(reason))) => {
-                let failure = match (url, reason) {
-                    (Some(url), CloseReason::Http(error)) => {
-                        not_reached(url, &error, self.client.last_trouble())
+                let failure = match (&self.remote, reason) {
+                    (Some(Remote { url, http }), CloseReason::Http(error)) => {
+                        not_reached(url, &error, http.as_ref().and_then(Hyper::take_trouble))
                     }
                     (_, reason) => Failure::of_start(reason),
                 };
@@ -186,6 +192,45 @@ impl Session {
     }
 }
 
+/// A client over HTTP, and what it sends with.
+fn over_http(
+    url: &str,
+    headers: &[Header],
+    config: ClientConfig,
+    recorder: Option<Recorder>,
+    listen: impl FnOnce(&Client),
+) -> Result<(Client, Option<Hyper>), ConnectError> {
+    let named =
+        |connector: http::Connector, header: &Header| connector.header(&header.name, &header.value);
+    let connector = headers.iter().fold(http::connector(), named);
+    let hyper = connector.reach(url)?;
+    let client = match recorder {
+        None => connector.open_over(hyper.clone(), url, config, listen),
+        Some(recorder) => {
+            let recorded = RecordedHttp::new(hyper.clone(), recorder);
+            connector.open_over(recorded, url, config, listen)
+        }
+    };
+    Ok((client?, Some(hyper)))
+}
+
+/// A client over a WebSocket that opens in time.
+async fn over_websocket(
+    url: &str,
+    headers: &[Header],
+    timeout: Duration,
+    config: ClientConfig,
+    recorder: Option<Recorder>,
+    listen: impl FnOnce(&Client),
+) -> Result<Client, ConnectError> {
+    let named =
+        |connector: ws::Connector, header: &Header| connector.header(&header.name, &header.value);
+    let connector = headers.iter().fold(ws::connector().timeout(timeout), named);
+    let Some(recorder) = recorder else { return connector.open(url, config, listen).await };
+    let socket = RecordedMessages::new(connector.reach(url, &config).await?, recorder);
+    Ok(net::client_over_messages(socket, config, Tokio::new(), listen))
+}
+
 fn record(path: &Path, feed: &Feed) -> Result<Recorder, Failure> {
     let (feed, name) = (feed.clone(), path.display().to_string());
     let ended = move |error| {
@@ -215,56 +260,29 @@ fn listen(client: &Client, feed: Feed) {
     // The connection is closed by name, so a listener may hold the client.
     let (counter, log_feed) = (client.clone(), feed.clone());
     client.on_log(move |message| log_feed.put(counter.reports_received(), Aside::Log(message)));
-    let (counter, resumptions) = (client.clone(), feed.clone());
-    client.on_resumption(move || resumptions.put(counter.reports_received(), Aside::Resumed));
+    // Of the stream that a call waits for; what belongs to no call has one of its own.
+    let (counter, outages) = (client.clone(), feed.clone());
+    client.on_interruption(move |call| {
+        if call.is_some() {
+            outages.put(counter.reports_received(), Aside::Interrupted);
+        }
+    });
+    let (counter, outages) = (client.clone(), feed.clone());
+    client.on_resumption(move |call| {
+        if call.is_some() {
+            outages.put(counter.reports_received(), Aside::Resumed);
+        }
+    });
     let counter = client.clone();
     client.on_violation(move |violation| {
         feed.put(counter.reports_received(), Aside::Violation(violation))
     });
 }
 
-fn not_connected(url: &str, error: &ConnectError) -> Failure {
-    let url = one_line(url);
-    let failed = |why: &str| Failure::new(Kind::Connect, format!("cannot connect to {url}: {why}"));
-    match error {
-        ConnectError::Url => Failure::new(Kind::Usage, format!("{url} is no URL of a server"))
-            .hint(
-                "http://HOST:PORT/PATH or ws://HOST:PORT/PATH; https:// or wss:// for one with TLS",
-            ),
-        ConnectError::Header(name) => {
-            Failure::new(Kind::Usage, format!("the header {:?} cannot be sent", one_line(name)))
-        }
-        ConnectError::Status(status @ (401 | 403)) => failed(&format!("HTTP status {status}"))
-            .hint("--header \"Authorization: Bearer TOKEN\", if the server asks for one"),
-        ConnectError::Status(status) => failed(&format!("HTTP status {status}")).hint(
-            "check the path of the URL, and that this is an MCP server that speaks WebSocket",
-        ),
-        ConnectError::Io(error) => failed(&one_line(&error.to_string())),
-        error => failed(&one_line(&error.to_string())),
-    }
-}
-
 /// Whether this is spoken to over HTTP. What is neither this nor a WebSocket is refused there.
 fn is_http(url: &str) -> bool {
     let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
     ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
-}
-
-/// HTTP failed before the server was ready.
-fn not_reached(url: &str, error: &HttpError, trouble: Option<String>) -> Failure {
-    let why =
-        trouble.filter(|_| *error == HttpError::Unreachable).unwrap_or_else(|| error.to_string());
-    let message = format!("cannot connect to {}: {}", one_line(url), one_line(&why));
-    let failure = Failure::new(Kind::Connect, message);
-    match error {
-        HttpError::Status { status: 401 | 403, .. } => {
-            failure.hint("--header \"Authorization: Bearer TOKEN\", if the server asks for one")
-        }
-        HttpError::Status { .. } | HttpError::ContentType => {
-            failure.hint("check the path of the URL, and that this is an MCP server")
-        }
-        _ => failure,
-    }
 }
 
 fn not_started(program: &OsStr, error: SpawnError, has_arguments: bool) -> Failure {
