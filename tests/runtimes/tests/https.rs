@@ -22,10 +22,13 @@ struct Secure {
 }
 
 impl Secure {
-    fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let certificate = made.cert.der().clone();
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    /// Its certificate is issued by somebody of this name, which is itself.
+    fn issued_by(name: &str) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = rustls::ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -112,7 +115,7 @@ fn config() -> ClientConfig {
 }
 
 async fn a_call_reports_inside_tls(connector: fn() -> Connector) {
-    let server = Secure::new();
+    let server = Secure::issued_by("itself");
     let connector = connector().tls(trusting(&server.certificate));
     let client = connector.connect(&server.url, config()).await.unwrap();
     let mut reports = Vec::new();
@@ -124,7 +127,7 @@ async fn a_call_reports_inside_tls(connector: fn() -> Connector) {
 }
 
 async fn whom_nobody_vouches_for_is_refused(connector: fn() -> Connector) {
-    let [server, other] = [Secure::new(), Secure::new()];
+    let [server, other] = ["itself", "another"].map(Secure::issued_by);
     let stranger = connector().tls(trusting(&other.certificate));
     let refused = stranger.connect(&server.url, config()).await.unwrap_err();
     assert!(matches!(refused, ConnectError::Certificate(_)), "{refused:?}");

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::response;
 
 use super::exchange::{Aim, End, Entry, Failing, Lane, Promise, State};
+use super::position::Outage;
 use super::{Client, Exchange, requests};
 use crate::endpoint::{Carries, Purpose};
 use crate::error::{CallError, ErrorObject, HttpError, Violation};
@@ -105,8 +106,10 @@ impl Client {
         if let Some(position) = &mut entry.position {
             position.handle_open(now);
             decoder = decoder.behind(position.last_event_id());
-            // That it goes on is told in its turn.
-            self.readable.push_back(exchange);
+            if position.outage == Outage::IsOver {
+                // That it goes on is told in its turn.
+                self.readable.push_back(exchange);
+            }
         }
         entry.state = State::Stream(decoder.into());
     }
