@@ -15,8 +15,12 @@ use super::shared::{Shared, State, register};
 use super::sync;
 use super::watchers::Change;
 use crate::error::CloseReason;
+#[cfg(feature = "snapshot")]
+use crate::role;
 use crate::role::Role;
 use crate::stdio::Connection;
+#[cfg(feature = "snapshot")]
+use crate::stdio::ConnectionSnapshot;
 use crate::time::Instant;
 
 /// Moves bytes and time between a transport and the machine. Spawn it, or poll it beside your own code.
@@ -353,6 +357,19 @@ impl<R: Role, T: Carrier> Driver<R, T> {
 /// reads goes on then.
 fn takes_input<R: Role>(state: &State<R, Connection<R>>) -> bool {
     state.closed.is_some() || (state.link.wants_input() && !state.is_paused())
+}
+
+#[cfg(feature = "snapshot")]
+impl<T: Carrier> Driver<role::Server, T> {
+    /// Takes the state of the connection out, for who goes on with it: see
+    /// [`restored_server`](super::restored_server). Feature `snapshot`.
+    ///
+    /// Nothing more is read or written here, and the output is not ended: the transport is dropped. Whatever was read is
+    /// in the state, and so is what was not written. Those who work on requests see them cancelled.
+    pub fn export(self) -> ConnectionSnapshot {
+        let now = self.shared.now();
+        self.shared.lock().link.snapshot(now)
+    }
 }
 
 impl<R: Role, T: Carrier> Future for Driver<R, T> {

@@ -35,6 +35,8 @@ pub use listen::{AsyncClosure, Closure, Handled, Listen, ListenerError, Silent};
 pub use queue::Delivery;
 pub use reporter::{Reporter, Steps};
 pub use server::{Incoming, Server};
+#[cfg(feature = "snapshot")]
+pub use start::restored_server;
 pub use start::{client, client_over_messages, server, server_over_messages};
 pub use transport::{MessageTransport, Messages, Runtime, Timer, Transport};
 

@@ -12,7 +12,7 @@ use super::link::{Link, Scope, Turn};
 use super::sync::{self, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
 use super::transport::Runtime;
 use super::watchers::{Change, Watch, Watchers};
-#[cfg(all(feature = "http", feature = "snapshot"))]
+#[cfg(feature = "snapshot")]
 use crate::endpoint::Asked;
 use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, ErrorObject, Violation};
@@ -439,7 +439,7 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
     }
 
     /// A scope has come from elsewhere: what was told there is accepted again.
-    #[cfg(all(feature = "http", feature = "snapshot"))]
+    #[cfg(feature = "snapshot")]
     pub(super) fn resume(&mut self, scope: Scope, now: Instant, afterwards: &mut Afterwards) {
         let Some(endpoint) = self.link.endpoint_mut(scope) else { return };
         let all = endpoint.in_flight();

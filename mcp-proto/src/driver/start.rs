@@ -2,14 +2,22 @@
 
 use alloc::boxed::Box;
 
+#[cfg(feature = "snapshot")]
+use super::afterwards::Afterwards;
 use super::client::Client;
 use super::drive::Driver;
+#[cfg(feature = "snapshot")]
+use super::link::Scope;
 use super::server::Server;
 use super::shared::{Handle, Shared};
 use super::transport::{MessageTransport, Messages, Runtime, Transport};
 use crate::config::{ClientConfig, ServerConfig};
 use crate::role;
+#[cfg(feature = "snapshot")]
+use crate::state::RestoreError;
 use crate::stdio::Connection;
+#[cfg(feature = "snapshot")]
+use crate::stdio::ConnectionSnapshot;
 use crate::wire::Framing;
 
 /// A client over `io`. Nothing moves until the driver is polled; the handshake's deadline starts now.
@@ -31,6 +39,28 @@ pub fn server<T: Transport>(
 ) -> (Server, Driver<role::Server, T>) {
     let shared = Shared::new(Connection::server(config), true, runtime);
     (Server::new(Handle::new(shared.clone())), Driver::new(shared, io))
+}
+
+/// The server that a [driver](Driver::export) or a [`Connection`] was exported from, over a transport that leads to the same
+/// client. Its requests in flight are accepted once more, and [say so](super::Incoming::is_resumed). How messages are kept
+/// apart is in the snapshot: `io` is to be of the same kind. Feature `snapshot`.
+///
+/// # Errors
+///
+/// See [`RestoreError`].
+#[cfg(feature = "snapshot")]
+pub fn restored_server<T: Transport>(
+    io: T,
+    snapshot: ConnectionSnapshot,
+    config: ServerConfig,
+    runtime: impl Runtime,
+) -> Result<(Server, Driver<role::Server, T>), RestoreError> {
+    let conn = Connection::<role::Server>::restore(snapshot, config, runtime.now())?;
+    let shared = Shared::new(conn, true, runtime);
+    let now = shared.now();
+    // Nobody waits yet who could be woken.
+    shared.lock().resume(Scope::ONLY, now, &mut Afterwards::default());
+    Ok((Server::new(Handle::new(shared.clone())), Driver::new(shared, io)))
 }
 
 /// As [`client`], over a transport that carries whole messages.
