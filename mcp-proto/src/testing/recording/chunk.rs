@@ -48,7 +48,7 @@ impl Chunk {
             }
             _ => return Err("neither read nor write"),
         };
-        let at = time.or(message.map(|_| now)).ok_or("no time")?;
+        let at = time.or_else(|| message.map(|_| now)).ok_or("no time")?;
         let exchange = json.get("exchange").and_then(Raw::as_f64);
         let exchange = exchange.filter(|number| *number >= 1.0).map(|number| number as u64);
         let is_end = json.get("end").and_then(Raw::as_bool) == Some(true);
