@@ -236,11 +236,11 @@ fn a_failure_to_connect_says_why_and_what_to_try() {
         ("wss", &at(&websocket.url), "the server does not speak TLS", "ws://"),
         ("http", &tls, "the server does not speak HTTP", "https://"),
         ("ws", &tls, "the server does not speak WebSocket", "wss://"),
-        ("ws", &unauthorized, "HTTP status 401", "--header \"Authorization"),
-        ("ws", &forbidden, "HTTP status 403", "--header \"Authorization"),
-        ("ws", &missing, "HTTP status 404", "check the path"),
-        ("http", &unauthorized, "HTTP status 401", "--header \"Authorization"),
-        ("http", &missing, "HTTP status 404", "check the path"),
+        ("ws", &unauthorized, "status 401", "--header \"Authorization"),
+        ("ws", &forbidden, "status 403", "--header \"Authorization"),
+        ("ws", &missing, "status 404", "check the path"),
+        ("http", &unauthorized, "status 401", "--header \"Authorization"),
+        ("http", &missing, "status 404", "check the path"),
     ] {
         let url = format!("{scheme}://{address}/mcp");
         let run = json_run(&["call", "count", "--url", &url]);
