@@ -225,9 +225,12 @@ fn a_failure_to_connect_says_why_and_what_to_try() {
     let [http, websocket] = Remote::all();
     let at = |url: &str| url.split_once("://").unwrap().1.trim_end_matches("/mcp").to_owned();
     let tls = saying(ALERT);
-    let unauthorized = saying(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n");
-    let forbidden = saying(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
-    let missing = saying(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    let unauthorized =
+        saying(b"HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let forbidden =
+        saying(b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let missing =
+        saying(b"HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     for (scheme, address, cause, hint) in [
         ("http", &nobody, "nobody listens there", "check host and port"),
         ("ws", &nobody, "nobody listens there", "check host and port"),

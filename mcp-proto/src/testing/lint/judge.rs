@@ -219,11 +219,14 @@ impl Judge {
     }
 
     /// The client has closed an exchange of HTTP. In the modern era that is how a request is cancelled, and in others it
-    /// means nothing: `basic/transports`.
+    /// means nothing (`basic/transports`), but that nobody waits there.
     pub(super) fn hung_up(&mut self, exchange: u64, place: Place) {
-        let of_it = |asked: &&mut Asked| asked.is_modern && asked.place.exchange == Some(exchange);
+        let of_it = |asked: &&mut Asked| asked.place.exchange == Some(exchange);
         for asked in self.client.all_mut().iter_mut().filter(of_it) {
-            asked.cancelled.get_or_insert(place);
+            asked.is_left = true;
+            if asked.is_modern {
+                asked.cancelled.get_or_insert(place);
+            }
         }
     }
 
@@ -361,7 +364,7 @@ impl Judge {
             // A stream stays open; a probe that only a modern server understands was given up.
             let open = open.filter(|asked| {
                 let is_probe = asked.method == "server/discover" && self.session.is_some();
-                !is_listening(&asked.method) && !is_probe
+                !is_listening(&asked.method) && !is_probe && !asked.is_left
             });
             open.map(|asked| {
                 (side, asked.place, format!("request {} ({})", asked.id, asked.method))

@@ -39,6 +39,8 @@ pub(super) struct Asked {
     pub(super) last_report: Option<f64>,
     pub(super) answered: Option<Place>,
     pub(super) cancelled: Option<Place>,
+    /// The client has closed the exchange on which it was asked.
+    pub(super) is_left: bool,
 }
 
 impl Asked {
@@ -118,6 +120,7 @@ impl Asked {
             last_report: None,
             answered: None,
             cancelled: None,
+            is_left: false,
         }
     }
 }
