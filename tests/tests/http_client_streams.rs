@@ -153,8 +153,8 @@ fn an_interruption_and_its_end_are_told_once_and_in_order() {
     hand.chunk(exchange, event("3", &done(&id)));
     expected.push(format!("resumed {id}"));
     assert_eq!(outages(&hand), expected);
-    let at = |found: &dyn Fn(&Event) -> bool| hand.told.iter().position(|event| found(event));
-    let report = at(&|event| matches!(event, Event::Progress { .. })).unwrap();
+    let report =
+        hand.told.iter().position(|event| matches!(event, Event::Progress { .. })).unwrap();
     let again = hand.told.iter().rposition(|event| matches!(event, Event::Interrupted { .. }));
     assert!(report < again.unwrap(), "{:?}", hand.told);
 }
