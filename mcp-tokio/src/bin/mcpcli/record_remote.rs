@@ -143,7 +143,7 @@ async fn answered<B, E: std::fmt::Display>(
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().to_ascii_lowercase();
     let content = if kind.starts_with("text/event-stream") {
-        Content::Events(Decoder::new(MAX_EVENT_LEN, MAX_ID_LEN))
+        Content::Events(Decoder::new(MAX_EVENT_LEN, MAX_ID_LEN).into())
     } else if kind.starts_with("application/json") {
         Content::Message(Vec::new(), status.is_success())
     } else {
@@ -203,7 +203,7 @@ pub(crate) struct RecordedBody<B> {
 }
 
 enum Content {
-    Events(Decoder),
+    Events(Box<Decoder>),
     /// What has come of it, and whether it is the answer in any case.
     Message(Vec<u8>, bool),
     Other,
