@@ -1,5 +1,5 @@
 //! A server's connection that leaves its driver, and goes on under another one.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod runtime;
 
