@@ -24,7 +24,7 @@ pub enum Event {
     },
     /// The connection has ended. The last event, exactly once.
     Closed(CloseReason),
-    /// A stream was cut and is to be taken up again, after which [`Resumed`](Self::Resumed) is told; feature `http`.
+    /// A stream was cut and is to be taken up again; if that succeeds, [`Resumed`](Self::Resumed) is told. Feature `http`.
     Interrupted {
         /// The call that it answers. None: it is the one for what belongs to no call.
         #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]

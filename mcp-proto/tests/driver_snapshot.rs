@@ -98,3 +98,17 @@ fn a_server_that_does_not_speak_as_the_other_did_is_refused() {
     let refused = driver::restored_server(pipe(1).0, snapshot, other, world.clock.clone());
     assert!(matches!(refused, Err(RestoreError::Config(_))));
 }
+
+#[test]
+fn a_connection_that_has_ended_is_not_restored() {
+    let mut world = World::new();
+    let (left, right) = pipe(1 << 20);
+    let (server, mut driver) = driver::server(left, config(), world.clock.clone());
+    Wire(right).hang_up();
+    let ended = world.poll(&mut driver);
+    assert!(ended.is_ready());
+    drop(server);
+    let snapshot = driver.export();
+    let refused = driver::restored_server(pipe(1).0, snapshot, config(), world.clock.clone());
+    assert!(matches!(refused, Err(RestoreError::Invalid(_))), "{:?}", refused.err());
+}

@@ -440,3 +440,18 @@ fn a_raw_tool_reads_its_arguments_itself() {
     assert_eq!(text(&result), r#"{"any":[1,null]}"#);
     assert_eq!(tools(&mut memory)[0].input_schema, schema);
 }
+
+/// Whoever stands between may go by the second name, so neither is taken.
+#[test]
+fn a_call_with_two_names_or_two_sets_of_arguments_is_refused() {
+    for params in [
+        r#"{"name":"resize","arguments":{"images":[]},"name":"other"}"#,
+        r#"{"name":"resize","arguments":{"images":[]},"arguments":{"images":["a"]}}"#,
+    ] {
+        let mut memory = testing::connect(images());
+        let params = RawJson::parse(params).unwrap();
+        let call = memory.client().request("tools/call", Some(params));
+        let Err(CallError::Peer(error)) = memory.run(call) else { panic!("it was called") };
+        assert_eq!(error.code, ErrorObject::invalid_params("").code);
+    }
+}

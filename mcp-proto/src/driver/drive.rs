@@ -365,7 +365,8 @@ impl<T: Carrier> Driver<role::Server, T> {
     /// [`restored_server`](super::restored_server). Feature `snapshot`.
     ///
     /// Nothing more is read or written here, and the output is not ended: the transport is dropped. Whatever was read is
-    /// in the state, and so is what was not written. Those who work on requests see them cancelled.
+    /// in the state, and so is what was not written; what the transport had taken and not flushed is lost with it. Those who
+    /// work on requests see them cancelled.
     pub fn export(self) -> ConnectionSnapshot {
         let now = self.shared.now();
         self.shared.lock().link.snapshot(now)

@@ -47,7 +47,7 @@ pub fn server<T: Transport>(
 ///
 /// # Errors
 ///
-/// See [`RestoreError`].
+/// See [`RestoreError`]. A connection that has ended, and said so, has nothing to go on with.
 #[cfg(feature = "snapshot")]
 pub fn restored_server<T: Transport>(
     io: T,
@@ -56,6 +56,9 @@ pub fn restored_server<T: Transport>(
     runtime: impl Runtime,
 ) -> Result<(Server, Driver<role::Server, T>), RestoreError> {
     let conn = Connection::<role::Server>::restore(snapshot, config, runtime.now())?;
+    if conn.is_closed() && !conn.has_event() {
+        return Err(RestoreError::Invalid("a connection that has ended"));
+    }
     let shared = Shared::new(conn, true, runtime);
     let now = shared.now();
     // Nobody waits yet who could be woken.

@@ -260,6 +260,12 @@ impl Core {
 
     /// The transport took something: progress that had no room may leave, and a drain may be over.
     pub(super) fn made_room(&mut self) {
+        self.use_room();
+        self.finish_drain(self.clock);
+    }
+
+    /// There is room: progress that had none may leave.
+    pub(super) fn use_room(&mut self) {
         // Otherwise the wait goes on, and begins anew when it would be over.
         self.reads_slowly = !self.has_room();
         if !self.reads_slowly {
@@ -277,7 +283,6 @@ impl Core {
             }
             self.settle();
         }
-        self.finish_drain(now);
     }
 
     /// A request is over.

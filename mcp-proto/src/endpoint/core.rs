@@ -143,7 +143,8 @@ impl Core {
     /// Events that wait at most. A message may be three, and a line a batch of them. Before a violation and before the
     /// end it is told how many were left out.
     pub(super) const fn most_events(limits: &Limits) -> usize {
-        let ends = sum([limits.max_calls, limits.max_requests, 1]);
+        // The stream of a call over HTTP may be cut besides.
+        let ends = sum([times(2, limits.max_calls), limits.max_requests, 1]);
         sum([limits.max_events, ends, times(3, limits.max_batch_len), 3 + 2])
     }
 
@@ -441,10 +442,10 @@ impl Core {
         self.outbox.steps.get()
     }
 
-    /// Nobody will ever read what waits.
+    /// Nobody will ever read what waits: a drain is not over by that.
     pub(crate) fn discard_output(&mut self) {
         self.outbox.clear();
-        self.made_room();
+        self.use_room();
     }
 
     /// The latest time that a caller named.

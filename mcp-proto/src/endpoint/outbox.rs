@@ -311,7 +311,7 @@ impl Outbox {
 
     /// Whether a message of this length is long, and the buffer holds little else.
     fn is_one(&self, len: usize) -> bool {
-        len > COPIED && len == self.bytes.len() && self.bytes.capacity() <= 2 * len
+        len > COPIED && len == self.bytes.len() && self.bytes.capacity() <= len + len / 8
     }
 
     /// Revokes the message at `last` and those that it is chained to, except what has begun to leave.

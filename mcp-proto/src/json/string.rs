@@ -106,7 +106,8 @@ fn has_special<const N: usize>(block: &[u8; N]) -> bool {
             *least = (*least).min(special);
         });
     }
-    least.iter().fold(false, |found, least| found | (*least == 0))
+    // Together, because lanes that are looked at in turn may be compiled to a branch for each.
+    u128::from_ne_bytes(least.map(|least| if least == 0 { 0xFF } else { 0 })) != 0
 }
 
 /// Whether there is a control character.

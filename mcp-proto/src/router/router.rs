@@ -261,17 +261,16 @@ impl<K: Kind + ?Sized> Inner<K> {
     }
 }
 
-/// A call with a name, read up to what is wanted of it: `_meta`, which mostly comes last, is not.
+/// A call with a name, of which `_meta` is not read. Anything odd is left to the decoder, which says what it is.
 fn plain_call(params: Raw<'_>) -> Option<CallTool> {
     let (mut name, mut arguments) = (None, None);
     for (key, value) in params.members() {
         match &*key {
             "name" if name.is_none() => name = Some(value.as_str()?.into_owned()),
             "arguments" if arguments.is_none() => arguments = Some(value),
-            _ => continue,
-        }
-        if name.is_some() && arguments.is_some() {
-            break;
+            // Whoever stands between may have gone by the other one.
+            "name" | "arguments" => return None,
+            _ => {}
         }
     }
     let arguments = arguments.filter(|arguments| !arguments.is_null()).map(Raw::to_raw_json);

@@ -300,3 +300,14 @@ fn request_and_cancel_pairs_cost_linear_time() {
     assert!(few > 0, "each is looked at");
     assert!(many <= 10 * few, "{few} steps for 50 pairs, {many} for 500");
 }
+
+#[test]
+fn answers_that_a_failed_transport_loses_have_not_been_delivered() {
+    let mut server = Connection::server(ServerConfig::new("s", "1"));
+    server.handle_input(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n", Instant::ZERO);
+    server.handle_eof(Instant::ZERO);
+    assert_eq!(server.poll_event(), None);
+    assert_ne!(waiting(&mut server), 0, "the answer");
+    server.handle_transport_error(Instant::ZERO);
+    assert_eq!(server.poll_event(), Some(Event::Closed(CloseReason::Transport)));
+}

@@ -74,10 +74,10 @@ async fn a_connection_is_kept_for_the_next_request_until_it_is_not_used_for_long
     let first = answers(next(&mut ends).await);
     done(&client).await;
     done(&client).await;
-    tokio::time::sleep(Duration::from_secs(40)).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
     done(&client).await;
     assert!(ends.try_recv().is_err(), "one connection is enough");
-    tokio::time::sleep(Duration::from_secs(40)).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
     assert!(!first.is_finished());
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(first.is_finished(), "it is closed when nobody has used it for long");

@@ -68,10 +68,18 @@ impl<'de> Decoder<'de> {
         }
     }
 
-    /// Another kind of value comes than is wanted.
+    /// Another kind of value comes than is wanted. It is passed over, for who makes do without: what is not would be
+    /// found again and again.
     #[cold]
     #[inline(never)]
     fn mismatch(&mut self, wanted: &dyn Expected) -> DecodeError {
+        let start = self.cursor.at;
+        let error = self.unwanted(wanted);
+        self.cursor.at = start;
+        self.skip().err().unwrap_or(error)
+    }
+
+    fn unwanted(&mut self, wanted: &dyn Expected) -> DecodeError {
         let refuse = |found: Unexpected<'_>| de::Error::invalid_type(found, wanted);
         let described = match self.peek() {
             Ok(b'{') => Ok(refuse(Unexpected::Map)),
@@ -270,6 +278,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
                 Ok(value)
             }
             _ => {
+                self.skip()?;
                 Err(DecodeError::new("neither the name of a variant nor an object with one member"))
             }
         }
@@ -324,6 +333,30 @@ mod tests {
     use alloc::format;
     use alloc::string::ToString;
     use alloc::vec::Vec;
+
+    /// Makes do without what it cannot read.
+    #[derive(Debug, PartialEq)]
+    struct Perhaps<T>(Option<T>);
+
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Perhaps<T> {
+        fn deserialize<D: de::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            Ok(Self(T::deserialize(from).ok()))
+        }
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_passed_over_for_who_makes_do_without() {
+        let all = r#"[null,true,[1,[2]],{"x":1},"s",1.5,7,"Unit"]"#;
+        let numbers: Vec<Perhaps<u32>> = read(all).unwrap();
+        let found: Vec<_> = numbers.iter().map(|one| one.0).collect();
+        assert_eq!(found, [None, None, None, None, None, None, Some(7), None]);
+        let shapes: Vec<Perhaps<Shape>> = read(r#"[null,true,[1,[2]],"s",7,"Unit"]"#).unwrap();
+        assert_eq!(shapes.len(), 6);
+        assert_eq!(shapes.last(), Some(&Perhaps(Some(Shape::Unit))));
+        let members: BTreeMap<String, Perhaps<u8>> = read(r#"{"a":null,"b":[],"c":1}"#).unwrap();
+        assert_eq!(members.len(), 3);
+        assert_eq!(members.get("c"), Some(&Perhaps(Some(1))));
+    }
 
     #[derive(serde::Deserialize, Debug, PartialEq)]
     enum Shape {

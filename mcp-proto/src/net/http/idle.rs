@@ -56,9 +56,11 @@ impl Usage {
 
     /// Ready once the connection was not used for so long, or half as long again. It needs no clock with each use.
     pub(super) async fn unused(&self, limit: Duration, runtime: &dyn Runtime) {
+        // A timer that is due at once would let nothing else run.
+        let half = (limit / 2).max(Duration::from_millis(1));
         let (mut seen, mut quiet) = (self.0.uses.load(Relaxed), 0);
         while quiet < 2 {
-            sleep(limit / 2, runtime).await;
+            sleep(half, runtime).await;
             let uses = self.0.uses.load(Relaxed);
             quiet = if self.0.is_used() || uses != seen { 0 } else { quiet + 1 };
             seen = uses;

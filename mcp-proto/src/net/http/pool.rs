@@ -29,7 +29,7 @@ use crate::net::target::Server;
 use crate::net::timing::{sleep, unless};
 
 /// How long a connection may be unused: at least this, at most twice as long.
-const IDLE: Duration = Duration::from_secs(45);
+const IDLE: Duration = Duration::from_secs(25);
 
 /// What is sent.
 type Body = Full<Bytes>;

@@ -113,7 +113,9 @@ where
         };
         match request.body() {
             nothing if nothing.is_empty() => {
-                exchange.remark(&format!("{} {}", request.method(), request.uri().path()));
+                // The path may hold a secret, and recordings are handed on.
+                let resumes = if exchange.resumes { ", resumes" } else { "" };
+                exchange.remark(&format!("{}{resumes}", request.method()));
             }
             message => {
                 exchange.recorder.message(Side::Client, Some(exchange.number), message);
@@ -235,6 +237,7 @@ impl<B> RecordedBody<B> {
             return;
         }
         if let Content::Message(message, is_answer) = &self.content
+            && !message.is_empty() // such as 202
             && (*is_answer || is_message(message))
         {
             self.exchange.message(message);
