@@ -1,5 +1,6 @@
 //! What the machine tells its caller.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::error::{CallError, CloseReason, Violation};
@@ -48,7 +49,7 @@ pub enum Event {
         progress: Progress,
     },
     /// Era, revision and the peer's capabilities are known.
-    Ready(PeerInfo),
+    Ready(Box<PeerInfo>),
     /// The peer wants an answer: `respond`, `fail` or `abandon`.
     Request {
         /// To be given back with the answer.

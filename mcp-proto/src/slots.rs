@@ -110,7 +110,8 @@ impl<T> Slots<T> {
     /// Doubles the table. Numbers that differ in the low bits differ in one bit more, so none collide.
     fn grow(&mut self) {
         let doubled = self.doubled();
-        let old = core::mem::take(&mut self.slots);
+        // A list that grows by itself begins with four.
+        let old = core::mem::replace(&mut self.slots, Vec::with_capacity(doubled));
         self.slots.resize_with(doubled, || None);
         for (number, entry) in old.into_iter().flatten() {
             if let Some(slot) = self.slot_mut(number) {

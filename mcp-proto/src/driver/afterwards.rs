@@ -62,8 +62,9 @@ impl Afterwards {
     }
 
     /// Does it, without the lock.
-    pub(super) fn run(&mut self, listeners: &Listeners) {
+    pub(super) fn run(&mut self, listeners: Option<&Listeners>) {
         for job in self.jobs.drain(..) {
+            let Some(listeners) = listeners else { continue };
             // A listener that panics must not end the connection for everybody else.
             let _ = caught(|| match job {
                 Job::Log(message) => {

@@ -284,8 +284,10 @@ impl<T, L: Listen> Call<T, L> {
             self.note(started);
             return;
         }
-        let listener = self.handle.lock().listeners.progress.clone();
-        if let (Some(listener), Stage::Sent(id)) = (listener, &self.stage) {
+        let listeners = self.handle.lock().listeners.clone();
+        if let Some(listener) = listeners.as_ref().and_then(|all| all.progress.as_ref())
+            && let Stage::Sent(id) = &self.stage
+        {
             let heard = caught(|| listener(id, &progress));
             self.note(heard);
         }

@@ -8,6 +8,7 @@ use core::marker::PhantomData;
 
 use serde::Serialize;
 
+use super::afterwards::Listeners;
 use super::call::Call;
 use super::link::Scope;
 use super::shared::{Handle, State};
@@ -129,17 +130,17 @@ impl Client {
     /// Listens to the progress of every call that has no listener of its own and is sent from now on. It
     /// runs where the call is awaited.
     pub fn on_progress(&self, listener: impl Fn(&RequestId, &Progress) + Send + Sync + 'static) {
-        let _former = self.handle.lock().listeners.progress.replace(Arc::new(listener));
+        self.listen(|listeners| listeners.progress = Some(Arc::new(listener)));
     }
 
     /// Listens to the server's log messages, in the driver's task: it must not block.
     pub fn on_log(&self, listener: impl Fn(LogMessage) + Send + Sync + 'static) {
-        let _former = self.handle.lock().listeners.log.replace(Arc::new(listener));
+        self.listen(|listeners| listeners.log = Some(Arc::new(listener)));
     }
 
     /// Listens to what the server does against the protocol, in the driver's task: it must not block.
     pub fn on_violation(&self, listener: impl Fn(Violation) + Send + Sync + 'static) {
-        let _former = self.handle.lock().listeners.violation.replace(Arc::new(listener));
+        self.listen(|listeners| listeners.violation = Some(Arc::new(listener)));
     }
 
     /// Listens to every other notification, in the driver's task: it must not block.
@@ -147,21 +148,30 @@ impl Client {
         &self,
         listener: impl Fn(&str, Option<&RawJson>) + Send + Sync + 'static,
     ) {
-        let _former = self.handle.lock().listeners.notification.replace(Arc::new(listener));
+        self.listen(|listeners| listeners.notification = Some(Arc::new(listener)));
     }
 
     /// Listens to streams that were cut and are to be taken up again, in the driver's task: it must not block. It hears
     /// which call the stream answers; none if it is the one for what belongs to no call.
     #[cfg(feature = "http")]
     pub fn on_interruption(&self, listener: impl Fn(Option<&RequestId>) + Send + Sync + 'static) {
-        let _former = self.handle.lock().listeners.interruption.replace(Arc::new(listener));
+        self.listen(|listeners| listeners.interruption = Some(Arc::new(listener)));
     }
 
     /// Listens to streams that were [interrupted](Self::on_interruption) and go on, once each time, in the driver's
     /// task: it must not block. A call that ends instead has its error.
     #[cfg(feature = "http")]
     pub fn on_resumption(&self, listener: impl Fn(Option<&RequestId>) + Send + Sync + 'static) {
-        let _former = self.handle.lock().listeners.resumption.replace(Arc::new(listener));
+        self.listen(|listeners| listeners.resumption = Some(Arc::new(listener)));
+    }
+
+    fn listen(&self, add: impl FnOnce(&mut Listeners)) {
+        let mut state = self.handle.lock();
+        let mut listeners = state.listeners.as_deref().cloned().unwrap_or_default();
+        add(&mut listeners);
+        let former = state.listeners.replace(Arc::new(listeners));
+        drop(state);
+        drop(former);
     }
 
     /// What the HTTP library said when it failed last, such as that a connection was refused.

@@ -195,7 +195,7 @@ impl<R: Role, T: Carrier> Driver<R, T> {
         let closed = state.closed.clone();
         self.is_bursting = afterwards.is_burst();
         let has_jobs = !afterwards.jobs.is_empty();
-        let listeners = has_jobs.then(|| state.listeners.clone());
+        let listeners = state.listeners.as_ref().filter(|_| has_jobs).cloned();
         let mut output = Pending::Nothing;
         if self.hear_until.is_some() {
             // Nobody reads it, but input is not taken while it waits.
@@ -217,10 +217,7 @@ impl<R: Role, T: Carrier> Driver<R, T> {
         };
         drop(state);
         drop(former);
-        match listeners {
-            Some(listeners) => afterwards.run(&listeners),
-            None => afterwards.wake(),
-        }
+        afterwards.run(listeners.as_deref());
         Turn { closed, has_more: self.is_bursting || has_jobs, output, due }
     }
 

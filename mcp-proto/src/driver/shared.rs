@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::task::{Context, Waker};
@@ -51,7 +52,8 @@ pub(super) struct State<R: Role, L: ?Sized = dyn Link<R>> {
     looks: core::cell::Cell<usize>,
     /// Requests that nobody has accepted yet; `None` where requests are not served.
     pub(super) accepting: Option<VecDeque<Accepted>>,
-    pub(super) listeners: Listeners,
+    /// None where nobody listens: connections idle. Shared, for they are called without the lock.
+    pub(super) listeners: Option<Arc<Listeners>>,
     pub(super) closed: Option<CloseReason>,
     /// The driver has ended: what was queued is written, or given up.
     pub(super) is_over: bool,
@@ -94,7 +96,7 @@ impl<R: Role, L: Link<R>> Shared<R, L> {
             #[cfg(test)]
             looks: core::cell::Cell::new(0),
             accepting: accepts.then(VecDeque::new),
-            listeners: Listeners::default(),
+            listeners: None,
             closed: None,
             is_over: false,
             reports: 0,
@@ -161,7 +163,7 @@ impl<R: Role, L: Link<R> + ?Sized> Shared<R, L> {
         state.wake_all(&mut afterwards);
         let listeners = state.listeners.clone();
         drop(state);
-        afterwards.run(&listeners);
+        afterwards.run(listeners.as_deref());
     }
 }
 
@@ -292,8 +294,12 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
 
     /// Nobody waits for such a change any more.
     fn forget(&mut self, change: Change) {
-        if let Change::Output(_) | Change::Cancelled(_) = change {
-            self.other_watchers.remove(&change);
+        match change {
+            Change::Output(Scope::ONLY) | Change::Request => {} // mostly somebody will again
+            Change::Phase => self.phase_watchers = Watchers::default(),
+            Change::Output(_) | Change::Cancelled(_) => {
+                self.other_watchers.remove(&change);
+            }
         }
     }
 

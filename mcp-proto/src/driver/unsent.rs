@@ -54,7 +54,7 @@ impl Unsent {
         now: Instant,
     ) -> Result<RequestId, SendError> {
         let mut options = core::mem::take(&mut self.options);
-        if is_listening || state.listeners.progress.is_some() {
+        if is_listening || state.listeners.as_ref().is_some_and(|all| all.progress.is_some()) {
             options = options.tracked();
         }
         let params = (!self.params.is_empty()).then(|| Raw::trusted(&self.params));

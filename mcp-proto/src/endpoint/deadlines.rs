@@ -41,6 +41,10 @@ impl Deadlines {
     }
 
     pub(crate) fn arm(&mut self, at: Instant, timer: Timer) {
+        if self.heap.capacity() == 0 {
+            // Mostly there is one, and connections idle.
+            self.heap.reserve_exact(1);
+        }
         self.heap.push(Reverse((at, timer)));
     }
 

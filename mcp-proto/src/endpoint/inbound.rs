@@ -219,7 +219,7 @@ impl Core {
             }
             Answer::Initialize(result, peer) => {
                 self.answer(id, &*result, era);
-                self.met(*peer);
+                self.met(peer);
             }
         }
     }

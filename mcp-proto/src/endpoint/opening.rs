@@ -1,5 +1,6 @@
 //! How a conversation opens: the handshake, and what the application asked for before it was over.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -96,8 +97,7 @@ impl Core {
                 } else {
                     self.dismiss_requests();
                 }
-                self.events.push_back(Event::Ready((*peer).clone()));
-                self.peer = Some(*peer);
+                self.met(peer);
                 self.release_held();
             }
         }
@@ -112,9 +112,9 @@ impl Core {
         }
     }
 
-    pub(super) fn met(&mut self, peer: PeerInfo) {
-        self.events.push_back(Event::Ready(peer.clone()));
-        self.peer = Some(peer);
+    pub(super) fn met(&mut self, peer: Box<PeerInfo>) {
+        self.peer = Some((*peer).clone());
+        self.events.push_back(Event::Ready(peer));
     }
 
     /// A legacy session has one level for all; the modern era names it in each request.

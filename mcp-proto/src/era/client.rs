@@ -2,6 +2,7 @@
 //!
 //! 2026-07-28 `basic/transports/stdio` and `basic/versioning`; `basic/lifecycle` of the earlier ones.
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use core::time::Duration;
 
@@ -26,8 +27,9 @@ pub(crate) struct Negotiation {
     revision: Option<Revision>,
     /// A server that rejects the version that it offers gets one more try, not an endless loop.
     retried: bool,
-    pub(crate) config: alloc::boxed::Box<ClientConfig>,
-    stamp: Option<ClientStamp>,
+    pub(crate) config: Box<ClientConfig>,
+    /// Boxed, for the machine of a server has this place too.
+    stamp: Option<Box<ClientStamp>>,
 }
 
 /// What the client says first.
@@ -42,7 +44,7 @@ pub(crate) enum Opening {
 /// What follows from an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Next {
-    Ready(alloc::boxed::Box<PeerInfo>),
+    Ready(Box<PeerInfo>),
     Say(Opening),
     Close(CloseReason),
 }
@@ -53,7 +55,7 @@ impl Negotiation {
             revisions: config.revisions,
             revision: None,
             retried: false,
-            config: alloc::boxed::Box::new(config),
+            config: Box::new(config),
             stamp: None,
         }
     }
@@ -73,7 +75,7 @@ impl Negotiation {
         }
         restored.stamp = revision
             .filter(|revision| revision.era() == Era::Modern)
-            .map(|revision| restored.stamp_for(revision));
+            .map(|revision| Box::new(restored.stamp_for(revision)));
         Ok(restored)
     }
 
@@ -101,7 +103,7 @@ impl Negotiation {
 
     /// What requests carry in the modern era.
     pub(crate) fn stamp(&self) -> Option<&ClientStamp> {
-        self.stamp.as_ref()
+        self.stamp.as_deref()
     }
 
     /// What a probe in the name of `revision` carries.
@@ -131,9 +133,9 @@ impl Negotiation {
         match self.mutual(versions) {
             Some(revision) if revision.era() == Era::Modern => {
                 self.revision = Some(revision);
-                self.stamp = Some(self.stamp_for(revision));
+                self.stamp = Some(Box::new(self.stamp_for(revision)));
                 let info = result.get("_meta").and_then(|meta| meta.get(meta::SERVER_INFO));
-                Next::Ready(alloc::boxed::Box::new(PeerInfo {
+                Next::Ready(Box::new(PeerInfo {
                     revision,
                     info: info.and_then(|info| info.decode::<Implementation>().ok()),
                     capabilities: capabilities(result),
@@ -191,7 +193,7 @@ impl Negotiation {
             return Next::Close(CloseReason::HandshakeInvalid);
         }
         self.revision = Some(revision);
-        Next::Ready(alloc::boxed::Box::new(PeerInfo {
+        Next::Ready(Box::new(PeerInfo {
             revision,
             info: result.get("serverInfo").and_then(|info| info.decode::<Implementation>().ok()),
             capabilities: capabilities(result),

@@ -111,14 +111,11 @@ impl<H: HttpClient> ClientDriver<H> {
         loop {
             state.pump(now, &mut self.afterwards);
             let has_jobs = !self.afterwards.jobs.is_empty();
-            let listeners = has_jobs.then(|| state.listeners.clone());
+            let listeners = state.listeners.as_ref().filter(|_| has_jobs).cloned();
             drop(state);
-            match listeners {
-                Some(listeners) => self.afterwards.run(&listeners),
-                None => {
-                    self.afterwards.wake();
-                    return;
-                }
+            self.afterwards.run(listeners.as_deref());
+            if !has_jobs {
+                return;
             }
             state = self.shared.lock();
         }
