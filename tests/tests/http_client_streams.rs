@@ -167,6 +167,16 @@ fn a_server_that_says_when_to_come_back_interrupts_nothing() {
     assert_eq!(outages(&hand), [""; 0]);
     hand.cut(exchange);
     assert_eq!(outages(&hand).len(), 1, "it was broken off");
+    // What was said on an earlier connection excuses no later one.
+    let (mut hand, _) = cut_behind(LATEST, "retry: 200\nid: 1\ndata:\n\n");
+    let exchange = resumed(&mut hand, millis(200), "1");
+    hand.stream(exchange);
+    hand.chunk(exchange, "id: 2\ndata:\n\n");
+    hand.end(exchange);
+    assert_eq!(outages(&hand).len(), 1, "it has not said that it would");
+    let exchange = resumed(&mut hand, millis(200), "2");
+    hand.stream(exchange);
+    assert_eq!(outages(&hand).len(), 2);
 }
 
 #[test]

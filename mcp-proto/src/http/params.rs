@@ -11,7 +11,7 @@ use core::fmt;
 
 use http::HeaderName;
 
-use crate::json::{Kind, Raw};
+use crate::json::{Doubled, Kind, Raw};
 
 const ANNOTATION: &str = "x-mcp-header";
 const PREFIX: &str = "mcp-param-";
@@ -132,27 +132,34 @@ const SAFE: i64 = (1 << 53) - 1;
 
 impl Param {
     /// The argument as a text; nothing if it is absent or null, or of a kind that no header can bear.
-    pub(crate) fn of<'a>(&self, arguments: Raw<'a>) -> Option<Cow<'a, str>> {
+    ///
+    /// # Errors
+    ///
+    /// The argument is there twice: who reads the body may go by the other one.
+    pub(crate) fn of<'a>(&self, arguments: Raw<'a>) -> Result<Option<Cow<'a, str>>, Doubled> {
         let mut value = arguments;
         for name in &self.path {
-            value = value.get(name)?;
-        }
-        match value.kind() {
-            Kind::String => value.as_str(),
-            Kind::Bool => Some(Cow::Borrowed(if value.as_bool()? { "true" } else { "false" })),
-            Kind::Number => {
-                integer(value.number_text()?).map(|integer| format!("{integer}").into())
+            match value.get_only(name)? {
+                Some(inner) => value = inner,
+                None => return Ok(None),
             }
-            Kind::Null | Kind::Array | Kind::Object => None,
         }
+        Ok(text(value))
     }
+}
 
-    /// Whether a header says the same as the argument.
-    pub(crate) fn is_same(&self, header: &str, arguments: Raw<'_>) -> bool {
-        let Some(argument) = self.of(arguments) else { return false };
-        *argument == *header
-            || integer(header).is_some_and(|header| integer(&argument) == Some(header))
+fn text(value: Raw<'_>) -> Option<Cow<'_, str>> {
+    match value.kind() {
+        Kind::String => value.as_str(),
+        Kind::Bool => Some(Cow::Borrowed(if value.as_bool()? { "true" } else { "false" })),
+        Kind::Number => integer(value.number_text()?).map(|integer| format!("{integer}").into()),
+        Kind::Null | Kind::Array | Kind::Object => None,
     }
+}
+
+/// Whether a header says the same as the argument.
+pub(crate) fn is_same(header: &str, argument: &str) -> bool {
+    argument == header || integer(header).is_some_and(|header| integer(argument) == Some(header))
 }
 
 /// An integer in any of the ways to write one, such as `42.0`.
@@ -197,7 +204,7 @@ mod tests {
         assert_eq!(names, ["mcp-param-region", "mcp-param-deep"]);
         let arguments = RawJson::parse(r#"{"region":"é","where":{"deep":42.0}}"#).unwrap();
         let texts: Vec<_> = found.iter().map(|param| param.of(arguments.as_raw())).collect();
-        assert_eq!(texts, [Some("é".into()), Some("42".into())]);
+        assert_eq!(texts, [Ok(Some("é".into())), Ok(Some("42".into()))]);
     }
 
     #[test]
@@ -254,7 +261,26 @@ mod tests {
             (r#"{"a":""}"#, "", true),
         ] {
             let arguments = RawJson::parse(arguments).unwrap();
-            assert_eq!(param.is_same(header, arguments.as_raw()), is_same, "{arguments} {header}");
+            let argument = param.of(arguments.as_raw()).unwrap();
+            let found = argument.is_some_and(|argument| super::is_same(header, &argument));
+            assert_eq!(found, is_same, "{arguments} {header}");
+        }
+    }
+
+    #[test]
+    fn an_argument_that_is_there_twice_is_told_wherever_it_is() {
+        let param = Param {
+            header: HeaderName::from_static("mcp-param-a"),
+            path: vec!["a".into(), "b".into()],
+        };
+        for (arguments, found) in [
+            (r#"{"a":{"b":"x"},"c":1,"c":2}"#, Ok(Some("x".into()))),
+            (r#"{"a":{"b":"x"},"a":{}}"#, Err(Doubled)),
+            (r#"{"a":{"b":"x","\u0062":"x"}}"#, Err(Doubled)),
+            (r#"{"a":{"c":0,"c":0}}"#, Ok(None)),
+        ] {
+            let parsed = RawJson::parse(arguments).unwrap();
+            assert_eq!(param.of(parsed.as_raw()), found, "{arguments}");
         }
     }
 }

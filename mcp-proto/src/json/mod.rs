@@ -9,6 +9,8 @@ mod plain;
 mod raw;
 mod scan;
 mod ser;
+#[cfg(feature = "http")]
+mod single;
 mod string;
 mod text;
 mod write;
@@ -26,6 +28,8 @@ pub(crate) use frame::ways_agree;
 pub(crate) use frame::{Frame, Params, Shape, scan_frame};
 pub(crate) use scan::{is_utf8, number_at, plain_string_at};
 pub(crate) use ser::{TAGGED, write_value};
+#[cfg(feature = "http")]
+pub(crate) use single::Doubled;
 pub(crate) use text::{bounded, text_of};
 #[cfg(feature = "http")]
 pub(crate) use write::write_u64;

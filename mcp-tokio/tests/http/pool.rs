@@ -90,6 +90,37 @@ async fn a_connection_is_kept_for_the_next_request_until_it_is_not_used_for_long
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shared_connection_too_is_kept_until_it_is_not_used_for_long() {
+    let (connector, mut ends) = pipes();
+    let (world, server) = served();
+    let client = connector.http2().open("http://localhost/mcp", config(), |_| ()).unwrap();
+    let passing = tokio::spawn(async move {
+        let mut passed = Vec::new();
+        while let Some(mut end) = ends.recv().await {
+            let (mut near, far) = tokio::io::duplex(1 << 16);
+            server.send(stream(far)).unwrap();
+            passed.push(tokio::spawn(async move {
+                let _ = tokio::io::copy_bidirectional(&mut end, &mut near).await;
+            }));
+            if passed.len() == 2 {
+                return passed[0].is_finished();
+            }
+        }
+        false
+    });
+    wait_at_once(&world, &client, 2).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    wait_at_once(&world, &client, 1).await;
+    assert!(!passing.is_finished(), "one connection is enough");
+    // Less than the server itself waits for.
+    tokio::time::sleep(Duration::from_secs(55)).await;
+    wait_at_once(&world, &client, 1).await;
+    assert!(soon(passing).await.unwrap(), "the first was closed before there was a second");
+    drop(client);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_its_server_has_closed_is_made_anew() {
     let (connector, mut ends) = pipes();
     let client = connector.open("http://localhost/mcp", config(), |_| ()).unwrap();

@@ -103,6 +103,18 @@ fn changed(
     params: Value,
     change: impl Fn(&mut Value, &mut Request<Bytes>),
 ) -> Answer {
+    reworded(method, params, |message, request| {
+        change(message, request);
+        message.to_string()
+    })
+}
+
+/// As above, where `body` says what the body is.
+fn reworded(
+    method: &str,
+    params: Value,
+    body: impl Fn(&mut Value, &mut Request<Bytes>) -> String,
+) -> Answer {
     let schema = json!({"type": "object", "properties": {
         "region": {"type": "string", "x-mcp-header": "Region"},
         "shard": {"type": "integer", "x-mcp-header": "Shard"}}});
@@ -112,8 +124,8 @@ fn changed(
     let (mut message, headers) = modern_parts(json!(7), method, params);
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut request = post(&message, &headers);
-    change(&mut message, &mut request);
-    *request.body_mut() = message.to_string().into();
+    let body = body(&mut message, &mut request);
+    *request.body_mut() = body.into();
     let exchange = match web.send(request) {
         Ok(exchange) => exchange,
         Err(refusal) => return Answer::refused(*refusal),
@@ -245,6 +257,40 @@ fn arguments_are_compared_with_their_headers() {
     assert_eq!(status(json!({"name": "route"}), &[]), 200);
     let other = json!({"name": "other", "arguments": {"region": "eu"}});
     assert_eq!(status(other, &[]), 200, "of other tools nothing is known");
+}
+
+#[test]
+fn what_headers_repeat_is_in_the_body_once() {
+    // Whoever stands between may go by one, and the application by the other.
+    let status = |name: &str, said: &str, instead: &str| {
+        let answer = reworded(
+            "tools/call",
+            json!({"name": name, "arguments": {"region": "eu"}}),
+            |message, request| {
+                set("mcp-name", name)(message, request);
+                request.headers_mut().insert("mcp-param-region", "eu".parse().unwrap());
+                let body = message.to_string();
+                assert!(body.contains(said), "{body}");
+                body.replace(said, instead)
+            },
+        );
+        (answer.status(), answer.code())
+    };
+    let region = r#""region":"eu""#;
+    assert_eq!(status("route", region, region), (200, None));
+    let mismatch = (400, Some(-32020));
+    for (said, instead) in [
+        (region, r#""region":"eu","region":"us""#),
+        (region, r#""region":"us","region":"eu""#),
+        (region, r#""region":"eu","\u0072egion":"us""#),
+        (r#""name":"route""#, r#""name":"route","name":"other""#),
+        (r#""arguments""#, r#""arguments":{},"arguments""#),
+        (r#""arguments""#, r#""a":0,"b":0,"c":0,"d":0,"e":0,"f":0,"arguments":{},"arguments""#),
+    ] {
+        assert_eq!(status("route", said, instead), mismatch, "{instead}");
+    }
+    let doubled = r#""region":"eu","region":"us""#;
+    assert_eq!(status("other", region, doubled), (200, None), "of other tools nothing is known");
 }
 
 #[test]

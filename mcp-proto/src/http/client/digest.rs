@@ -79,8 +79,8 @@ impl Entry {
 
 impl Position {
     fn digest(&self, digest: &mut Digest<'_>) {
-        let Self { id, retry, tries, opened, connection, seen, outage } = self;
-        digest.put((id, retry, tries, connection, seen, outage, opened.is_some()));
+        let Self { id, retry, may_part, tries, opened, connection, seen, outage } = self;
+        digest.put((id, retry, may_part, tries, connection, seen, outage, opened.is_some()));
         digest.time(opened.unwrap_or_default());
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Position {
     /// The last event that came; empty if none had an id.
     pub(super) id: Bytes,
     pub(super) retry: Option<Duration>,
+    /// The connection that is open now has named when to come back: its server may part in order.
+    pub(super) may_part: bool,
     /// Connections in a row that brought nothing.
     pub(super) tries: u32,
     /// When the connection that is open now was opened.
@@ -72,6 +74,7 @@ impl Position {
     /// A connection of the stream is open.
     pub(super) fn handle_open(&mut self, now: Instant) {
         self.opened = Some(now);
+        self.may_part = false;
         self.connection += 1;
         if self.outage == Outage::Lasts {
             // Without a place what was missed is lost: that is another stream.
@@ -81,8 +84,7 @@ impl Position {
 
     /// Its connection has ended before its time.
     pub(super) fn handle_cut(&mut self, end: End) {
-        // A server that names when to come back may part in order.
-        let is_parting = end == End::Complete && self.retry.is_some();
+        let is_parting = end == End::Complete && self.may_part;
         match self.outage {
             Outage::None if self.is_resumable() && !is_parting => self.outage = Outage::Begins,
             // Nobody has heard yet that it was back.
@@ -137,6 +139,8 @@ impl Position {
         if *id != self.id {
             self.id = Bytes::copy_from_slice(id);
         }
+        // Each connection has a decoder of its own.
+        self.may_part = decoder.retry().is_some();
         self.retry = decoder.retry().or(self.retry);
     }
 

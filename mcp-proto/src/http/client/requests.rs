@@ -179,7 +179,8 @@ fn put_modern(
             && let Some(arguments) = params.get("arguments")
         {
             for param in tools.params(&name) {
-                if let Some(text) = param.of(arguments) {
+                // One that is there twice is for the server to refuse.
+                if let Ok(Some(text)) = param.of(arguments) {
                     put(headers, param.header.clone(), &text);
                 }
             }

@@ -10,10 +10,10 @@ use alloc::vec::Vec;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::params::Param;
+use super::super::params::{Param, is_same};
 use super::super::value::decode;
 use crate::error::ErrorObject;
-use crate::json::{Kind, Params, Raw, bounded};
+use crate::json::{Doubled, Kind, Params, Raw, bounded};
 use crate::revision::{Era, Revision, RevisionSet};
 use crate::wire::RequestMeta;
 
@@ -93,8 +93,10 @@ impl Mirror<'_> {
         single(self.headers, name).map_err(|Twice| mismatch(&format!("{name} occurs twice")))
     }
 
-    fn param(&self, name: &str) -> Option<Raw<'_>> {
-        self.params.and_then(|params| params.get(name))
+    /// What the headers repeat. Of two the application may go by one, and whoever stands between by the other.
+    fn param(&self, name: &str) -> Result<Option<Raw<'_>>, ErrorObject> {
+        let param = self.params.map_or(Ok(None), |params| params.get_only(name));
+        param.map_err(|Doubled| mismatch(&format!("{name} is in the body twice")))
     }
 
     fn check_name(&self) -> Result<(), ErrorObject> {
@@ -104,7 +106,7 @@ impl Mirror<'_> {
             b"tasks/get" | b"tasks/update" | b"tasks/cancel" => "taskId",
             _ => return Ok(()),
         };
-        let name = self.param(named_by).and_then(|name| name.as_str());
+        let name = self.param(named_by)?.and_then(Raw::as_str);
         let header = self.single(&NAME)?;
         match (name, header) {
             // Parameters without a name are for the application to refuse.
@@ -122,12 +124,15 @@ impl Mirror<'_> {
         if self.method != b"tools/call" || self.mirrored.is_empty() {
             return Ok(());
         }
-        let tool = self.param("name").and_then(|name| name.as_str());
+        let tool = self.param("name")?.and_then(Raw::as_str);
         let Some(params) = tool.and_then(|tool| self.mirrored.get(&*tool)) else { return Ok(()) };
-        let arguments = self.param("arguments");
+        let arguments = self.param("arguments")?;
         for param in params {
             let name = &param.header;
-            let argument = arguments.and_then(|arguments| param.of(arguments));
+            let argument = arguments.map_or(Ok(None), |arguments| param.of(arguments));
+            let argument = argument.map_err(|Doubled| {
+                mismatch(&format!("{name}: its argument is in the body twice"))
+            })?;
             match (argument, self.single(name)?) {
                 (None, None) => {}
                 (Some(_), None) => return Err(mismatch(&format!("{name} is missing"))),
@@ -135,9 +140,7 @@ impl Mirror<'_> {
                     let header: Option<Cow<'_, str>> = decode(header);
                     let header =
                         header.ok_or_else(|| mismatch(&format!("{name} cannot be read")))?;
-                    let is_same = argument.is_some()
-                        && arguments.is_some_and(|arguments| param.is_same(&header, arguments));
-                    if !is_same {
+                    if !argument.is_some_and(|argument| is_same(&header, &argument)) {
                         return Err(mismatch(&format!("{name} is not the argument in the body")));
                     }
                 }

@@ -52,17 +52,23 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Connections {
     /// Of HTTP/1.1, where one request has a connection for itself.
-    single: Vec<Single>,
+    single: Vec<Kept<http1::SendRequest<Body>>>,
     /// Of HTTP/2, where all share one.
-    shared: Option<http2::SendRequest<Body>>,
+    shared: Option<Kept<http2::SendRequest<Body>>>,
     /// Whether somebody looks after those that are not used.
     is_swept: bool,
 }
 
-struct Single {
-    sender: http1::SendRequest<Body>,
-    /// It was not used when that was looked at last.
+struct Kept<S> {
+    sender: S,
+    /// It was not used when that was looked at last, or since then.
     is_idle: bool,
+}
+
+impl<S> Kept<S> {
+    fn new(sender: S) -> Self {
+        Self { sender, is_idle: false }
+    }
 }
 
 /// A connection, for one request.
@@ -133,9 +139,10 @@ impl Pool {
     /// A connection that nobody else uses, or that many may use.
     fn used(&self) -> Option<Sender> {
         let mut connections = self.lock();
-        if let Some(shared) = &connections.shared {
-            if !shared.is_closed() {
-                return Some(Sender::Shared(shared.clone()));
+        if let Some(shared) = &mut connections.shared {
+            if !shared.sender.is_closed() {
+                shared.is_idle = false;
+                return Some(Sender::Shared(shared.sender.clone()));
             }
             connections.shared = None;
         }
@@ -145,7 +152,7 @@ impl Pool {
         Some(Sender::Single(connections.single.remove(at).sender))
     }
 
-    async fn connect(&self) -> Result<Sender, ConnectError> {
+    async fn connect(self: &Arc<Self>) -> Result<Sender, ConnectError> {
         let (stream, protocol) = self.server.reach(&*self.platform).await?;
         let io = Io(stream);
         let platform: Arc<dyn Platform> = self.platform.clone();
@@ -155,7 +162,10 @@ impl Pool {
             let (sender, connection) =
                 builder.handshake(io).await.map_err(|error| refused(&error))?;
             platform.spawn(Box::pin(async { drop(connection.await) }));
-            self.lock().shared = Some(sender.clone());
+            let mut connections = self.lock();
+            connections.shared = Some(Kept::new(sender.clone()));
+            self.look_after(&mut connections);
+            drop(connections);
             return Ok(Sender::Shared(sender));
         }
         let (sender, connection) = http1::handshake(io).await.map_err(|error| refused(&error))?;
@@ -194,7 +204,12 @@ impl Pool {
     /// Keeps a connection for the next: it is used while the body of its response comes.
     fn keep(self: &Arc<Self>, sender: http1::SendRequest<Body>) {
         let mut connections = self.lock();
-        connections.single.push(Single { sender, is_idle: false });
+        connections.single.push(Kept::new(sender));
+        self.look_after(&mut connections);
+    }
+
+    /// Sees to it that connections are closed that nobody uses.
+    fn look_after(self: &Arc<Self>, connections: &mut Connections) {
         if !core::mem::replace(&mut connections.is_swept, true) {
             let (pool, platform) = (Arc::downgrade(self), self.platform.clone());
             let ended = self.end.raised();
@@ -221,11 +236,14 @@ async fn sweep(pool: Weak<Pool>, platform: Arc<dyn Dial>) {
         sleep(IDLE, &*platform).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut connections = pool.lock();
-        connections.single.retain_mut(|Single { sender, is_idle }| {
+        connections.single.retain_mut(|Kept { sender, is_idle }| {
             let was_idle = core::mem::replace(is_idle, sender.is_ready());
             !(sender.is_closed() || was_idle && *is_idle)
         });
-        if connections.single.is_empty() {
+        // Responses that still come on it end as they would; the next request has a connection of its own.
+        let was_idle = |shared: &mut Kept<_>| core::mem::replace(&mut shared.is_idle, true);
+        connections.shared.take_if(|shared| shared.sender.is_closed() || was_idle(shared));
+        if connections.single.is_empty() && connections.shared.is_none() {
             connections.is_swept = false;
             return;
         }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use mcp_tokio::mcp_proto::driver::MessageTransport;
@@ -107,6 +107,7 @@ where
         let exchange = Exchange {
             number: self.exchanges,
             recorder: self.recorder.clone(),
+            session: request.headers().get(SESSION).cloned(),
             resumes: request.headers().contains_key("last-event-id"),
             seen: self.seen.clone(),
             has_ended: false,
@@ -138,6 +139,9 @@ async fn answered<B, E: std::fmt::Display>(
             return Err(error);
         }
     };
+    if let Some(session) = response.headers().get(SESSION) {
+        exchange.session = Some(session.clone());
+    }
     let status = response.status();
     if !status.is_success() {
         exchange.remark(&format!("HTTP status {status}"));
@@ -154,6 +158,8 @@ async fn answered<B, E: std::fmt::Display>(
     Ok(response.map(|inner| RecordedBody { inner, exchange, content }))
 }
 
+const SESSION: &str = "mcp-session-id";
+
 /// Longer ones are not taken by the engine either.
 const MAX_EVENT_LEN: usize = 64 << 20;
 
@@ -163,9 +169,11 @@ const MAX_ID_LEN: usize = 64 << 10;
 struct Exchange {
     number: u64,
     recorder: Recorder,
+    /// An id is of one event in its session.
+    session: Option<HeaderValue>,
     /// It takes a stream up again.
     resumes: bool,
-    /// Events that were written down, as sums of their ids.
+    /// Events that were written down, as sums of their sessions and ids.
     seen: Arc<Mutex<HashSet<u64>>>,
     has_ended: bool,
 }
@@ -183,7 +191,7 @@ impl Exchange {
     fn is_new(&self, id: Option<&Bytes>) -> bool {
         let Some(id) = id.filter(|id| !id.is_empty()) else { return true };
         let mut sum = DefaultHasher::new();
-        id.hash(&mut sum);
+        (&self.session, id).hash(&mut sum);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert(sum.finish()) || !self.resumes
     }
