@@ -1,6 +1,7 @@
 //! What is taken back before it leaves takes its room with it, and nothing that is being written is taken back.
 
 use mcp_proto::progress::{Pacing, Weight};
+use mcp_proto::role::Server;
 use mcp_proto::{CallOptions, CallTool, CloseReason, Event, Progress, RequestId, ServerConfig};
 use mcp_tests::{Hand, at, millis, secs, tool_call};
 
@@ -46,6 +47,43 @@ fn reports_of_others_leave_when_room_is_made_by_taking_back() {
     server.conn().handle_timeout(now);
     let said = server.said();
     assert!(matches!(&said[..], [line] if line.contains("\"progressToken\":2")), "{said:?}");
+}
+
+/// R-PROG-04. While as much waits as the outbox may hold, reports wait; and what waits counts once against what may
+/// be written in all.
+#[test]
+fn a_report_leaves_as_long_as_there_is_room() {
+    let report = || Progress::new(1.0).message("x".repeat(1_000));
+    let send = |max_outbox_len: usize, max_output_len: usize, count: usize| {
+        let mut config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
+        config.limits.max_outbox_len = max_outbox_len;
+        config.limits.max_output_len = max_output_len;
+        let mut server = Hand::server_with(config);
+        let ids: Vec<_> = (0..count)
+            .map(|n| server.accept(&tool_call(&n.to_string(), Some(&n.to_string()))))
+            .collect();
+        let now = server.now();
+        for id in &ids {
+            server.conn().report(id, report(), Weight::Ordinary, now).unwrap();
+        }
+        server
+    };
+    let waits = |server: &mut Hand<Server>| server.conn().poll_transmit().map_or(0, <[u8]>::len);
+    const MUCH: usize = 1 << 20;
+    let len = waits(&mut send(MUCH, MUCH, 1));
+    for count in 1..4 {
+        assert_eq!(waits(&mut send(count * len - 1, MUCH, count + 1)), count * len);
+        assert_eq!(waits(&mut send(count * len, MUCH, count + 1)), count * len, "the last waits");
+        assert_eq!(waits(&mut send(count * len + 1, MUCH, count + 1)), (count + 1) * len);
+        assert_eq!(waits(&mut send(MUCH, count * len, count)), count * len, "all fit");
+    }
+    let mut server = send(len, MUCH, 2);
+    server.conn().poll_transmit();
+    server.conn().advance_transmit(len);
+    let now = server.now();
+    server.conn().handle_timeout(now);
+    let said = server.said();
+    assert!(matches!(&said[..], [line] if line.contains("\"progressToken\":1")), "{said:?}");
 }
 
 /// R-CANC-11. Bytes are with the transport, and nobody knows yet how many of them it took.

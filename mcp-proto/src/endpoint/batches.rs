@@ -390,6 +390,17 @@ mod tests {
     }
 
     #[test]
+    fn just_as_much_as_may_be_kept_waits() {
+        let (mut batches, mut outbox) = (batches(8), Outbox::default());
+        let batch = open(&mut batches, &mut outbox, 3);
+        answer(&mut batches, &mut outbox, batch, 1, "{1}");
+        answer(&mut batches, &mut outbox, batch, 2, "{2}");
+        assert_eq!((batches.held(), sent(&mut outbox).len()), (8, 0));
+        answer(&mut batches, &mut outbox, batch, 3, "");
+        assert_eq!((batches.held(), sent(&mut outbox).len()), (0, 1));
+    }
+
+    #[test]
     fn an_answer_that_cannot_be_written_leaves_no_trace() {
         let (mut batches, mut outbox) = (batches(100), Outbox::default());
         let batch = open(&mut batches, &mut outbox, 1);
