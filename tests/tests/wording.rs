@@ -1,5 +1,6 @@
 //! What a person reads when something goes wrong: it says what happened, and a peer's text cannot garble it.
 
+use mcp_proto::progress::ReportError;
 use mcp_proto::{
     CallOptions, CloseReason, ErrorObject, Event, ProgressToken, RequestId, SendError, Timeouts,
     Violation,
@@ -28,6 +29,20 @@ fn every_ending_of_a_connection_says_why() {
         (CloseReason::TooManyViolations, "the peer broke the protocol too often"),
     ] {
         assert_eq!(reason.to_string(), text);
+    }
+}
+
+#[test]
+fn every_refusal_of_a_report_says_why() {
+    for (error, text) in [
+        (ReportError::NotFinite, "progress and total must be finite numbers"),
+        (
+            ReportError::NotIncreasing { last: 0.5 },
+            "progress must increase: 0.5 was reported before",
+        ),
+        (ReportError::Finished, "the request has been answered or cancelled"),
+    ] {
+        assert_eq!(error.to_string(), text);
     }
 }
 
