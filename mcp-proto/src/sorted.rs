@@ -58,6 +58,13 @@ impl<K: Ord, V> Sorted<K, V> {
         self.entries.front().map(|(key, _)| key)
     }
 
+    /// The first key from this one on.
+    #[cfg(feature = "driver")]
+    pub(crate) fn next(&self, key: &K) -> Option<&K> {
+        let at = self.find(key).unwrap_or_else(|at| at);
+        self.entries.get(at).map(|(key, _)| key)
+    }
+
     #[cfg(feature = "snapshot")]
     pub(crate) fn last(&self) -> Option<&K> {
         self.entries.back().map(|(key, _)| key)
@@ -126,6 +133,8 @@ mod tests {
                 assert_eq!(table.get(&key), tree.get(&key));
             }
             assert_eq!(table.first(), tree.keys().next());
+            #[cfg(feature = "driver")]
+            assert_eq!(table.next(&key), tree.range(key..).next().map(|(key, _)| key));
         }
         assert!(table.iter().eq(&tree) && !table.is_empty());
         tree.keys().for_each(|key| assert!(table.remove(key).is_some()));

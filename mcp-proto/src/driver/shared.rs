@@ -1,7 +1,7 @@
 //! What the handles and the driver share: one machine behind one mutex.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -22,6 +22,7 @@ use crate::id::RequestId;
 use crate::json::{RawJson, Text};
 use crate::revision::Revision;
 use crate::role::Role;
+use crate::sorted::Sorted;
 use crate::time::Instant;
 
 /// The machine, its tables of futures that wait, and the clock.
@@ -63,9 +64,8 @@ pub(super) struct State<R: Role, L: ?Sized = dyn Link<R>> {
     accepting_watchers: Watchers,
     output_watchers: Watchers,
     phase_watchers: Watchers,
-    /// Futures that wait for output of other scopes, or for the cancellation of a request. One map for both, because a
-    /// B-tree is compiled anew for each type of key.
-    other_watchers: BTreeMap<Change, Watchers>,
+    /// Futures that wait for output of other scopes, or for the cancellation of a request: no more than run.
+    other_watchers: Sorted<Change, Watchers>,
     next_watcher: u64,
     role: PhantomData<R>,
     pub(super) link: L,
@@ -103,7 +103,7 @@ impl<R: Role, L: Link<R>> Shared<R, L> {
             accepting_watchers: Watchers::default(),
             output_watchers: Watchers::default(),
             phase_watchers: Watchers::default(),
-            other_watchers: BTreeMap::new(),
+            other_watchers: Sorted::new(),
             next_watcher: 0,
             role: PhantomData,
             link,
@@ -275,7 +275,9 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
             Change::Output(Scope::ONLY) => &mut self.output_watchers,
             Change::Phase => &mut self.phase_watchers,
             Change::Output(_) | Change::Cancelled(_) => {
-                self.other_watchers.entry(change).or_default()
+                // Those that are there stay.
+                self.other_watchers.insert(change, Watchers::default());
+                self.other_watchers.get_mut(&change)?
             }
         };
         watchers.keep(key, &mut self.next_watcher, cx)
@@ -327,8 +329,10 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
     /// Lets every future look again that waits for something in a scope.
     fn wake_scope(&mut self, scope: Scope, afterwards: &mut Afterwards) {
         self.wake_watchers(Change::Output(scope), afterwards);
-        let within = Change::Cancelled((scope, 0))..=Change::Cancelled((scope, u64::MAX));
-        while let Some((change, _)) = self.other_watchers.range(within.clone()).next() {
+        let first = Change::Cancelled((scope, 0));
+        while let Some(change) = self.other_watchers.next(&first)
+            && matches!(change, Change::Cancelled((found, _)) if *found == scope)
+        {
             self.wake_watchers(*change, afterwards);
         }
     }
@@ -346,8 +350,8 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
     #[cfg(feature = "http")]
     pub(super) fn wake_outputs(&mut self, afterwards: &mut Afterwards) {
         afterwards.wakers.extend(self.output_watchers.take());
-        let within = Change::Output(Scope(0))..=Change::Output(Scope(u64::MAX));
-        while let Some((change, _)) = self.other_watchers.range(within.clone()).next() {
+        let first = Change::Output(Scope(0));
+        while let Some(change @ Change::Output(_)) = self.other_watchers.next(&first) {
             self.wake_watchers(*change, afterwards);
         }
     }
@@ -356,7 +360,7 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
         for change in [Change::Request, Change::Phase, Change::Output(Scope::ONLY)] {
             self.wake_watchers(change, afterwards);
         }
-        for mut watchers in core::mem::take(&mut self.other_watchers).into_values() {
+        for (_, mut watchers) in self.other_watchers.take() {
             afterwards.wakers.extend(watchers.take());
         }
     }
