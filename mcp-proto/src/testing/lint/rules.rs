@@ -8,7 +8,7 @@ use core::fmt;
 pub struct Rule {
     /// What it is called here.
     pub name: &'static str,
-    /// The number of the requirement.
+    /// The number of the requirement, or else the document that says so.
     pub requirement: &'static str,
     /// How much weight the specification gives it.
     pub level: Level,
@@ -67,8 +67,8 @@ rules! {
     ANSWER_WITHOUT_ID "answer-without-id" "R-RPC-07" Must "an answer bears the id of its request, unless that could not be read"
     ANSWER_TO_NOBODY "answer-to-nobody" "R-RPC-07" Must "an answer bears the id of a request"
     ID_CHANGED "id-changed" "R-ID-06" Must "an id comes back as it was, type and digits"
-    TWO_ANSWERS "two-answers" "R-RPC-07" Must "a request is answered once"
-    NO_ANSWER "no-answer" "R-RPC-07" Must "a request that is not cancelled is answered"
+    TWO_ANSWERS "two-answers" "JSON-RPC 2.0, 5" Must "a request is answered once"
+    NO_ANSWER "no-answer" "JSON-RPC 2.0, 5" Must "a request that is not cancelled is answered"
     SERVER_REQUEST "server-request" "R-RPC-14" Must "without a session a server sends no requests"
     CLIENT_ANSWER "client-answer" "R-RPC-15" Must "without a session a client sends no answers"
     PING_REFUSED "ping-refused" "R-PING-01" Must "`ping` is answered with an empty result"
@@ -108,7 +108,7 @@ rules! {
     INVENTED_TOKEN "invented-token" "R-PROG-04" Must "a report bears a token that a request has given"
     LATE_REPORT "late-report" "R-PROG-05" Must "after the answer there are no reports"
     TOKEN_CHANGED "token-changed" "R-PROG-06" Must "a token comes back as it was, type and digits"
-    BAD_REPORT "bad-report" "R-PROG-07" Must "`progress` is a number, `total` too if it is there"
+    BAD_REPORT "bad-report" "schema: progress" Must "`progress` is a number, `total` too if it is there"
     CLIENT_REPORT "client-report" "R-PROG-14" Must "without a session a client sends no reports"
     REPORT_AFTER_CANCEL "report-after-cancel" "R-PROG-26" Must "once a request is cancelled there are no reports"
 
