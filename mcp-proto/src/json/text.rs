@@ -2,7 +2,9 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::ops::Deref;
 
 use bytes::Bytes;
@@ -23,29 +25,46 @@ use super::raw::Raw;
 /// assert_eq!(literal, "resizing");
 /// assert_eq!(owned.as_str(), "image 3");
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(Bytes);
+#[derive(Clone)]
+pub struct Text(Form);
+
+#[derive(Clone)]
+enum Form {
+    Literal(&'static str),
+    /// UTF-8.
+    Shared(Bytes),
+}
 
 impl Text {
-    /// The text. Linear in its length, at memory speed.
+    const fn shared(utf8: Bytes) -> Self {
+        Self(Form::Shared(utf8))
+    }
+
+    /// The text. Linear in its length, at memory speed; a literal is just there.
     pub fn as_str(&self) -> &str {
-        // Every constructor takes UTF-8, so the fallback is never taken.
-        core::str::from_utf8(&self.0).unwrap_or_default()
+        match &self.0 {
+            Form::Literal(text) => text,
+            // Every constructor takes UTF-8, so the fallback is never taken.
+            Form::Shared(utf8) => core::str::from_utf8(utf8).unwrap_or_default(),
+        }
     }
 
     /// The text as bytes, without the cost of seeing once more that it is UTF-8.
     pub(crate) fn as_utf8(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Form::Literal(text) => text.as_bytes(),
+            Form::Shared(utf8) => utf8,
+        }
     }
 
     /// Length in bytes.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.as_utf8().len()
     }
 
     /// Whether there is no text.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_utf8().is_empty()
     }
 
     /// At most `max` bytes of it; a longer one becomes a copy.
@@ -53,13 +72,16 @@ impl Text {
         if self.len() <= max {
             return self;
         }
-        Self(Bytes::copy_from_slice(bounded(self.as_str(), max).as_bytes()))
+        Self::shared(Bytes::copy_from_slice(bounded(self.as_str(), max).as_bytes()))
     }
 
-    /// A copy with a buffer of its own.
+    /// A copy with a buffer of its own; a literal needs none.
     #[must_use = "the original still holds its whole input buffer"]
     pub fn detach(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
+        match &self.0 {
+            Form::Literal(text) => Self(Form::Literal(text)),
+            Form::Shared(utf8) => Self::shared(Bytes::copy_from_slice(utf8)),
+        }
     }
 }
 
@@ -71,7 +93,7 @@ pub(crate) fn bounded(text: &str, max: usize) -> &str {
 /// The text of a string value: a slice of its frame, unless it has escapes.
 pub(crate) fn text_of(frame: &Bytes, value: Raw<'_>) -> Option<Text> {
     match value.plain_str() {
-        Some(text) => Some(Text(frame.slice_ref(text))),
+        Some(text) => Some(Text::shared(frame.slice_ref(text))),
         None => value.as_str().map(|text| text.into_owned().into()),
     }
 }
@@ -80,28 +102,31 @@ impl Text {
     /// Text of the frame that was read as `text`: a slice of it, unless it had escapes.
     pub(crate) fn of(frame: &Bytes, text: Cow<'_, [u8]>) -> Self {
         match text {
-            Cow::Borrowed(plain) => Self(frame.slice_ref(plain)),
-            Cow::Owned(decoded) => Self(decoded.into()),
+            Cow::Borrowed(plain) => Self::shared(frame.slice_ref(plain)),
+            Cow::Owned(decoded) => Self::shared(decoded.into()),
         }
     }
 }
 
 impl From<&'static str> for Text {
     fn from(literal: &'static str) -> Self {
-        Self(Bytes::from_static(literal.as_bytes()))
+        Self(Form::Literal(literal))
     }
 }
 
 impl From<String> for Text {
     fn from(owned: String) -> Self {
-        Self(Bytes::from(owned.into_bytes()))
+        Self::shared(Bytes::from(owned.into_bytes()))
     }
 }
 
 impl From<Text> for String {
     /// Copies it, unless it owns its buffer alone.
     fn from(text: Text) -> Self {
-        Self::from_utf8(text.0.into()).unwrap_or_default()
+        match text.0 {
+            Form::Literal(text) => text.into(),
+            Form::Shared(utf8) => Self::from_utf8(utf8.into()).unwrap_or_default(),
+        }
     }
 }
 
@@ -111,6 +136,39 @@ impl From<Cow<'static, str>> for Text {
             Cow::Borrowed(literal) => literal.into(),
             Cow::Owned(owned) => owned.into(),
         }
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        "".into()
+    }
+}
+
+/// As the text itself, however it is kept.
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_utf8() == other.as_utf8()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_utf8().cmp(other.as_utf8())
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_utf8().hash(state);
     }
 }
 
@@ -142,13 +200,13 @@ impl fmt::Display for Text {
 
 impl PartialEq<str> for Text {
     fn eq(&self, other: &str) -> bool {
-        self.0 == other.as_bytes()
+        self.as_utf8() == other.as_bytes()
     }
 }
 
 impl PartialEq<&str> for Text {
     fn eq(&self, other: &&str) -> bool {
-        self.0 == other.as_bytes()
+        self.as_utf8() == other.as_bytes()
     }
 }
 
@@ -161,5 +219,31 @@ impl Serialize for Text {
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::hash::BuildHasher;
+    use std::hash::RandomState;
+
+    #[test]
+    fn a_literal_is_the_same_as_what_was_owned_and_takes_no_more_room() {
+        assert_eq!(size_of::<Text>(), size_of::<Bytes>());
+        let state = RandomState::new();
+        for (text, other) in [("", "a"), ("é", "ê"), ("ab", "abc")] {
+            let (literal, owned) = (Text::from(text), Text::from(String::from(text)));
+            assert_eq!(literal, owned);
+            assert_eq!(literal.cmp(&owned), Ordering::Equal);
+            assert_eq!(state.hash_one(&literal), state.hash_one(&owned));
+            assert_eq!((literal.len(), literal.is_empty()), (text.len(), text.is_empty()));
+            let other = Text::from(other);
+            for text in [literal, owned] {
+                assert!(text < other && text.detach() == text && text != other);
+                assert_eq!(String::from(text.clone().cut(1)), bounded(&text, 1));
+            }
+        }
+        assert!(Text::default().is_empty());
     }
 }
