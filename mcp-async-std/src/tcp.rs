@@ -6,11 +6,11 @@
 
 use std::io;
 
-use async_std::net::{TcpStream, ToSocketAddrs};
+use async_std::net::ToSocketAddrs;
 use mcp_proto::net::{self, tcp};
 use mcp_smol::parts;
 
-use crate::{AsyncStd, Client, ClientConfig, ConnectError, Listener, stream};
+use crate::{AsyncStd, Client, ClientConfig, ConnectError, Listener};
 
 /// Connects to a server that listens on a TCP address, and waits until it is ready. Small messages leave at
 /// once (`TCP_NODELAY`).
@@ -22,9 +22,14 @@ pub async fn connect(
     address: impl ToSocketAddrs,
     config: ClientConfig,
 ) -> Result<Client, ConnectError> {
-    let socket = TcpStream::connect(address).await?;
-    socket.set_nodelay(true)?;
-    Ok(net::connect(stream(socket), config, AsyncStd::new()).await?)
+    let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no such address");
+    for address in address.to_socket_addrs().await? {
+        match parts::dial(address).await {
+            Ok(stream) => return Ok(net::connect(stream, config, AsyncStd::new()).await?),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed.into())
 }
 
 /// Listens on a loopback address, such as `127.0.0.1:4000`. With port 0 the system chooses one, see

@@ -14,7 +14,7 @@ use mcp_proto::driver::Timer;
 #[cfg(doc)]
 use mcp_proto::net::Dial;
 use mcp_proto::net::{
-    Accept, Dialing, Duplex, Input, Listener, Output, Platform, Resolving, Stream,
+    Accept, Dialing, Duplex, Input, Listener, Output, Platform, Resolving, Stream, tcp,
 };
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
@@ -85,11 +85,11 @@ pub fn resolve(host: &str, port: u16) -> Resolving {
     Box::pin(async move { smol::net::resolve((host, port)).await })
 }
 
-/// Opens a connection with `TCP_NODELAY`.
+/// Opens a connection, [prepared](tcp::prepare) as all are.
 pub fn dial(address: SocketAddr) -> Dialing {
     Box::pin(async move {
         let socket = TcpStream::connect(address).await?;
-        socket.set_nodelay(true)?;
+        tcp::prepare(&socket)?;
         Ok(stream(socket))
     })
 }

@@ -22,7 +22,7 @@ pub async fn connect(
     config: ClientConfig,
 ) -> Result<Client, ConnectError> {
     let socket = TcpStream::connect(address).await?;
-    socket.set_nodelay(true)?;
+    tcp::prepare(&socket)?;
     Ok(net::connect(stream(socket), config, Smol::new()).await?)
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use mcp_proto::Instant;
 use mcp_proto::driver::{Runtime, Timer};
-use mcp_proto::net::{Dial, Dialing, Platform, Resolving, Task};
+use mcp_proto::net::{Dial, Dialing, Platform, Resolving, Task, tcp};
 use tokio::net::{TcpStream, lookup_host};
 
 /// The Tokio runtime that this is used in, for what takes a [platform](Platform). Its clock starts when it is made,
@@ -60,7 +60,7 @@ impl Dial for Tokio {
     fn dial(&self, address: SocketAddr) -> Dialing {
         Box::pin(async move {
             let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
+            tcp::prepare(&stream)?;
             Ok(crate::stream(stream))
         })
     }

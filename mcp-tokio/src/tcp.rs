@@ -24,7 +24,7 @@ pub async fn connect(
     config: ClientConfig,
 ) -> Result<Client, ConnectError> {
     let socket = TcpStream::connect(address).await?;
-    socket.set_nodelay(true)?;
+    tcp::prepare(&socket)?;
     Ok(net::connect(stream(socket), config, Tokio::new()).await?)
 }
 

@@ -31,7 +31,7 @@ pub trait Dial: Platform {
     /// The addresses of a name, the best first; of what is an address already, that one.
     fn resolve(&self, host: &str, port: u16) -> Resolving;
 
-    /// Opens a TCP connection on which small writes leave at once (`TCP_NODELAY`).
+    /// Opens a TCP connection, [prepared](super::tcp::prepare) as all are.
     fn dial(&self, address: SocketAddr) -> Dialing;
 }
 

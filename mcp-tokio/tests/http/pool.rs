@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_tokio::{CallToolResult, Client, ClientConfig, Revision, stream};
+use mcp_tokio::{CallError, CallToolResult, Client, ClientConfig, Revision, stream};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::pipes::{pipes, served};
@@ -178,6 +179,37 @@ async fn wait_at_once(world: &World, client: &Client, count: usize) {
     for call in calls {
         soon(call).await.unwrap().unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_connection_that_died_without_a_word_is_noticed_and_made_anew() {
+    let (connector, mut ends) = pipes();
+    let (world, server) = served();
+    let client = connector.http2().open("http://localhost/mcp", config(), |_| ()).unwrap();
+    let (die, dies) = oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let (mut near, far) = tokio::io::duplex(1 << 16);
+        server.send(stream(far)).unwrap();
+        let mut end = next(&mut ends).await;
+        tokio::select! {
+            _ = tokio::io::copy_bidirectional(&mut end, &mut near) => panic!("it ends"),
+            _ = dies => {}
+        }
+        server.send(stream(next(&mut ends).await)).unwrap();
+        // Both ends of the first are open still, and nothing comes on them.
+        std::future::pending::<()>().await;
+        drop((end, near));
+    });
+    let calling = tokio::spawn(client.call(call("wait")).into_future());
+    soon(world.gate.entered.one_more()).await;
+    let began = tokio::time::Instant::now();
+    die.send(()).unwrap();
+    let error = calling.await.unwrap().unwrap_err();
+    assert!(matches!(error, CallError::Http(_)), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(55), "{:?}", began.elapsed());
+    wait_at_once(&world, &client, 1).await;
+    drop(client);
+    world.end().await;
 }
 
 #[tokio::test(start_paused = true)]

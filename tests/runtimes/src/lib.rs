@@ -20,6 +20,7 @@ pub mod scenario;
 mod script;
 pub mod threads;
 pub mod toy;
+mod web;
 
 pub use bounds::{apart, sleep, soon, until};
 pub use counting::{Counted, leaves_nothing};
@@ -29,10 +30,12 @@ pub use hurried::Hurried;
 pub use narrow::Narrow;
 pub use peer::{Asked, Peer, answer, done, pair, pair_over, report, small_sockets, sockets, talk};
 pub use script::{GRACE, script};
+pub use web::{Site, Web};
 
 /// Runs a body on a host.
 pub fn run<H: Host>(body: impl Future<Output = ()>) {
-    H::block_on(soon::<H, _>(body));
+    // On the heap: some runtimes move it more than once before it is polled.
+    H::block_on(Box::pin(soon::<H, _>(body)));
 }
 
 /// The same, and no other body in this process meanwhile.
@@ -64,6 +67,21 @@ macro_rules! on_every_runtime {
         }
     )+ };
     ($($body:ident),+ $(,)?) => { $crate::on_every_runtime! { @bodies run $($body)+ } };
+}
+
+/// Makes a test of each body on each host whose adapter speaks HTTP and WebSocket, named `body::host`.
+#[macro_export]
+macro_rules! on_every_adapter {
+    ($($body:ident),+ $(,)?) => { $(
+        mod $body {
+            $crate::on_every_runtime! { @hosts run $body
+                tokio_current_thread TokioCurrentThread,
+                tokio_multi_thread TokioMultiThread,
+                smol Smol,
+                async_std AsyncStd,
+            }
+        }
+    )+ };
 }
 
 /// The snippets of the page about runtimes compile, and those that claim something are run.

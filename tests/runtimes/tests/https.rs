@@ -9,9 +9,8 @@ use std::sync::Arc;
 use std::thread;
 
 use mcp_proto::net::ConnectError;
-use mcp_proto::net::http::Connector;
 use mcp_proto::{CallTool, ClientConfig, RawJson, Revision};
-use mcp_runtimes_tests::{AsyncStd, Host, Smol, TokioCurrentThread, TokioMultiThread, run};
+use mcp_runtimes_tests::{Web, on_every_adapter};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CertificateError, ClientConfig as Tls, RootCertStore, ServerConnection, StreamOwned};
 
@@ -114,9 +113,9 @@ fn config() -> ClientConfig {
     ClientConfig::new("test", "1.0").revisions(Revision::V2026_07_28)
 }
 
-async fn a_call_reports_inside_tls(connector: fn() -> Connector) {
+async fn a_call_reports_inside_tls<H: Web>() {
     let server = Secure::issued_by("itself");
-    let connector = connector().tls(trusting(&server.certificate));
+    let connector = H::connector().tls(trusting(&server.certificate));
     let client = connector.connect(&server.url, config()).await.unwrap();
     let mut reports = Vec::new();
     let call = client.call(CallTool::new("t")).on_progress(|report| reports.push(report.progress));
@@ -126,15 +125,15 @@ async fn a_call_reports_inside_tls(connector: fn() -> Connector) {
     client.closed().await;
 }
 
-async fn whom_nobody_vouches_for_is_refused(connector: fn() -> Connector) {
+async fn whom_nobody_vouches_for_is_refused<H: Web>() {
     let [server, other] = ["itself", "another"].map(Secure::issued_by);
-    let stranger = connector().tls(trusting(&other.certificate));
+    let stranger = H::connector().tls(trusting(&other.certificate));
     let refused = stranger.connect(&server.url, config()).await.unwrap_err();
     assert!(matches!(refused, ConnectError::Certificate(_)), "{refused:?}");
     let certificate = why(&refused);
     assert!(matches!(certificate, Some(CertificateError::UnknownIssuer)), "{refused:?}");
     // It proves to be localhost, and nobody else.
-    let known = connector().tls(trusting(&server.certificate));
+    let known = H::connector().tls(trusting(&server.certificate));
     let elsewhere = server.url.replace("localhost", "127.0.0.1");
     let refused = known.connect(&elsewhere, config()).await.unwrap_err();
     assert!(matches!(refused, ConnectError::Certificate(_)), "{refused:?}");
@@ -150,41 +149,4 @@ fn why(refused: &ConnectError) -> Option<&CertificateError> {
     }
 }
 
-/// Runs a body on a runtime, with its adapter's connector.
-fn on<H: Host, F: Future<Output = ()>>(
-    body: impl FnOnce(fn() -> Connector) -> F,
-    connector: fn() -> Connector,
-) {
-    run::<H>(body(connector));
-}
-
-/// A test of each body on each runtime that has an adapter with HTTP.
-macro_rules! on_every_adapter {
-    ($($body:ident)+) => { $(
-        mod $body {
-            use super::*;
-
-            #[test]
-            fn tokio_current_thread() {
-                on::<TokioCurrentThread, _>(super::$body, mcp_tokio::http::connector);
-            }
-
-            #[test]
-            fn tokio_multi_thread() {
-                on::<TokioMultiThread, _>(super::$body, mcp_tokio::http::connector);
-            }
-
-            #[test]
-            fn smol() {
-                on::<Smol, _>(super::$body, mcp_smol::http::connector);
-            }
-
-            #[test]
-            fn async_std() {
-                on::<AsyncStd, _>(super::$body, mcp_async_std::http::connector);
-            }
-        }
-    )+ };
-}
-
-on_every_adapter! { a_call_reports_inside_tls whom_nobody_vouches_for_is_refused }
+on_every_adapter! { a_call_reports_inside_tls, whom_nobody_vouches_for_is_refused }

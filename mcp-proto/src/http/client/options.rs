@@ -51,6 +51,13 @@ pub struct ClientOptions {
     pub answer_timeout: Duration,
     /// How long a stream may stay open behind the answer that ends it. Default 1 s; then it is cut.
     pub linger: Duration,
+    /// How long nothing may come, not even a comment, on a stream that can be resumed and whose server fills silence with
+    /// comments. Default 60 s, which is four comments of those who send one every 15 s; then the connection counts as cut, and
+    /// the stream is asked for behind its last event. Stops a call from waiting on a connection that died without a word.
+    /// A stream that cannot be resumed is never ended by it, nor one on which no comment has come: there silence says
+    /// nothing, and it is left to the connection and to the deadlines of the call. At least 1 s; [`Duration::MAX`]: no
+    /// stream is.
+    pub silence: Duration,
 }
 
 impl Default for ClientOptions {
@@ -72,6 +79,7 @@ impl Default for ClientOptions {
             max_tries: 5,
             answer_timeout: Duration::from_secs(30),
             linger: Duration::from_secs(1),
+            silence: Duration::from_secs(60),
         }
     }
 }

@@ -27,6 +27,10 @@ pub(super) struct Position {
     pub(super) tries: u32,
     /// When the connection that is open now was opened.
     pub(super) opened: Option<Instant>,
+    /// When something came on it last.
+    pub(super) heard: Instant,
+    /// Its server fills silence with comments.
+    pub(super) is_filled: bool,
     /// Counts the connections.
     pub(super) connection: u32,
     /// The events that came last, as sums of their ids, and the connection that each came on.
@@ -66,6 +70,11 @@ impl Position {
         !self.id.is_empty() && requests::is_bearable(&self.id)
     }
 
+    /// Whether silence means that its connection is dead: a server that fills it would have been heard.
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_filled && self.is_resumable()
+    }
+
     /// Goes on without saying where. Whether that could be said.
     pub(super) fn forget(&mut self) -> bool {
         !core::mem::take(&mut self.id).is_empty()
@@ -74,6 +83,7 @@ impl Position {
     /// A connection of the stream is open.
     pub(super) fn handle_open(&mut self, now: Instant) {
         self.opened = Some(now);
+        self.heard = now;
         self.may_part = false;
         self.connection += 1;
         if self.outage == Outage::Lasts {

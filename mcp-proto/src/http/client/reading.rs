@@ -136,6 +136,10 @@ impl Client {
                 None
             }
             State::Stream(decoder) => {
+                if let Some(position) = &mut entry.position {
+                    position.heard = now;
+                    position.is_filled |= decoder.is_empty() && chunk.starts_with(b":");
+                }
                 decoder.handle_input(chunk, now);
                 None
             }
@@ -226,9 +230,11 @@ impl Client {
                     if let Some(position) = &mut entry.position {
                         position.follow(decoder);
                     }
+                    self.watch(exchange);
                 }
             }
         }
+        let Some(entry) = self.exchanges.get(&exchange) else { return false };
         if let Some((end, at)) = entry.ended {
             self.finish(exchange, end, at);
         }

@@ -5,7 +5,7 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::exchange::{Aim, Entry, Promise, State};
+use super::exchange::{Aim, End, Entry, Promise, State};
 use super::position::Position;
 use super::{Client, Exchange, Transmit, requests};
 use crate::error::{CallError, HttpError};
@@ -13,6 +13,9 @@ use crate::event::Event;
 use crate::revision::Era;
 use crate::revision::Revision;
 use crate::time::Instant;
+
+/// Silence that is shorter says nothing. Stops a client from asking without end.
+const MIN_SILENCE: Duration = Duration::from_secs(1);
 
 impl Client {
     /// Opens the stream for what belongs to no call, if there may be one.
@@ -161,10 +164,52 @@ impl Client {
                 self.said(&lane);
             }
             (State::Asked, Aim::Call(..) | Aim::Listen) => self.resume(exchange, None, now),
+            (State::Stream(_), _) if entry.position.is_some() => self.expire_silent(exchange, now),
             _ => {
                 self.abort(exchange);
             }
         }
+    }
+
+    /// Sees to it that silence on this stream is noticed, if it means something.
+    pub(super) fn watch(&mut self, exchange: Exchange) {
+        let Some(entry) = self.exchanges.get(&exchange) else { return };
+        // It is moved only when it comes, so that a byte costs no timer.
+        if let (None, State::Stream(_), Some(position)) = (entry.due, &entry.state, &entry.position)
+            && position.is_watched()
+            && self.options.silence < Duration::MAX
+        {
+            let due = position.heard + self.silence();
+            self.set_due(exchange, Some(due));
+        }
+    }
+
+    /// Nothing may have come on a stream for long.
+    fn expire_silent(&mut self, exchange: Exchange, now: Instant) {
+        let (is_read, silence) = (self.wants_input(exchange), self.silence());
+        let Some(entry) = self.exchanges.get_mut(&exchange) else { return };
+        let is_over = entry.ended.is_some();
+        let Some(position) = entry.position.as_mut().filter(|position| position.is_watched())
+        else {
+            return;
+        };
+        if is_over {
+            // It is resumed when all that came is read.
+            return;
+        }
+        if !is_read {
+            // Who does not listen hears nothing.
+            position.heard = now;
+        }
+        if position.heard + silence > now {
+            return self.watch(exchange);
+        }
+        position.handle_cut(End::Broken);
+        self.resume(exchange, None, now);
+    }
+
+    fn silence(&self) -> Duration {
+        self.options.silence.max(MIN_SILENCE)
     }
 
     fn is_in_session(&self, exchange: Exchange) -> bool {

@@ -31,6 +31,12 @@ use crate::net::timing::{sleep, unless};
 /// How long a connection may be unused: at least this, at most twice as long.
 const IDLE: Duration = Duration::from_secs(25);
 
+/// When a server of HTTP/2 from which nothing comes is asked whether it is still there.
+const PING_AFTER: Duration = Duration::from_secs(30);
+
+/// How long it may take to answer that; then the connection is broken, and all that it carries.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// What is sent.
 type Body = Full<Bytes>;
 
@@ -158,7 +164,12 @@ impl Pool {
         let platform: Arc<dyn Platform> = self.platform.clone();
         if self.is_http2 || protocol.is_some_and(|protocol| protocol == b"h2") {
             let mut builder = http2::Builder::new(Executor(platform.clone()));
-            builder.timer(Clock::new(platform.clone()));
+            builder
+                .timer(Clock::new(platform.clone()))
+                .keep_alive_interval(PING_AFTER)
+                .keep_alive_timeout(PING_TIMEOUT)
+                // So that the next request does not go into one that is dead.
+                .keep_alive_while_idle(true);
             let (sender, connection) =
                 builder.handshake(io).await.map_err(|error| refused(&error))?;
             platform.spawn(Box::pin(async { drop(connection.await) }));
