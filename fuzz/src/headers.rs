@@ -145,8 +145,8 @@ impl Call {
                         return trimmed == said.as_bytes();
                     }
                     let Some(text) = decode(trimmed) else { return false };
-                    let is_param = *header != Header::Name;
-                    text == said || (is_param && is_same_number(&text, &said))
+                    let is_integer = *header == Header::Shard;
+                    text == said || (is_integer && is_same_number(&text, &said))
                 }
                 _ => false,
             }

@@ -22,6 +22,8 @@ pub(crate) struct Param {
     pub(crate) header: HeaderName,
     /// Where it is: the names of properties, from the arguments inwards.
     path: Vec<String>,
+    /// The schema says that it is an integer.
+    is_integer: bool,
 }
 
 impl Param {
@@ -124,7 +126,8 @@ fn param(
     }
     // A token: RFC 9110, 5.6.2. What a header name may be is the same.
     let header = HeaderName::try_from(format!("{PREFIX}{name}")).map_err(|_| bad("no token"))?;
-    Ok(Param { header, path: path.to_vec() })
+    let is_integer = kind.as_deref() == Some("integer");
+    Ok(Param { header, path: path.to_vec(), is_integer })
 }
 
 /// The largest integer that every program can hold in a double, and its opposite.
@@ -136,7 +139,7 @@ impl Param {
     /// # Errors
     ///
     /// The argument is there twice: who reads the body may go by the other one.
-    pub(crate) fn of<'a>(&self, arguments: Raw<'a>) -> Result<Option<Cow<'a, str>>, Doubled> {
+    pub(crate) fn of<'a>(&self, arguments: Raw<'a>) -> Result<Option<Argument<'a>>, Doubled> {
         let mut value = arguments;
         for name in &self.path {
             match value.get_only(name)? {
@@ -144,7 +147,24 @@ impl Param {
                 None => return Ok(None),
             }
         }
-        Ok(text(value))
+        let is_integer = self.is_integer && value.kind() == Kind::Number;
+        Ok(text(value).map(|text| Argument { text, is_integer }))
+    }
+}
+
+/// An argument, as a header repeats it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Argument<'a> {
+    pub(crate) text: Cow<'a, str>,
+    /// By its schema and in its body, so that every spelling of it is the same.
+    is_integer: bool,
+}
+
+impl Argument<'_> {
+    /// Whether a header says the same. A text that looks like a number is a text: `042` is another tenant than `42`.
+    pub(crate) fn is_said_by(&self, header: &str) -> bool {
+        let is_same = |header| integer(&self.text) == Some(header);
+        self.text == header || self.is_integer && integer(header).is_some_and(is_same)
     }
 }
 
@@ -155,11 +175,6 @@ fn text(value: Raw<'_>) -> Option<Cow<'_, str>> {
         Kind::Number => integer(value.number_text()?).map(|integer| format!("{integer}").into()),
         Kind::Null | Kind::Array | Kind::Object => None,
     }
-}
-
-/// Whether a header says the same as the argument.
-pub(crate) fn is_same(header: &str, argument: &str) -> bool {
-    argument == header || integer(header).is_some_and(|header| integer(argument) == Some(header))
 }
 
 /// An integer in any of the ways to write one, such as `42.0`.
@@ -203,8 +218,10 @@ mod tests {
         let names: Vec<_> = found.iter().map(|param| param.header.as_str()).collect();
         assert_eq!(names, ["mcp-param-region", "mcp-param-deep"]);
         let arguments = RawJson::parse(r#"{"region":"é","where":{"deep":42.0}}"#).unwrap();
+        let said =
+            |text: &'static str, is_integer| Ok(Some(Argument { text: text.into(), is_integer }));
         let texts: Vec<_> = found.iter().map(|param| param.of(arguments.as_raw())).collect();
-        assert_eq!(texts, [Ok(Some("é".into())), Ok(Some("42".into()))]);
+        assert_eq!(texts, [said("é", false), said("42", true)]);
     }
 
     #[test]
@@ -243,8 +260,12 @@ mod tests {
 
     #[test]
     fn a_header_says_what_the_argument_says() {
-        let param =
-            Param { header: HeaderName::from_static("mcp-param-a"), path: vec!["a".into()] };
+        let integer = Param {
+            header: HeaderName::from_static("mcp-param-a"),
+            path: vec!["a".into()],
+            is_integer: true,
+        };
+        let other = Param { is_integer: false, ..integer.clone() };
         for (arguments, header, is_same) in [
             (r#"{"a":"x"}"#, "x", true),
             (r#"{"a":"x"}"#, "X", false),
@@ -261,9 +282,23 @@ mod tests {
             (r#"{"a":""}"#, "", true),
         ] {
             let arguments = RawJson::parse(arguments).unwrap();
-            let argument = param.of(arguments.as_raw()).unwrap();
-            let found = argument.is_some_and(|argument| super::is_same(header, &argument));
+            let argument = integer.of(arguments.as_raw()).unwrap();
+            let found = argument.is_some_and(|argument| argument.is_said_by(header));
             assert_eq!(found, is_same, "{arguments} {header}");
+        }
+        // R-XHDR-16 speaks of integers: a text is what it is, and so is what a schema calls none.
+        for spelled in ["42.0", "+42", "042", "4.2e1"] {
+            for (param, arguments, is_same) in [
+                (&integer, r#"{"a":42}"#, true),
+                (&integer, r#"{"a":"42"}"#, false),
+                (&other, r#"{"a":"42"}"#, false),
+                (&other, r#"{"a":42}"#, false),
+            ] {
+                let arguments = RawJson::parse(arguments).unwrap();
+                let argument = param.of(arguments.as_raw()).unwrap().unwrap();
+                assert!(argument.is_said_by("42"), "{arguments}");
+                assert_eq!(argument.is_said_by(spelled), is_same, "{arguments} {spelled}");
+            }
         }
     }
 
@@ -272,15 +307,18 @@ mod tests {
         let param = Param {
             header: HeaderName::from_static("mcp-param-a"),
             path: vec!["a".into(), "b".into()],
+            is_integer: false,
         };
         for (arguments, found) in [
-            (r#"{"a":{"b":"x"},"c":1,"c":2}"#, Ok(Some("x".into()))),
+            (r#"{"a":{"b":"x"},"c":1,"c":2}"#, Ok(Some("x"))),
             (r#"{"a":{"b":"x"},"a":{}}"#, Err(Doubled)),
             (r#"{"a":{"b":"x","\u0062":"x"}}"#, Err(Doubled)),
             (r#"{"a":{"c":0,"c":0}}"#, Ok(None)),
         ] {
             let parsed = RawJson::parse(arguments).unwrap();
-            assert_eq!(param.of(parsed.as_raw()), found, "{arguments}");
+            let argument = param.of(parsed.as_raw());
+            let text = argument.as_ref().map(|argument| argument.as_ref().map(|it| &*it.text));
+            assert_eq!(text, found.as_ref().copied(), "{arguments}");
         }
     }
 }

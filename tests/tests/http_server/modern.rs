@@ -251,6 +251,16 @@ fn arguments_are_compared_with_their_headers() {
     assert_eq!(status(route(), &[(region, "eu"), (shard, "43")]), 400);
     assert_eq!(status(route(), &[(region, "eu"), (region, "eu"), (shard, "42")]), 400);
     assert_eq!(status(route(), &[(region, "=?base64?ZXU?="), (shard, "42")]), 400);
+    // Only integers have spellings: a text that looks like one is another text.
+    let tenant = |tenant: &str| json!({"name": "route", "arguments": {"region": tenant}});
+    assert_eq!(status(tenant("42"), &[(region, "42")]), 200);
+    for other in ["42.0", "+42", "042", "4.2e1"] {
+        assert_eq!(status(tenant("42"), &[(region, other)]), 400, "{other}");
+        assert_eq!(status(tenant(other), &[(region, "42")]), 400, "{other}");
+    }
+    let text = json!({"name": "route", "arguments": {"shard": "42"}});
+    assert_eq!(status(text.clone(), &[(shard, "42")]), 200);
+    assert_eq!(status(text, &[(shard, "42.0")]), 400, "it is no integer, whatever the schema says");
     let without = json!({"name": "route", "arguments": {"region": null}});
     assert_eq!(status(without.clone(), &[]), 200);
     assert_eq!(status(without, &[(region, "eu")]), 400);

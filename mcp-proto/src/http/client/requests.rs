@@ -10,6 +10,7 @@ use http::header::{
 use http::{Method, Request, Uri};
 
 use super::super::media;
+use super::super::params::Argument;
 use super::super::value;
 use super::tools::Tools;
 use crate::json::Params;
@@ -180,7 +181,7 @@ fn put_modern(
         {
             for param in tools.params(&name) {
                 // One that is there twice is for the server to refuse.
-                if let Ok(Some(text)) = param.of(arguments) {
+                if let Ok(Some(Argument { text, .. })) = param.of(arguments) {
                     put(headers, param.header.clone(), &text);
                 }
             }

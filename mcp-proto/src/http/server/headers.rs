@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::params::{Param, is_same};
+use super::super::params::Param;
 use super::super::value::decode;
 use crate::error::ErrorObject;
 use crate::json::{Doubled, Kind, Params, Raw, bounded};
@@ -140,7 +140,7 @@ impl Mirror<'_> {
                     let header: Option<Cow<'_, str>> = decode(header);
                     let header =
                         header.ok_or_else(|| mismatch(&format!("{name} cannot be read")))?;
-                    if !argument.is_some_and(|argument| is_same(&header, &argument)) {
+                    if !argument.is_some_and(|argument| argument.is_said_by(&header)) {
                         return Err(mismatch(&format!("{name} is not the argument in the body")));
                     }
                 }
