@@ -23,8 +23,13 @@ struct Running {
 
 impl Running {
     fn new(revision: Revision) -> Self {
+        Self::with(revision, Ring::default())
+    }
+
+    fn with(revision: Revision, ring: Ring) -> Self {
         let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
-        let mut web = Web::with(config, ServerOptions::default());
+        let mut web = Web::new();
+        web.server = Server::with_replay(config, ServerOptions::default(), Box::new(ring));
         let session = web.open(revision);
         let exchange = web.send(in_session(&call(json!(1), "work"), &session, revision)).unwrap();
         let (scope, id) = web.request();
@@ -175,15 +180,7 @@ fn events_of_others_are_not_given_out() {
 
 #[test]
 fn a_gap_is_refused_and_never_silently_short() {
-    let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
-    let ring = Box::new(Ring::new(4, 1 << 20, 1 << 20));
-    let mut running = Running::new(Revision::V2025_11_25);
-    running.web.server = Server::with_replay(config, ServerOptions::default(), ring);
-    let revision = running.revision;
-    running.session = running.web.open(revision);
-    let request = in_session(&call(json!(1), "work"), &running.session, revision);
-    running.exchange = running.web.send(request).unwrap();
-    (running.scope, running.id) = running.web.request();
+    let mut running = Running::with(Revision::V2025_11_25, Ring::new(4, 1 << 20, 1 << 20));
     let mut ids = vec![running.take()[0].id.clone()];
     for _ in 0..10 {
         running.report();
@@ -195,6 +192,34 @@ fn a_gap_is_refused_and_never_silently_short() {
     }
     assert_eq!(running.resume(&ids[6]), 200);
     assert_eq!(values(&running.take()), [7, 8, 9, 10]);
+}
+
+#[test]
+fn streams_that_are_complete_make_room_for_those_of_other_sessions_that_go_on() {
+    let mut running = Running::with(Revision::V2025_11_25, Ring::new(256, 1 << 20, 8 << 10));
+    let Running { exchange, scope, .. } = running;
+    let (mine, id) = (running.session.clone(), running.id.clone());
+    let first = running.take()[0].id.clone();
+    // Another session has read so much to its end that nothing fits any more.
+    let revision = running.revision;
+    running.session = running.web.open(revision);
+    let busy = running.session.clone();
+    let complete: Vec<_> = (2..50).map(|id| complete_another(&mut running, id)).collect();
+    assert_eq!(running.resume(&complete[0]), 400, "the oldest have gone");
+    assert_eq!(running.resume(&complete[47]), 200, "the newest has not");
+    // Nor has anything of a call that goes on and is cut.
+    (running.session, running.exchange, running.scope, running.id) = (mine, exchange, scope, id);
+    running.last = 0;
+    (0..10).for_each(|_| running.report());
+    assert_eq!(values(&running.take()), (1..=10).collect::<Vec<_>>());
+    running.web.hang_up(exchange);
+    running.respond();
+    assert_eq!(running.resume(&first), 200);
+    assert_eq!(values(&running.take()), (1..=10).chain([0]).collect::<Vec<_>>());
+    // What went is refused, and not short.
+    running.session = busy;
+    let kept: Vec<_> = complete.iter().map(|id| running.resume(id)).collect();
+    assert!(kept.is_sorted_by(|one, other| one >= other), "the oldest first: {kept:?}");
 }
 
 #[test]

@@ -194,6 +194,7 @@ impl Conversation {
         let known = stream.kept_until.filter(|until| *until > hub.clock);
         let until = known.unwrap_or(hub.clock + hub.options.replay_timeout);
         stream.kept_until = Some(until);
+        hub.replay.complete(stream.key);
         let at = self.complete.partition_point(|(other, _)| *other <= until);
         self.complete.insert(at, (until, stream));
         // Where too much waits, the last one is what its client is most likely to come back for.

@@ -3,7 +3,7 @@
 use super::conversation::Conversation;
 use super::exchange::{Entry, Timer};
 use super::options::ServerOptions;
-use super::replay::{Ring, StreamName};
+use super::replay::{OF_STREAM, Ring};
 use super::session::Session;
 use super::stream::Stream;
 use super::{Scope, Server};
@@ -104,8 +104,8 @@ impl ServerOptions {
             times(3, tree(self.max_sessions, size_of::<[u64; 8]>())),
             tree(sum([conversations, exchanges]), size_of::<(Instant, Timer)>()),
             times(3, queue(conversations, size_of::<Scope>())),
-            // What is kept for resumption has a name for each.
-            tree(named, size_of::<StreamName>() + Ring::NAMED),
+            // What is kept for resumption has a name for each, and a turn.
+            sum(OF_STREAM.map(|entry| tree(named, entry))),
             // The address that HTTP+SSE announces.
             times(self.max_standing_streams, sum([self.max_head_len, 4 * PART])),
         ])
@@ -135,9 +135,6 @@ impl ServerOptions {
 }
 
 impl Ring {
-    /// Bytes that an entry for a stream takes beside its messages.
-    pub(super) const NAMED: usize = size_of::<Self>();
-
     /// The bytes that it asks of the allocator at most, as [`ServerOptions::memory_bound`] does not count them.
     pub const fn memory_bound(&self) -> usize {
         // An entry counts for about what it takes.

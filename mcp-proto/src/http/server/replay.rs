@@ -24,6 +24,12 @@ pub trait Replay: Send + Sync {
     /// The messages behind a position, in order. Those that are no longer kept are missing at the front.
     fn behind(&self, stream: StreamName, position: u64) -> Vec<Bytes>;
 
+    /// Nothing more will be kept of this stream, and its client has most likely read it to its end: where there is no
+    /// room it is to go before those that go on. May be said more than once. Default: nothing.
+    fn complete(&mut self, stream: StreamName) {
+        let _ = stream;
+    }
+
     /// Nobody will take this stream up again.
     fn forget(&mut self, stream: StreamName);
 
@@ -35,6 +41,10 @@ pub trait Replay: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct Ring {
     streams: BTreeMap<StreamName, Kept>,
+    /// Those that are complete, by their turn.
+    complete: BTreeMap<u64, StreamName>,
+    /// The last turn that was given out.
+    last_turn: u64,
     /// Bytes of all.
     len: usize,
     max_events: usize,
@@ -48,10 +58,26 @@ struct Kept {
     first: u64,
     messages: VecDeque<Bytes>,
     len: usize,
+    /// When it goes, if it is complete.
+    turn: Option<u64>,
+}
+
+impl Kept {
+    /// Drops the first message: its bytes.
+    fn drop_first(&mut self) -> Option<usize> {
+        let len = self.messages.pop_front()?.len() + ENTRY;
+        self.first += 1;
+        self.len -= len;
+        Some(len)
+    }
 }
 
 /// Bytes that an entry takes beside its message.
 const ENTRY: usize = size_of::<Bytes>() + 64;
+
+/// Bytes that a stream takes in the two tables, beside their nodes and its messages.
+pub(super) const OF_STREAM: [usize; 2] =
+    [size_of::<(StreamName, Kept)>(), size_of::<(u64, StreamName)>()];
 
 impl Default for Ring {
     fn default() -> Self {
@@ -61,10 +87,18 @@ impl Default for Ring {
 
 impl Ring {
     /// Keeps up to `max_events` messages of a stream, of up to `max_stream_len` bytes, and up to `max_len` bytes of
-    /// all streams. Default 256, 1 MiB and 64 MiB. Where the last bound is reached, a stream that goes on loses its
-    /// own oldest messages, and nobody else's.
+    /// all streams. Default 256, 1 MiB and 64 MiB. Where the last bound is reached, complete streams go first, the
+    /// oldest before the others; where there are none, the stream that goes on loses its own oldest messages.
     pub fn new(max_events: usize, max_stream_len: usize, max_len: usize) -> Self {
-        Self { streams: BTreeMap::new(), len: 0, max_events, max_stream_len, max_len }
+        Self {
+            streams: BTreeMap::new(),
+            complete: BTreeMap::new(),
+            last_turn: 0,
+            len: 0,
+            max_events,
+            max_stream_len,
+            max_len,
+        }
     }
 
     /// Bytes that are kept at most, as it counts them.
@@ -88,20 +122,26 @@ impl Replay for Ring {
         let kept = self.streams.entry(stream).or_default();
         if kept.messages.is_empty() || position != kept.first + kept.messages.len() as u64 {
             self.len -= kept.len;
-            *kept = Kept { first: position, ..Kept::default() };
+            *kept = Kept { first: position, turn: kept.turn, ..Kept::default() };
         }
         kept.messages.push_back(message.clone());
         let len = message.len() + ENTRY;
         kept.len += len;
         self.len += len;
-        while kept.messages.len() > self.max_events
-            || kept.len > self.max_stream_len
-            || self.len > self.max_len
+        while kept.messages.len() > self.max_events || kept.len > self.max_stream_len {
+            let Some(len) = kept.drop_first() else { break };
+            self.len -= len;
+        }
+        // Whoever has read a stream to its end can spare it; whoever is cut in the middle cannot.
+        while self.len > self.max_len
+            && let Some((_, oldest)) = self.complete.pop_first()
         {
-            let Some(oldest) = kept.messages.pop_front() else { break };
-            kept.first += 1;
-            kept.len -= oldest.len() + ENTRY;
-            self.len -= oldest.len() + ENTRY;
+            self.forget(oldest);
+        }
+        let Some(kept) = self.streams.get_mut(&stream) else { return };
+        while self.len > self.max_len {
+            let Some(len) = kept.drop_first() else { break };
+            self.len -= len;
         }
     }
 
@@ -111,9 +151,22 @@ impl Replay for Ring {
         kept.messages.iter().skip(skipped.unwrap_or(usize::MAX)).cloned().collect()
     }
 
+    fn complete(&mut self, stream: StreamName) {
+        if let Some(kept) = self.streams.get_mut(&stream)
+            && kept.turn.is_none()
+        {
+            self.last_turn += 1;
+            kept.turn = Some(self.last_turn);
+            self.complete.insert(self.last_turn, stream);
+        }
+    }
+
     fn forget(&mut self, stream: StreamName) {
         if let Some(kept) = self.streams.remove(&stream) {
             self.len -= kept.len;
+            if let Some(turn) = kept.turn {
+                self.complete.remove(&turn);
+            }
         }
     }
 
@@ -168,5 +221,34 @@ mod tests {
         assert!(ring.len() <= 5 * (ENTRY + 1));
         keep(&mut ring, B, 11);
         assert_eq!(behind(&ring, B, 9), ["11"], "and the gap can be seen");
+    }
+
+    #[test]
+    fn complete_streams_make_room_the_oldest_first_and_others_do_not() {
+        const C: StreamName = StreamName(3);
+        let mut ring = Ring::new(usize::MAX, usize::MAX, 6 * (ENTRY + 1));
+        for stream in [A, B, C] {
+            (1..=2).for_each(|position| keep(&mut ring, stream, position));
+        }
+        // In another order than their names; that it is said again changes nothing.
+        [B, A, B].into_iter().for_each(|stream| ring.complete(stream));
+        let kept = |ring: &Ring| [A, B, C].map(|stream| behind(ring, stream, 0).len());
+        keep(&mut ring, C, 3);
+        assert_eq!(kept(&ring), [2, 0, 3]);
+        keep(&mut ring, C, 4);
+        assert_eq!(kept(&ring), [2, 0, 4], "there was room");
+        keep(&mut ring, C, 5);
+        assert_eq!(kept(&ring), [0, 0, 5]);
+        (6..=9).for_each(|position| keep(&mut ring, C, position));
+        assert_eq!(behind(&ring, C, 3), ["4", "5", "6", "7", "8", "9"], "its own, at last");
+        // One that is forgotten before its turn has none.
+        ring.complete(C);
+        ring.forget(C);
+        (1..=7).for_each(|position| keep(&mut ring, A, position));
+        assert_eq!(behind(&ring, A, 1).len(), 6);
+        ring.complete(A);
+        keep(&mut ring, A, 8);
+        assert!(behind(&ring, A, 0).is_empty(), "even the one that was complete too early");
+        assert!(ring.len() <= 6 * (ENTRY + 1) && ring.complete.is_empty());
     }
 }

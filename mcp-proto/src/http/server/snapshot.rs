@@ -197,6 +197,7 @@ impl Conversation {
             let until = form.kept_until().unwrap_or(hub.clock);
             let key = hub.name_stream();
             self.complete.push_back((until, Stream::restore(form, key, &mut *hub.replay)?));
+            hub.replay.complete(key);
         }
         self.weigh_complete();
         Ok(())
