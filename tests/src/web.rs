@@ -273,6 +273,18 @@ pub fn post(message: &Value, headers: &[(&str, &str)]) -> Request<Bytes> {
     request
 }
 
+/// A message of HTTP+SSE, to the address that the first event on the stream of `/mcp` gave.
+///
+/// # Panics
+///
+/// If it is not a query alone, which means the stream's own address.
+pub fn to_announced(reference: &str, message: &Value) -> Request<Bytes> {
+    assert!(reference.starts_with('?'), "{reference}");
+    let mut request = post(message, &[]);
+    *request.uri_mut() = format!("/mcp{reference}").parse().expect("an address");
+    request
+}
+
 /// A request with these headers and `Host`.
 ///
 /// # Panics

@@ -3,6 +3,7 @@
 
 mod cut;
 mod ending;
+mod nested;
 mod pipes;
 mod pool;
 mod progress;

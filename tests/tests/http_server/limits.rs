@@ -5,7 +5,7 @@ use http::Method;
 use mcp_proto::http::{Body, ServerOptions};
 use mcp_proto::{CallToolResult, Revision, ServerConfig};
 use mcp_tests::secs;
-use mcp_tests::web::{Web, bare, call, in_session, initialize, modern_call, post};
+use mcp_tests::web::{Web, bare, call, in_session, initialize, modern_call, post, to_announced};
 use serde_json::json;
 
 #[test]
@@ -121,9 +121,7 @@ fn a_client_that_says_much_of_itself_opens_no_session() {
     let stream = bare(Method::GET, Bytes::new(), &[("accept", "text/event-stream")]);
     let stream = web.send(stream).unwrap();
     let address = web.take(stream).events()[0].data.clone();
-    let mut request = post(&long, &[]);
-    *request.uri_mut() = address.parse().unwrap();
-    assert_eq!(web.ask(request).status(), 413);
+    assert_eq!(web.ask(to_announced(&address, &long)).status(), 413);
     assert!(web.take(stream).body.is_empty());
 }
 

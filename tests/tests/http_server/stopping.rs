@@ -1,10 +1,10 @@
 //! A server that stops: what never ends by itself ends at once (R-SUB-08, R-SUB-09).
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::Method;
 use mcp_proto::http::{Body, ServerOptions};
 use mcp_proto::{CallToolResult, Event, Revision, SendError, ServerConfig, role};
-use mcp_tests::web::{Web, bare, call, initialize, modern, modern_call, post};
+use mcp_tests::web::{Web, bare, call, initialize, modern, modern_call, to_announced};
 use serde_json::json;
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -95,11 +95,7 @@ fn a_stream_of_http_sse_ends_once_nothing_runs_in_it() {
         let stream = bare(Method::GET, Bytes::new(), &[("accept", "text/event-stream")]);
         let exchange = web.send(stream).unwrap();
         let address = web.take(exchange).events()[0].data.clone();
-        let to = |message: &serde_json::Value| -> Request<Bytes> {
-            let mut request = post(message, &[]);
-            *request.uri_mut() = address.parse().unwrap();
-            request
-        };
+        let to = |message: &serde_json::Value| to_announced(&address, message);
         web.ask(to(&initialize(Revision::V2024_11_05)));
         web.ask(to(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})));
         web.take(exchange);

@@ -99,6 +99,8 @@ mod tests {
             ("../../../m", "https://a.example/m"),
             ("..", "https://a.example/"),
             ("?z=2", "https://a.example/b/sse?z=2"),
+            // What our own server announces: the prefix before it is of no account.
+            ("?sessionId=1", "https://a.example/b/sse?sessionId=1"),
             ("", "https://a.example/b/sse?x=1"),
             ("//a.example/m", "https://a.example/m"),
             ("https://A.example:443/m#f", "https://a.example:443/m"),

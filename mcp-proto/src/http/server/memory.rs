@@ -107,7 +107,7 @@ impl ServerOptions {
             // What is kept for resumption has a name for each, and a turn.
             sum(OF_STREAM.map(|entry| tree(named, entry))),
             // The address that HTTP+SSE announces.
-            times(self.max_standing_streams, sum([self.max_head_len, 4 * PART])),
+            times(self.max_standing_streams, 8 * PART),
         ])
     }
 

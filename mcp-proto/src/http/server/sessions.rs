@@ -220,7 +220,7 @@ impl Server {
             return self.reply(not_allowed("POST"));
         }
         if !has_session && self.hub.options.http_sse {
-            return self.open_sse(admission.accepts, head, &caller);
+            return self.open_sse(admission.accepts, &caller);
         }
         let scope = match self.find_session(head, &caller) {
             Ok(scope) => scope,
@@ -299,7 +299,7 @@ impl Server {
     }
 
     /// HTTP+SSE: the stream is the session.
-    fn open_sse(&mut self, accepts: Accepts, head: &Parts, caller: &Caller) -> Exchange {
+    fn open_sse(&mut self, accepts: Accepts, caller: &Caller) -> Exchange {
         let (session, scope) = match self.new_session(caller) {
             Ok(opened) => opened,
             Err(why) => return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, why)),
@@ -311,8 +311,9 @@ impl Server {
         let source = Source::Stream(scope, name);
         let exchange = self.hub.exchanges.open_standing(source, self.hub.clock);
         let mut stream = Stream::new(name, Kind::Everything, exchange, accepts);
-        let id = session.id.text();
-        stream.announce(&format!("{}?{SSE_SESSION}={id}", head.uri.path()));
+        // The address of the stream itself (RFC 3986, 5.2.2). Its path as it is seen here would be wrong where somebody in front
+        // has taken a prefix off.
+        stream.announce(&format!("?{SSE_SESSION}={}", session.id.text()));
         let endpoint = Endpoint::sharing(self.hub.served.clone());
         let mut conversation = Conversation::new(scope, endpoint, Some(Box::new(session)));
         conversation.streams.push(stream);
