@@ -69,9 +69,24 @@ fn methods_are_those_of_the_eras_that_are_served() {
     let answer = web.ask(bare(Method::PUT, Bytes::new(), &[]));
     assert_eq!((answer.status(), answer.header("allow")), (405, Some("GET, POST, DELETE")));
     assert_eq!(answer.header("access-control-allow-origin"), None);
-    let answer =
-        web.ask(bare(Method::GET, Bytes::new(), &[("mcp-protocol-version", "2026-07-28")]));
-    assert_eq!(answer.status(), 405, "a modern client has no such stream");
+    // A modern client has neither such a stream nor a session, whatever it says of one (R-SESS-11).
+    let session = web.open(Revision::V2025_11_25);
+    for method in [Method::GET, Method::DELETE] {
+        for id in [None, Some("unknown"), Some(&*session)] {
+            let mut headers = vec![("mcp-protocol-version", "2026-07-28")];
+            headers.extend(id.map(|id| ("mcp-session-id", id)));
+            let answer = web.ask(bare(method.clone(), Bytes::new(), &headers));
+            let told = (answer.status(), answer.header("allow"));
+            assert_eq!(told, (405, Some("POST")), "{method} {id:?}");
+        }
+    }
+    assert_eq!(web.server.sessions(), 1);
+    // Where no modern revision is served its name is a version that is not.
+    let legacy_only = ServerConfig::new("s", "1").revisions(RevisionSet::era(Era::Legacy));
+    let mut web = Web::with(legacy_only, ServerOptions::default().http_sse());
+    let named = [("mcp-protocol-version", "2026-07-28"), ("accept", "text/event-stream")];
+    assert_eq!(web.ask(bare(Method::GET, Bytes::new(), &named)).status(), 400);
+    assert_eq!(web.server.sessions(), 0);
 }
 
 #[test]
@@ -93,5 +108,5 @@ fn two_eras_are_served_on_one_address() {
     assert_eq!(web.ask(in_session(&ping, &session, Revision::V2025_06_18)).status(), 200);
     let answer = web.ask(in_session(&ping, &session, Revision::V2026_07_28));
     assert_eq!(answer.status(), 400, "a session is of the revisions that have them");
-    assert_eq!(web.ask(get(&session, Revision::V2026_07_28, None)).status(), 400);
+    assert_eq!(web.ask(get(&session, Revision::V2026_07_28, None)).status(), 405);
 }

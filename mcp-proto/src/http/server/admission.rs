@@ -13,7 +13,7 @@ use super::headers::{METHOD, SESSION, version};
 use super::status::{not_allowed, refusal};
 use super::{SESSION_METHODS, Server};
 use crate::method::Request as _;
-use crate::revision::Era;
+use crate::revision::{Era, Revision};
 use crate::types::Initialize;
 
 /// A request may come in: how long its body may be, and how long it may take.
@@ -53,8 +53,12 @@ impl Server {
         }
         let revisions = self.hub.served.config.revisions;
         let has_sessions = revisions.newest(Era::Legacy).is_some();
+        let is_modern = |known: Revision| known.era() == Era::Modern && revisions.contains(known);
+        let names_modern = matches!(version(headers), Ok(Some(Ok(known))) if is_modern(known));
         match head.method {
             Method::POST => {}
+            // It has neither streams to open nor sessions to end, and `Mcp-Session-Id` means nothing there.
+            Method::GET | Method::DELETE if names_modern => return Err(not_allowed("POST")),
             Method::GET | Method::DELETE if has_sessions => {}
             _ if has_sessions => return Err(not_allowed(SESSION_METHODS)),
             _ => return Err(not_allowed("POST")),

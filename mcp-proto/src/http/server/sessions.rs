@@ -17,7 +17,7 @@ use super::headers::{LAST_EVENT, SESSION, single, version};
 use super::post::{Read, SSE_SESSION, names_session, sse_session};
 use super::room::finishes;
 use super::session::{Session, SessionId};
-use super::status::{empty, names_no_request, not_allowed, refusal, said};
+use super::status::{empty, names_no_request, refusal, said};
 use super::stream::{Kind, Stream, read_id};
 use super::{Admission, Caller, Scope, Server};
 use crate::endpoint::{Endpoint, Origin, Outlet};
@@ -115,16 +115,18 @@ impl Server {
         if !session.belongs_to(&id, caller.principal.as_ref()) {
             return Err(Stray::Unknown);
         }
-        // What is missing is known from the session; R-VER: what is not served is refused.
+        if self.may_have_session(head) { Ok(scope) } else { Err(Stray::Version) }
+    }
+
+    /// Whether the version is one of sessions. What is missing is known from the session; R-VER: what is not served is
+    /// refused.
+    fn may_have_session(&self, head: &Parts) -> bool {
         match version(&head.headers) {
-            Ok(None) => Ok(scope),
-            Ok(Some(Ok(named)))
-                if named.era() == Era::Legacy
-                    && self.hub.served.config.revisions.contains(named) =>
-            {
-                Ok(scope)
+            Ok(None) => true,
+            Ok(Some(Ok(named))) => {
+                named.era() == Era::Legacy && self.hub.served.config.revisions.contains(named)
             }
-            _ => Err(Stray::Version),
+            _ => false,
         }
     }
 
@@ -214,12 +216,10 @@ impl Server {
     /// Opens a stream, or takes one up again.
     pub(super) fn get(&mut self, admission: &Admission, head: &Parts, caller: Caller) -> Exchange {
         let has_session = names_session(head, &self.hub.options);
-        let names_modern =
-            matches!(version(&head.headers), Ok(Some(Ok(known))) if known.era() == Era::Modern);
-        if !has_session && names_modern {
-            return self.reply(not_allowed("POST"));
-        }
         if !has_session && self.hub.options.http_sse {
+            if !self.may_have_session(head) {
+                return self.turn_away(Stray::Version);
+            }
             return self.open_sse(admission.accepts, &caller);
         }
         let scope = match self.find_session(head, &caller) {
