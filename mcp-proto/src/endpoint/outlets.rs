@@ -172,6 +172,11 @@ impl Core {
         live.all(|(_, inbound)| is_here(inbound.origin) || inbound.outlet == Outlet::Shut)
     }
 
+    /// The request of an origin, if it is one; a batch brings many.
+    pub(crate) fn only_request_of(&self, origin: Origin) -> Option<RequestId> {
+        <[RequestId; 1]>::try_from(self.requests_of(origin)).ok().map(|[id]| id)
+    }
+
     fn requests_of(&self, origin: Origin) -> Vec<RequestId> {
         let of_it = self.requests.iter().filter(|(_, inbound)| inbound.origin == origin);
         of_it.map(|(id, _)| id.clone()).collect()

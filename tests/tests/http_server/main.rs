@@ -6,6 +6,7 @@ mod http_sse;
 mod limits;
 mod modern;
 mod moving;
+mod refusals;
 mod resumption;
 mod sessions;
 mod stopping;

@@ -14,13 +14,14 @@ use super::exchange::Timer;
 use super::hub::Hub;
 use super::replay::StreamName;
 use super::session::Session;
-use super::status::refusal;
+use super::status::refusal_of;
 use super::stream::{Form, Kind, Stream, Taken};
 use crate::endpoint::{Endpoint, Origin, Outlet, Route, Transmit};
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::role;
 use crate::time::Instant;
+use crate::wire::ErrorId;
 
 /// An endpoint and its streams. A session has many, a modern exchange one.
 #[derive(Clone)]
@@ -467,8 +468,8 @@ impl Conversation {
         let now = hub.clock;
         let Some(stream) = self.find(name) else { return };
         if stream.form == Form::Undecided {
-            let refusal = refusal(StatusCode::SERVICE_UNAVAILABLE, "the server is about to stop");
-            stream.refuse(refusal, &mut *hub.replay);
+            let (status, why) = (StatusCode::SERVICE_UNAVAILABLE, "the server is about to stop");
+            self.refuse(name, status, why, hub);
             self.endpoint.core_mut().withdraw_from(Origin(name.0), now);
         } else {
             self.endpoint.core_mut().end_subscriptions(Origin(name.0), now);
@@ -506,20 +507,45 @@ impl Conversation {
         self.streams.get(at)?.exchange
     }
 
+    /// Ends it. Who still waits for an answer is told while the ids are known.
+    pub(super) fn close(&mut self, hub: &mut Hub) {
+        // What was said before counts.
+        self.settle(hub);
+        self.refuse_all(hub);
+        self.endpoint.close(hub.clock);
+        self.settle(hub);
+    }
+
     fn end_session(&mut self, hub: &mut Hub) {
         if let Some(session) = &mut self.session {
             hub.sessions.remove(session, self.scope);
             session.backlog.clear();
             session.backlog_len = 0;
         }
+        self.refuse_all(hub);
         for stream in &mut self.streams {
-            let refusal = match hub.is_draining {
-                true => refusal(StatusCode::SERVICE_UNAVAILABLE, "the server has stopped"),
-                false => refusal(StatusCode::NOT_FOUND, "the session has ended"),
-            };
-            stream.refuse(refusal, &mut *hub.replay);
             stream.is_dirty |= !stream.is_over;
             stream.is_over = true;
+        }
+    }
+
+    /// Says that no request will be answered of which nothing was said yet.
+    fn refuse_all(&mut self, hub: &mut Hub) {
+        let (status, why) = match hub.is_draining {
+            true => (StatusCode::SERVICE_UNAVAILABLE, "the server has stopped"),
+            false => (StatusCode::NOT_FOUND, "the session has ended"),
+        };
+        let unanswered = self.streams.iter().filter(|stream| stream.is_unanswered());
+        let unanswered: Vec<_> = unanswered.map(|stream| stream.name).collect();
+        unanswered.into_iter().for_each(|name| self.refuse(name, status, why, hub));
+    }
+
+    /// Says on a stream that its request will not be answered.
+    fn refuse(&mut self, name: StreamName, status: StatusCode, why: &'static str, hub: &mut Hub) {
+        let id = self.endpoint.core().only_request_of(Origin(name.0));
+        let refusal = refusal_of(status, id.as_ref().map_or(ErrorId::Absent, ErrorId::Known), why);
+        if let Some(stream) = self.find(name) {
+            stream.refuse(refusal, &mut *hub.replay);
         }
     }
 

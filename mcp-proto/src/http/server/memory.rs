@@ -123,7 +123,7 @@ impl ServerOptions {
         let len = sum([
             self.max_waiting_len,
             limits.max_output_len,
-            times(limits.max_batch_len, bound_of_refusal(limits)),
+            times(sum([limits.max_batch_len, self.max_finishing]), bound_of_refusal(limits)),
             times(running, stream),
             times(self.max_sessions, session),
         ]);

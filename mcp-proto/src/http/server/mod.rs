@@ -34,7 +34,7 @@ use self::conversations::Conversations;
 use self::exchange::{Source, Timer};
 use self::hub::Hub;
 use self::replay::StreamName as Name;
-use self::status::{empty, not_allowed, refusal, stream_head};
+use self::status::{empty, not_allowed, stream_head};
 use self::stream::{Form, Taken};
 use super::Exchange;
 use crate::config::ServerConfig;
@@ -203,8 +203,7 @@ impl Server {
         now: Instant,
     ) -> Result<Exchange, Response<Bytes>> {
         self.observe(now);
-        let room =
-            self.room_for(head).map_err(|why| refusal(StatusCode::SERVICE_UNAVAILABLE, why))?;
+        let room = self.room_for(head).map_err(|why| self.turned_back(admission, &body, why))?;
         Ok(match head.method {
             Method::POST => self.post(admission, head, body, caller, room),
             Method::GET => self.get(admission, head, caller),
@@ -506,8 +505,7 @@ impl Server {
     /// Ends a conversation.
     fn end(&mut self, scope: Scope) {
         if let Some(conversation) = self.conversations.get_mut(scope) {
-            conversation.endpoint.close(self.hub.clock);
-            conversation.settle(&mut self.hub);
+            conversation.close(&mut self.hub);
         }
     }
 

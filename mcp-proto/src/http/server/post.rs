@@ -3,8 +3,8 @@
 //! 2026-07-28 `basic/transports/streamable-http`, `basic/versioning` (dual-era servers).
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::request::Parts;
+use http::{Response, StatusCode};
 
 use super::super::Exchange;
 use super::conversation::Conversation;
@@ -12,15 +12,15 @@ use super::exchange::Source;
 use super::headers::{Mirror, SESSION, version};
 use super::options::ServerOptions;
 use super::room::{Room, finishes};
-use super::status::{empty, failure, refusal, said, status_of};
+use super::status::{empty, failure, refusal, refusal_of, said, status_of};
 use super::stream::{Kind, Stream};
 use super::{Admission, Caller, Server};
 use crate::endpoint::{Endpoint, Origin, Outlet};
 use crate::error::ErrorObject;
 use crate::method::Request;
-use crate::revision::Era;
+use crate::revision::{Era, Revision};
 use crate::types::Initialize;
-use crate::wire::{ErrorId, Malformed, Message, RequestMeta, read_message};
+use crate::wire::{ErrorId, Malformed, MalformedKind, Message, RequestMeta, read_message};
 
 /// Opens a stream that never ends by itself; 2026-07-28 `basic/patterns/subscriptions`.
 const LISTEN: &[u8] = b"subscriptions/listen";
@@ -47,15 +47,19 @@ impl Server {
         // A body is one message: nothing may follow it, and space before it means nothing.
         let read = read_message(&body, &served.config.limits, served.config.tolerance);
         if room == Room::Finishing && !finishes(&read) {
-            return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, self.why_busy()));
+            return self.reply(no_room(&read, self.why_busy()));
         }
         let opens = matches!(&read, Ok(Message::Request { method, .. }) if **method == *Initialize::METHOD.as_bytes());
         if opens && body.len() > self.hub.options.max_opening_len {
-            return self.reply(Self::too_long());
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return self.reply(refusal_of(status, id_of(&read), "the message is too long"));
         }
         let has_session = names_session(head, &self.hub.options);
         let version = version(&head.headers);
-        let names_modern = matches!(version, Ok(Some(Ok(known))) if known.era() == Era::Modern);
+        // A version that nobody knows yet is newer than all, so what it lacks is `_meta` and no session.
+        let is_of_sessions =
+            |named: Result<Revision, ()>| named.is_ok_and(|it| it.era() == Era::Legacy);
+        let names_modern = matches!(version, Ok(Some(named)) if !is_of_sessions(named));
         let is_legacy_served = served.config.revisions.newest(Era::Legacy).is_some();
         let meta = match &read {
             Ok(Message::Request { params, .. }) => RequestMeta::of(*params),
@@ -187,6 +191,35 @@ impl Server {
     pub(super) fn invalid(&mut self, why: &'static str) -> Exchange {
         self.reply(refusal(StatusCode::BAD_REQUEST, why))
     }
+
+    /// The response to a request that has come in whole, and for which there is no room any more.
+    pub(super) fn turned_back(
+        &self,
+        admission: &Admission,
+        body: &Bytes,
+        why: &'static str,
+    ) -> Response<Bytes> {
+        if body.is_empty() || body.len() > admission.max_body {
+            return refusal(StatusCode::SERVICE_UNAVAILABLE, why);
+        }
+        let config = &self.hub.served.config;
+        no_room(&read_message(body, &config.limits, config.tolerance), why)
+    }
+}
+
+/// The response to a message for which there is no room.
+pub(super) fn no_room(read: &Read<'_>, why: &'static str) -> Response<Bytes> {
+    refusal_of(StatusCode::SERVICE_UNAVAILABLE, id_of(read), why)
+}
+
+/// The id by which the sender of a message waits for its answer.
+pub(super) fn id_of<'a>(read: &'a Read<'_>) -> ErrorId<'a> {
+    let id = match read {
+        Ok(Message::Request { id, .. }) => Some(id),
+        Err(malformed) if malformed.kind == MalformedKind::Request => malformed.id.as_ref(),
+        _ => None,
+    };
+    id.map_or(ErrorId::Absent, ErrorId::Known)
 }
 
 /// Whether a request says that it belongs to a session.

@@ -14,10 +14,10 @@ use super::super::media::Accepts;
 use super::conversation::Conversation;
 use super::exchange::Source;
 use super::headers::{LAST_EVENT, SESSION, single, version};
-use super::post::{Read, SSE_SESSION, names_session, sse_session};
+use super::post::{Read, SSE_SESSION, id_of, names_session, no_room, sse_session};
 use super::room::finishes;
 use super::session::{Session, SessionId};
-use super::status::{empty, names_no_request, refusal, said};
+use super::status::{empty, names_no_request, refusal, refusal_of, said};
 use super::stream::{Kind, Stream, read_id};
 use super::{Admission, Caller, Scope, Server};
 use crate::endpoint::{Endpoint, Origin, Outlet};
@@ -49,11 +49,14 @@ impl Server {
         match &read {
             Err(malformed) => return self.refuse(malformed, ErrorId::Null),
             Ok(Message::Request { method, .. }) if **method == *Initialize::METHOD.as_bytes() => {}
-            Ok(_) => return self.invalid("Mcp-Session-Id is missing, and this is not initialize"),
+            Ok(_) => {
+                let why = "Mcp-Session-Id is missing, and this is not initialize";
+                return self.reply(refusal_of(StatusCode::BAD_REQUEST, id_of(&read), why));
+            }
         }
         let (session, scope) = match self.new_session(&caller) {
             Ok(opened) => opened,
-            Err(why) => return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, why)),
+            Err(why) => return self.reply(no_room(&read, why)),
         };
         let mut endpoint = Endpoint::sharing(self.hub.served.clone());
         // It belongs to a stream that never opens: the answer is there at once.
@@ -130,13 +133,13 @@ impl Server {
         }
     }
 
-    fn turn_away(&mut self, stray: Stray) -> Exchange {
+    fn turn_away(&mut self, stray: Stray, id: ErrorId<'_>) -> Exchange {
         let (status, why) = match stray {
             Stray::Nameless => (StatusCode::BAD_REQUEST, "Mcp-Session-Id is missing"),
             Stray::Unknown => (StatusCode::NOT_FOUND, "there is no such session"),
             Stray::Version => (StatusCode::BAD_REQUEST, "MCP-Protocol-Version is not served here"),
         };
-        self.reply(refusal(status, why))
+        self.reply(refusal_of(status, id, why))
     }
 
     /// A message of a client whose session is open.
@@ -151,18 +154,17 @@ impl Server {
     ) -> Exchange {
         let scope = match self.find_session(head, caller) {
             Ok(scope) => scope,
-            Err(stray) => return self.turn_away(stray),
+            Err(stray) => return self.turn_away(stray, id_of(&read)),
         };
         let name = self.hub.name_stream();
         let limits = self.hub.served.config.limits;
         let next = self.hub.exchanges.next();
         let Some(conversation) = self.conversations.get_mut(scope) else {
-            return self.turn_away(Stray::Unknown);
+            return self.turn_away(Stray::Unknown, id_of(&read));
         };
         let is_slow = conversation.waiting_len() > limits.max_outbox_len;
         if is_slow && !finishes(&read) || conversation.endpoint.core().is_crowded() {
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            return self.reply(refusal(status, "this session has too much to read"));
+            return self.reply(no_room(&read, "this session has too much to read"));
         }
         conversation.wake(&mut self.hub);
         let everything =
@@ -218,13 +220,13 @@ impl Server {
         let has_session = names_session(head, &self.hub.options);
         if !has_session && self.hub.options.http_sse {
             if !self.may_have_session(head) {
-                return self.turn_away(Stray::Version);
+                return self.turn_away(Stray::Version, ErrorId::Absent);
             }
             return self.open_sse(admission.accepts, &caller);
         }
         let scope = match self.find_session(head, &caller) {
             Ok(scope) => scope,
-            Err(stray) => return self.turn_away(stray),
+            Err(stray) => return self.turn_away(stray, ErrorId::Absent),
         };
         match single(&head.headers, &LAST_EVENT) {
             Ok(None | Some(b"")) => self.open_stream(scope, admission.accepts),
@@ -237,7 +239,7 @@ impl Server {
         let name = self.hub.name_stream();
         let max_streams = self.hub.options.max_streams;
         let Some(conversation) = self.conversations.get_mut(scope) else {
-            return self.turn_away(Stray::Unknown);
+            return self.turn_away(Stray::Unknown, ErrorId::Absent);
         };
         let is_sse =
             conversation.streams.first().is_some_and(|first| first.kind == Kind::Everything);
@@ -260,7 +262,7 @@ impl Server {
     fn resume(&mut self, scope: Scope, id: &[u8]) -> Exchange {
         let next = self.hub.exchanges.next();
         let Some(conversation) = self.conversations.get_mut(scope) else {
-            return self.turn_away(Stray::Unknown);
+            return self.turn_away(Stray::Unknown, ErrorId::Absent);
         };
         let Some((name, position)) = read_id(id) else {
             return self.invalid("Last-Event-ID names no event");
@@ -330,7 +332,7 @@ impl Server {
                 self.purge();
                 self.reply(empty(StatusCode::NO_CONTENT))
             }
-            Err(stray) => self.turn_away(stray),
+            Err(stray) => self.turn_away(stray, ErrorId::Absent),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::conversation::Conversation;
 use super::hub::Hub;
 use super::replay::StreamName;
 use super::session::{Session, SessionId};
-use super::status::{empty, json_head, refusal, stream_head};
+use super::status::{empty, json_head, refusal_of, stream_head};
 use super::stream::{Form, Kind, Stream, StreamForm};
 use super::{Scope, Server};
 use crate::endpoint::{self, Endpoint, Origin, Outlet};
@@ -21,6 +21,7 @@ use crate::state::{
     self, Envelope, Moments, RestoreError, check, check_count, check_limit, moments,
 };
 use crate::time::Instant;
+use crate::wire::ErrorId;
 
 /// A session of a legacy revision, taken out of a [`Server`]: its id, whose it is, its endpoint with everything in
 /// flight, and its streams with what can be said again on them.
@@ -149,6 +150,7 @@ impl Conversation {
         let read: Vec<_> =
             self.streams.iter().filter_map(|it| Some((it.name, it.exchange?))).collect();
         for (name, exchange) in read {
+            let id = self.endpoint.core().only_request_of(Origin(name.0));
             let Some(stream) = self.find(name) else { continue };
             let last = stream.take_last(&hub.options, &mut *hub.replay);
             let head = match stream.form {
@@ -160,7 +162,8 @@ impl Conversation {
                 Some(last) => head.map(|()| last),
                 None => {
                     let why = "the session moves, and the answer cannot follow";
-                    refusal(StatusCode::SERVICE_UNAVAILABLE, why)
+                    let id = id.as_ref().map_or(ErrorId::Absent, ErrorId::Known);
+                    refusal_of(StatusCode::SERVICE_UNAVAILABLE, id, why)
                 }
             };
             hub.exchanges.conclude(exchange, response, hub.clock);

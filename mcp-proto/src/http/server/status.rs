@@ -15,15 +15,22 @@ use crate::wire::{ErrorId, write_error};
 const JSON_TYPE: HeaderValue = HeaderValue::from_static(JSON);
 const STREAM_TYPE: HeaderValue = HeaderValue::from_static(EVENT_STREAM);
 
-/// The response to a request that no conversation hears of.
+/// The response to a request that no conversation hears of, and whose body was not read.
 pub(super) fn refusal(status: StatusCode, why: &'static str) -> Response<Bytes> {
+    refusal_of(status, ErrorId::Absent, why)
+}
+
+/// The response to a request that no conversation hears of. Without its id its caller would wait on.
+pub(super) fn refusal_of(
+    status: StatusCode,
+    id: ErrorId<'_>,
+    why: &'static str,
+) -> Response<Bytes> {
     let code = match status.is_server_error() {
         true => ErrorObject::INTERNAL_ERROR,
         false => ErrorObject::INVALID_REQUEST,
     };
-    // It names no request: the body was not even read.
-    let error = ErrorObject::new(code, why);
-    let mut response = failure(status, ErrorId::Absent, &error);
+    let mut response = failure(status, id, &ErrorObject::new(code, why));
     let headers = response.headers_mut();
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));

@@ -200,10 +200,15 @@ impl Stream {
         }
     }
 
+    /// Whether it answers requests, and nothing was said yet.
+    pub(super) fn is_unanswered(&self) -> bool {
+        let is_request = matches!(self.kind, Kind::Answers(_)) && self.form == Form::Undecided;
+        is_request && self.queue.is_empty()
+    }
+
     /// The conversation is over, and its requests will not be answered: what is said instead, if nothing was yet.
     pub(super) fn refuse(&mut self, refusal: Response<Bytes>, replay: &mut dyn Replay) {
-        let is_request = matches!(self.kind, Kind::Answers(_)) && self.form == Form::Undecided;
-        if is_request && self.queue.is_empty() {
+        if self.is_unanswered() {
             self.form = Form::Json(refusal.status());
             self.push(refusal.into_body(), replay);
         }
