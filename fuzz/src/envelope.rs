@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use mcp_proto::json::{Kind, Raw, ScanErrorKind};
 use mcp_proto::role::Role;
-use mcp_proto::testing::codec::ways_agree;
+use mcp_proto::testing::codec::{layouts_agree, ways_agree};
 use mcp_proto::{
     CallError, CallOptions, CallTool, ClientConfig, Endpoint, Event, Instant, Limits, Revision,
     ServerConfig, Violation,
@@ -47,9 +47,15 @@ enum Concerns {
     Notification,
 }
 
-/// One frame. Line breaks are blanks in it, as for every reader of JSON.
+/// One frame. Line breaks are blanks in it, as for every reader of JSON; what stands around the first one are besides two
+/// reports of one peer, the second read by what the first has taught.
 pub fn envelope(input: &[u8]) {
-    assert!(ways_agree(input, &Limits::default()), "the short way finds something else");
+    let limits = Limits::default();
+    assert!(ways_agree(input, &limits), "the short way finds something else");
+    if let Some(at) = input.iter().position(|byte| *byte == b'\n') {
+        let (first, second) = (&input[..at], &input[at + 1..]);
+        assert!(layouts_agree(first, second, &limits), "what was learned finds something else");
+    }
     let reading = read(input);
     let now = Instant::from_nanos(1);
     at_server(input, &reading, now);

@@ -133,6 +133,17 @@ pub fn ways_agree(line: &[u8], limits: &Limits) -> bool {
     json::ways_agree(line, limits.max_depth)
 }
 
+/// Reads a report as one whose layout was learned from another line, and the long way: whether they find the same. What is
+/// not laid out in the same way agrees.
+pub fn layouts_agree(learned_from: &[u8], line: &[u8], limits: &Limits) -> bool {
+    let mut layout = ProgressLayout::unknown();
+    let _ = long_way(learned_from, limits, |fields| layout.learn(learned_from, fields));
+    let Some(short) = layout.read(line) else { return true };
+    let mut long = None;
+    let _ = long_way(line, limits, |fields| long = Some(*fields));
+    long == Some(short)
+}
+
 /// Writes a progress notification, without a newline.
 pub fn encode_progress(out: &mut Vec<u8>, token: &ProgressToken, progress: &Progress) {
     write_progress(out, token, progress);
@@ -178,6 +189,16 @@ mod tests {
         assert_eq!((id, &*method), (1.into(), "tools/call"));
         let name = params.and_then(|params| params.get("name")).and_then(Raw::as_str);
         assert_eq!(name, Some("resize".into()));
+
+        let first = br#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1,"message":"a"}}"#;
+        let broken = String::from_utf8_lossy(first).replace("\"a\"", "\"?\"").into_bytes();
+        let broken: Vec<u8> =
+            broken.iter().map(|byte| if *byte == b'?' { 0xFF } else { *byte }).collect();
+        let mut reader = Reader::new();
+        assert!(reader.read(first, &Limits::default()).is_some());
+        assert!(reader.read(&broken, &Limits::default()).is_none(), "it is no UTF-8");
+        assert!(layouts_agree(first, first, &Limits::default()));
+        assert!(layouts_agree(first, &broken, &Limits::default()));
 
         let result = decode(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#, &Limits::default());
         assert!(matches!(result, Some(Decoded::Result { .. })));

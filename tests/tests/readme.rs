@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mcp_tests::model::Scenario;
+use mcp_tests::promises::PROMISES;
+
 /// Programs whose cases no attribute marks: one without test harness, one without std.
 const UNMARKED: [&str; 5] = [
     "mcp-proto/tests/no_runtime.rs",
@@ -125,6 +128,31 @@ fn the_count_of_instructions_is_that_of_the_baseline() {
         .expect("the case");
     let accepted: f64 = behind.split('}').next().unwrap().parse().unwrap();
     assert!((said / accepted - 1.0).abs() < 0.05, "{said} in the README, {accepted} accepted");
+}
+
+/// Figures of `docs/reliability.md` that can be counted.
+#[test]
+fn the_figures_of_the_promises_are_those_of_today() {
+    let page = fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let files = |folder: &str, kind: &str| -> Vec<PathBuf> {
+        let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|found| found == kind)).collect()
+    };
+    let models: usize = files("tests/loom/models", "rs")
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap().matches("#[test]").count())
+        .sum();
+    let planted = files("fuzz/faults", "patch").len();
+    for figure in [
+        format!("{models} models run"),
+        format!("| {} patches |", files("tests/loom/faults", "patch").len()),
+        format!("| {planted} faults: `.ci/deep faults` |"),
+        format!("| {planted} faults, planted one by one"),
+        format!("the {} promises", PROMISES.len()),
+        format!("| {} scenarios, each closed", Scenario::usual().len()),
+    ] {
+        assert!(page.contains(&figure), "not on the page: {figure}");
+    }
 }
 
 #[test]

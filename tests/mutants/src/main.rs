@@ -8,8 +8,8 @@
 //!
 //! SHARD=1/4 in the environment is the second of four parts, which may run beside each other.
 //!
-//! cargo-mutants chooses the mutants, and tries those that cannot be switched: in constant functions and those that
-//! return a type without name.
+//! cargo-mutants chooses the mutants. Some cannot be switched: in constant functions, and where a type has no name. They are
+//! counted as left; nobody tries them.
 
 mod list;
 mod run;
@@ -164,8 +164,8 @@ fn weave_all(mutants: &[Mutant], tree: &Path) {
     }
 }
 
-/// Seconds of the processor after which a program of tests is taken for one that loops, and a part of the library's.
-/// They need less than 10, and less than half a second; those that draw schedules two.
+/// Seconds of the processor after which a program of tests is taken for one that loops, if it needs no third of that
+/// without a mutant, and a part of the library's, which needs less than half a second.
 const MOST: u64 = 20;
 const LEAST: u64 = 2;
 
@@ -184,8 +184,8 @@ fn run_all(mutants: &[Mutant], tree: &Path, mut outcomes: Outcomes, tests: &[&st
         names.iter().position(|name| *name == program.name).unwrap_or(names.len())
     };
     programs.sort_by_key(rank);
-    // How long it takes without a mutant, and whether it passes.
-    let mut took = BTreeMap::new();
+    // How long it takes without a mutant, and whether it passes: what does not can tell nothing.
+    let (mut took, mut left_out) = (BTreeMap::new(), String::new());
     programs.retain(|program| {
         let began = Instant::now();
         let passed = program.run(0, &[], 120) == Verdict::Passed;
@@ -196,8 +196,12 @@ fn run_all(mutants: &[Mutant], tree: &Path, mut outcomes: Outcomes, tests: &[&st
             if passed { "" } else { ", left out" }
         );
         took.insert(program.name.clone(), began.elapsed());
+        if !passed {
+            left_out += &format!("{}\n", program.name);
+        }
         passed
     });
+    fs::write(tree.join("left-out.txt"), left_out).expect("a tree");
     programs.sort_by_key(|program| (rank(program), took[&program.name]));
     let library = programs
         .first()
@@ -224,7 +228,8 @@ fn run_all(mutants: &[Mutant], tree: &Path, mut outcomes: Outcomes, tests: &[&st
         let stages = quick.chain(whole).chain([(&library, vec!["testing::"])]);
         let mut found = (if is_quick { "survived" } else { "missed" }, String::new());
         for (program, filter) in stages {
-            let patience = if filter.is_empty() { MOST } else { LEAST };
+            let needed = took[&program.name].as_secs();
+            let patience = if filter.is_empty() { MOST.max(3 * needed) } else { LEAST };
             match program.run(at + 1, &filter, patience) {
                 Verdict::Passed => continue,
                 Verdict::Failed => found = ("caught", program.name.clone()),

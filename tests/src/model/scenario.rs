@@ -167,12 +167,9 @@ impl Scenario {
             let one = Self::new("1 call, 2 reports, 3 faults", revision, 1, 2);
             all.push(one.errors().wire(3).faults(Faults::any(3)).named(name));
             all.push(Self::new("2 calls, 1 report, 1 fault", revision, 2, 1).named(name));
+            let two = Self::new("2 calls, 2 reports, close or drop", revision, 2, 2).wire(1);
+            all.push(two.faults(CLOSE_OR_DROP).named(name));
         }
-        // Behind the handshake the eras share their rules, so one of them goes further.
-        let two = Self::new("2 calls, 2 reports", LEGACY, 2, 2).wire(1);
-        all.push(two.faults(Faults::NONE).named("legacy"));
-        let two = Self::new("2 calls, 2 reports, close or drop", MODERN, 2, 2).wire(1);
-        all.push(two.faults(CLOSE_OR_DROP).named("modern"));
         let each_way = Self::new("a call each way, 1 report, 1 fault", LEGACY, 1, 1);
         all.push(each_way.server_calls(1).named("legacy"));
         let both = Self::new("1 call, 2 of the server, close or drop, legacy", LEGACY, 1, 0)
@@ -200,8 +197,6 @@ impl Scenario {
     /// Those of now and then.
     pub fn deep() -> Vec<Self> {
         let mut all = Vec::new();
-        let two = Self::new("2 calls, 2 reports, close or drop", LEGACY, 2, 2).wire(1);
-        all.push(two.faults(CLOSE_OR_DROP).named("legacy"));
         for (revision, name) in [(LEGACY, "legacy"), (MODERN, "modern")] {
             all.push(Self::new("3 calls", revision, 3, 0).faults(Faults::NONE).wire(1).named(name));
         }
