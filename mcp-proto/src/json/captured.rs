@@ -175,3 +175,28 @@ fn end(out: &mut Vec<u8>, close: u8) {
     }
     out.push(close);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::owned::RawJson;
+
+    #[test]
+    fn whatever_a_foreign_deserializer_has_is_written_down() {
+        for text in [
+            "null",
+            "[true,false,null]",
+            "[0,-1,18446744073709551615,-9223372036854775808,0.5,-1e300]",
+            r#"["","a\n\"é",[],[[]],{}]"#,
+            r#"{"a":{"b":[1,{"c":false}]},"d":true}"#,
+        ] {
+            let value: serde_json::Value = serde_json::from_str(text).unwrap();
+            for captured in
+                [serde_json::from_str::<RawJson>(text), serde_json::from_value(value.clone())]
+            {
+                let captured: serde_json::Value =
+                    serde_json::from_str(captured.unwrap().as_str()).unwrap();
+                assert_eq!(captured, value, "{text}");
+            }
+        }
+    }
+}
