@@ -227,14 +227,20 @@ impl Client {
                     return false;
                 }
                 None => {
+                    let ended = entry.ended;
                     if let Some(position) = &mut entry.position {
                         position.follow(decoder);
+                        if position.is_watched() {
+                            self.watch(exchange);
+                        }
                     }
-                    self.watch(exchange);
+                    if let Some((end, at)) = ended {
+                        self.finish(exchange, end, at);
+                    }
+                    return false;
                 }
             }
         }
-        let Some(entry) = self.exchanges.get(&exchange) else { return false };
         if let Some((end, at)) = entry.ended {
             self.finish(exchange, end, at);
         }
