@@ -33,7 +33,7 @@ use mcp_proto::net::{Accept, Stream, http as net};
 use crate::{AsyncStd, Client, ClientConfig, ConnectError, Router, Server, ServerConfig, stream};
 
 pub use mcp_proto::driver::http::{HttpClient, Principal, ResponseBody, Service};
-pub use mcp_proto::http::{Access, ClientOptions, ServerOptions};
+pub use mcp_proto::http::{Access, ClientOptions, Replay, Ring, ServerOptions, StreamName};
 pub use mcp_proto::net::http::{Connector, HttpServer};
 
 /// Connects to the server at an `http://` or `https://` URL, and waits until it is ready. See [`connector`] for headers
@@ -125,6 +125,16 @@ pub fn server(listener: TcpListener) -> io::Result<HttpServer> {
 /// ```
 pub fn service(config: ServerConfig, options: ServerOptions) -> (Server, Service) {
     net::service(config, options, AsyncStd::new())
+}
+
+/// As [`service`], and what was sent on streams, so that a client whose connection broke has it again, is kept in this
+/// store. [`HttpServer::replay`] sets that of a server on a socket.
+pub fn service_with(
+    config: ServerConfig,
+    options: ServerOptions,
+    replay: Box<dyn Replay>,
+) -> (Server, Service) {
+    net::service_with(config, options, replay, AsyncStd::new())
 }
 
 /// A socket's connections.

@@ -6,7 +6,7 @@ mod runtime;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,10 +16,10 @@ use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use mcp_proto::driver::http::{self as http_driver, HttpClient, ResponseBody, Service};
 use mcp_proto::driver::{Client, Delivery, Server};
-use mcp_proto::http::{ClientOptions, ServerOptions};
+use mcp_proto::http::{ClientOptions, Ring, ServerOptions};
 use mcp_proto::progress::Pacing;
 use mcp_proto::{
-    CallError, CallTool, CallToolResult, ClientConfig, CloseReason, Progress, Revision,
+    CallError, CallTool, CallToolResult, ClientConfig, CloseReason, HttpError, Progress, Revision,
     ServerConfig,
 };
 use runtime::*;
@@ -63,11 +63,14 @@ struct Library {
     sent: Arc<Mutex<Vec<String>>>,
     /// Frames until every body is cut.
     frames_left: Arc<AtomicUsize>,
+    /// The next frame is lost with its connection.
+    loses: Arc<AtomicBool>,
 }
 
 struct Cut {
     body: ResponseBody,
     frames_left: Arc<AtomicUsize>,
+    loses: Arc<AtomicBool>,
 }
 
 impl Body for Cut {
@@ -84,6 +87,9 @@ impl Body for Cut {
         }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(_))) = &polled {
+            if self.loses.swap(false, Ordering::Relaxed) {
+                return Poll::Ready(Some(Err("cut")));
+            }
             self.frames_left.fetch_sub(1, Ordering::Relaxed);
         }
         polled.map_err(|_| "broken")
@@ -98,9 +104,10 @@ impl HttpClient for Library {
     fn send(&mut self, request: Request<Bytes>) -> Self::Sending {
         self.sent.lock().unwrap().push(request.method().to_string());
         let (service, frames_left) = (self.service.clone(), self.frames_left.clone());
+        let loses = self.loses.clone();
         Box::pin(async move {
             let response = service.respond(request.map(Text::whole)).await?;
-            Ok(response.map(|body| Cut { body, frames_left }))
+            Ok(response.map(|body| Cut { body, frames_left, loses }))
         })
     }
 }
@@ -113,9 +120,19 @@ fn service(world: &mut World) -> (Server, Service) {
     (server, service)
 }
 
+/// The same, which keeps so many messages of a stream.
+fn forgetful(world: &mut World, kept: usize) -> (Server, Service) {
+    let config = ServerConfig::new("test", "1").pacing(Pacing::UNLIMITED);
+    let (ring, options) = (Ring::new(kept, 1 << 20, 1 << 20), ServerOptions::default());
+    let (server, service, driver) =
+        http_driver::serve_with(config, options, Box::new(ring), world.clock.clone());
+    world.spawn(async move { drop(driver.await) });
+    (server, service)
+}
+
 fn library(service: Service) -> Library {
     let frames_left = Arc::new(AtomicUsize::new(usize::MAX));
-    Library { service, sent: Arc::default(), frames_left }
+    Library { service, sent: Arc::default(), frames_left, loses: Arc::default() }
 }
 
 /// A client that opens no stream but those of its calls.
@@ -207,6 +224,28 @@ fn a_cut_stream_is_resumed_after_a_while_and_said_to_be() {
     let bounds = Duration::from_millis(500)..=Duration::from_secs(1);
     assert!(bounds.contains(&waited), "{waited:?}");
     assert_eq!(library.sent.lock().unwrap().iter().filter(|sent| *sent == "GET").count(), 1);
+}
+
+#[test]
+fn how_much_is_kept_for_a_client_that_comes_back_is_the_servers_choice() {
+    // What left with the connection has to be said again.
+    for (kept, is_whole) in [(50, true), (0, false)] {
+        let mut world = World::new();
+        let (server, service) = forgetful(&mut world, kept);
+        counting(&mut world, server, 50);
+        let library = library(service);
+        let client = client(&mut world, &library, Revision::V2025_11_25);
+        let lose = library.loses.clone();
+        let call = client.call(CallTool::new("count")).on_progress(move |report| {
+            if report.progress == 10.0 {
+                lose.store(true, Ordering::Relaxed);
+            }
+        });
+        match world.run(call) {
+            Ok(_) => assert!(is_whole, "{kept}"),
+            Err(error) => assert_eq!((error, is_whole), (CallError::Http(HttpError::Cut), false)),
+        }
+    }
 }
 
 #[test]

@@ -17,4 +17,4 @@ pub use body::{Broken, ResponseBody};
 pub use client_driver::{ClientDriver, HttpClient};
 pub use server_driver::ServerDriver;
 pub use service::{Principal, Responding, Service};
-pub use start::{connect, serve};
+pub use start::{connect, serve, serve_with};

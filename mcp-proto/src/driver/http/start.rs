@@ -1,5 +1,7 @@
 //! How HTTP begins: handles for the application, a service or a driver for the runtime.
 
+use alloc::boxed::Box;
+
 use super::super::client::Client;
 use super::super::server::Server;
 use super::super::shared::{Handle, Shared};
@@ -10,7 +12,7 @@ use super::server_driver::ServerDriver;
 use super::service::Service;
 use super::serving::Serving;
 use crate::config::{ClientConfig, ServerConfig};
-use crate::http::{self, ClientOptions, ServerOptions};
+use crate::http::{self, ClientOptions, Replay, Ring, ServerOptions};
 use ::http::Uri;
 
 /// A client of the server at `uri`, which must be absolute, over any HTTP library. Nothing moves until the driver is
@@ -39,7 +41,17 @@ pub fn serve(
     options: ServerOptions,
     runtime: impl Runtime,
 ) -> (Server, Service, ServerDriver) {
-    let machine = http::Server::new(config, options);
+    serve_with(config, options, Box::new(Ring::default()), runtime)
+}
+
+/// As [`serve`], and what was sent on streams is kept in this store, until it is taken up again or nobody will.
+pub fn serve_with(
+    config: ServerConfig,
+    options: ServerOptions,
+    replay: Box<dyn Replay>,
+    runtime: impl Runtime,
+) -> (Server, Service, ServerDriver) {
+    let machine = http::Server::with_replay(config, options, replay);
     let shared = Shared::new(Serving::new(machine), true, runtime);
     let server = Server::new(Handle::new(shared.clone()));
     (server, Service::new(shared.clone()), ServerDriver::new(shared))

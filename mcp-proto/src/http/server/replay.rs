@@ -14,7 +14,8 @@ pub struct StreamName(pub(super) u64);
 
 /// Keeps what goes out on streams, so that a client whose connection broke can have it again.
 ///
-/// [`Ring`] keeps it in memory, within bounds. Another store may keep more, or share it between processes.
+/// [`Ring`] keeps it in memory, within bounds. Another store may keep more, or elsewhere. It serves one server: names of
+/// streams begin anew in each process, so that two must not share one, and a session that moves takes along what was sent.
 /// Positions count up by one on each stream. What is not kept is never left out silently: a stream that has a gap
 /// behind the position that a client names is not taken up again.
 pub trait Replay: Send + Sync {

@@ -24,7 +24,7 @@ use crate::driver::Server;
 use crate::driver::http::{self, Service};
 #[cfg(doc)]
 use crate::http::Access;
-use crate::http::ServerOptions;
+use crate::http::{Replay, Ring, ServerOptions};
 use crate::net::listen::accept;
 use crate::net::platform::drive;
 use crate::net::run::run_handlers;
@@ -41,7 +41,17 @@ pub fn service(
     options: ServerOptions,
     platform: impl Platform + Clone,
 ) -> (Server, Service) {
-    let (server, service, driver) = http::serve(config, options, platform.clone());
+    service_with(config, options, Box::new(Ring::default()), platform)
+}
+
+/// As [`service`], and what was sent on streams is kept in this store.
+pub fn service_with(
+    config: ServerConfig,
+    options: ServerOptions,
+    replay: Box<dyn Replay>,
+    platform: impl Platform + Clone,
+) -> (Server, Service) {
+    let (server, service, driver) = http::serve_with(config, options, replay, platform.clone());
     drive(&platform, driver);
     (server, service)
 }
@@ -53,6 +63,8 @@ pub struct HttpServer {
     local_addr: SocketAddr,
     platform: Arc<dyn Platform>,
     options: ServerOptions,
+    /// A [`Ring`], if none is set.
+    replay: Option<Box<dyn Replay>>,
     max_connections: usize,
     grace: Duration,
     idle_timeout: Duration,
@@ -94,6 +106,7 @@ impl HttpServer {
             local_addr,
             platform: Arc::new(platform),
             options: ServerOptions::default(),
+            replay: None,
             max_connections: MAX_CONNECTIONS,
             grace: GRACE,
             idle_timeout: IDLE_TIMEOUT,
@@ -103,6 +116,13 @@ impl HttpServer {
     /// Sets what is allowed, and how much.
     pub fn options(mut self, options: ServerOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Sets where it is kept what was sent on streams, so that a client whose connection broke has it again. Default
+    /// [`Ring::default`]; one of other bounds is a [`Ring::new`].
+    pub fn replay(mut self, store: impl Replay + 'static) -> Self {
+        self.replay = Some(Box::new(store));
         self
     }
 
@@ -135,7 +155,7 @@ impl HttpServer {
     ///
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a tool's schema says `x-mcp-header` where it must not, or if
     /// others reach the socket and the server knows no name to be reached by, see [`Access::host`].
-    pub async fn run(self, router: Router, until: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn run(mut self, router: Router, until: impl Future<Output = ()>) -> io::Result<()> {
         if !self.options.access.fits(self.local_addr.ip()) {
             let why = "this server knows no name to be reached by; see `Access::host`";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
@@ -144,7 +164,9 @@ impl HttpServer {
         let options = router.mirror(self.options.clone()).map_err(bad)?;
         let stall_timeout = options.stall_timeout;
         let platform = self.platform.clone();
-        let (server, service, driver) = http::serve(router.config(), options, platform.clone());
+        let replay = self.replay.take().unwrap_or_else(|| Box::new(Ring::default()));
+        let (server, service, driver) =
+            http::serve_with(router.config(), options, replay, platform.clone());
         let inner = Tasks::new(platform.clone());
         inner.spawn(async { drop(driver.await) });
         inner.spawn(async { drop(run_handlers(router, server, platform).await) });
