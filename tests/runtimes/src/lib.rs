@@ -30,7 +30,7 @@ pub use hurried::Hurried;
 pub use narrow::Narrow;
 pub use peer::{Asked, Peer, answer, done, pair, pair_over, report, small_sockets, sockets, talk};
 pub use script::{GRACE, script};
-pub use web::{Site, Web};
+pub use web::{Cable, Site, Web};
 
 /// Runs a body on a host.
 pub fn run<H: Host>(body: impl Future<Output = ()>) {

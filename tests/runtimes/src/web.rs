@@ -1,7 +1,9 @@
 //! The hosts whose adapters speak HTTP and WebSocket: all but threads.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use async_channel::{Sender, bounded};
 use mcp_proto::driver::Client;
@@ -34,6 +36,9 @@ pub trait Web: Host {
     /// The adapter's `ws::connector`.
     fn ws_connector() -> ws::Connector;
 
+    /// The adapter's `ws::acceptor`.
+    fn ws_acceptor() -> ws::Acceptor;
+
     /// The adapter's `connect_ws`.
     fn connect_ws(
         url: &str,
@@ -62,6 +67,10 @@ macro_rules! web {
 
             fn ws_connector() -> ws::Connector {
                 $adapter::ws::connector()
+            }
+
+            fn ws_acceptor() -> ws::Acceptor {
+                $adapter::ws::acceptor()
             }
 
             async fn connect_ws(url: &str, config: ClientConfig) -> Result<Client, ConnectError> {
@@ -123,4 +132,107 @@ impl Site {
         self.tell();
         self.task.join().await.expect("it ran");
     }
+}
+
+/// What lies between a client and a server: it passes bytes on, until it is cut.
+#[derive(Debug)]
+pub struct Cable {
+    /// Where it begins.
+    pub address: SocketAddr,
+    inside: Arc<Mutex<Inside>>,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    /// Both ends of each connection.
+    ends: Vec<TcpStream>,
+    is_cut: bool,
+    /// What the server said and the client does not hear, if it is so.
+    swallowed: Option<Vec<u8>>,
+}
+
+impl Cable {
+    /// One that leads here.
+    pub fn to(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let cable =
+            Self { address: listener.local_addr().expect("its address"), inside: Arc::default() };
+        let shared = cable.inside.clone();
+        thread::spawn(move || {
+            while let Ok((near, _)) = listener.accept() {
+                // Locked all the while: nobody comes in behind a cut.
+                let mut inside = lock(&shared);
+                let Some(far) = (!inside.is_cut).then(|| TcpStream::connect(address)) else {
+                    continue;
+                };
+                let Ok(far) = far else { continue };
+                let (mut from, mut to) = (again(&near), again(&far));
+                thread::spawn(move || {
+                    let _ = io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+                let (from, to, shared) = (again(&far), again(&near), shared.clone());
+                thread::spawn(move || drop(pass(from, to, &shared)));
+                inside.ends.extend([near, far]);
+            }
+        });
+        cable
+    }
+
+    /// Swallows what the server says from now on.
+    pub fn swallow(&self) {
+        lock(&self.inside).swallowed = Some(Vec::new());
+    }
+
+    /// Whether it has swallowed this.
+    pub fn has_swallowed(&self, text: &str) -> bool {
+        let inside = lock(&self.inside);
+        let swallowed = inside.swallowed.as_deref().unwrap_or_default();
+        swallowed.windows(text.len()).any(|part| part == text.as_bytes())
+    }
+
+    /// Ends every connection, and lets no other in.
+    pub fn cut(&self) {
+        let mut inside = lock(&self.inside);
+        inside.is_cut = true;
+        for end in inside.ends.drain(..) {
+            // One that has ended is no longer connected.
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Lets connections in again, and everything through.
+    pub fn mend(&self) {
+        let mut inside = lock(&self.inside);
+        (inside.is_cut, inside.swallowed) = (false, None);
+    }
+}
+
+/// Passes on what a server says, or swallows it.
+fn pass(mut from: TcpStream, mut to: TcpStream, inside: &Mutex<Inside>) -> io::Result<()> {
+    let mut buffer = [0; 1 << 14];
+    loop {
+        let said = match from.read(&mut buffer)? {
+            0 => return to.shutdown(Shutdown::Write),
+            len => &buffer[..len],
+        };
+        let is_swallowed = match &mut lock(inside).swallowed {
+            Some(swallowed) => {
+                swallowed.extend_from_slice(said);
+                true
+            }
+            None => false,
+        };
+        if !is_swallowed {
+            to.write_all(said)?;
+        }
+    }
+}
+
+fn again(socket: &TcpStream) -> TcpStream {
+    socket.try_clone().expect("a descriptor")
+}
+
+fn lock(inside: &Mutex<Inside>) -> MutexGuard<'_, Inside> {
+    inside.lock().unwrap_or_else(PoisonError::into_inner)
 }
