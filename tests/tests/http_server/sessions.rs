@@ -259,16 +259,44 @@ fn at_the_limit_an_idle_session_makes_room_and_a_busy_one_does_not() {
     assert_eq!(web.server.sessions(), 2);
 }
 
+/// Opens a session for somebody: its id, or the status of the refusal.
+fn open_as(web: &mut Web, who: &str) -> Result<String, u16> {
+    let exchange = web.send_as(Some(who), post(&initialize(Revision::V2025_06_18), &[])).unwrap();
+    let answer = web.take(exchange);
+    let id = answer.header("mcp-session-id").map(str::to_owned);
+    id.ok_or_else(|| answer.status())
+}
+
+fn ask_as(web: &mut Web, who: &str, request: http::Request<Bytes>) -> u16 {
+    let exchange = web.send_as(Some(who), request).unwrap();
+    web.take(exchange).status()
+}
+
 #[test]
 fn one_user_does_not_take_every_session() {
+    let revision = Revision::V2025_06_18;
     let mut web = Web::new();
-    let mut open = |who| {
-        let exchange =
-            web.send_as(Some(who), post(&initialize(Revision::V2025_06_18), &[])).unwrap();
-        web.take(exchange).status()
-    };
-    assert!((0..16).all(|_| open("alice") == 200));
-    assert_eq!((open("alice"), open("bob")), (503, 200));
+    let theirs = open_as(&mut web, "bob").unwrap();
+    let mut mine = Vec::new();
+    for _ in 0..16 {
+        web.pass(secs(1));
+        mine.push(open_as(&mut web, "alice").unwrap());
+    }
+    assert_eq!(web.server.sessions(), 17);
+    // At the limit the oldest idle one of the same user makes room, though somebody else's is older.
+    mine.push(open_as(&mut web, "alice").unwrap());
+    assert_eq!(web.server.sessions(), 17);
+    assert_eq!(ask_as(&mut web, "bob", in_session(&ping(), &theirs, revision)), 200);
+    assert_eq!(ask_as(&mut web, "alice", in_session(&ping(), &mine[0], revision)), 404);
+    // One that works goes on, and where all do there is no room.
+    for session in &mine[1..] {
+        web.send_as(Some("alice"), get(session, revision, None)).unwrap();
+    }
+    assert_eq!(open_as(&mut web, "alice"), Err(503));
+    assert!(open_as(&mut web, "bob").is_ok());
+    for session in &mine[1..] {
+        assert_eq!(ask_as(&mut web, "alice", in_session(&ping(), session, revision)), 200);
+    }
 }
 
 #[test]

@@ -54,8 +54,9 @@ pub struct ServerOptions {
     /// Legacy sessions. Default 1,000; at the limit an idle one ends for a new one, and if none is, the new one
     /// is 503. Stops session floods.
     pub max_sessions: usize,
-    /// Legacy sessions of one principal. Default 16; more are 503. Callers without a principal count only in
-    /// all. Stops one user from taking every session.
+    /// Legacy sessions of one principal. Default 16; at the limit an idle one of the same principal ends for a new one,
+    /// and if none is, the new one is 503. Callers without a principal count only in all. Stops one user from taking
+    /// every session.
     pub max_sessions_per_principal: usize,
     /// How long a session may be idle: no request runs, and no stream is open. Default 5 minutes; then it is 404.
     /// Stops sessions that nobody ends.

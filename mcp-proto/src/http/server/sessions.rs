@@ -78,21 +78,35 @@ impl Server {
     fn new_session(&mut self, caller: &Caller) -> Result<(Session, Scope), &'static str> {
         let Some(seed) = caller.seed else { return Err("no session can be opened now") };
         let options = self.hub.options.clone();
-        if let Some(principal) = &caller.principal
-            && self.hub.sessions.of_principal(principal) >= options.max_sessions_per_principal
-        {
-            return Err("too many sessions of this user");
-        }
-        if self.hub.sessions.len() >= options.max_sessions {
-            // Whoever is idle comes back with `initialize`; whoever works goes on.
-            let Some((_, idle)) = self.hub.sessions.next_idle() else {
-                return Err("too many sessions");
-            };
+        // Whoever is idle comes back with `initialize`; whoever works goes on.
+        let idle = match &caller.principal {
+            Some(principal)
+                if self.hub.sessions.of_principal(principal)
+                    >= options.max_sessions_per_principal =>
+            {
+                Some(self.next_idle_of(principal).ok_or("too many sessions of this user")?)
+            }
+            _ if self.hub.sessions.len() >= options.max_sessions => {
+                let next = self.hub.sessions.next_idle();
+                Some(next.map(|(_, scope)| scope).ok_or("too many sessions")?)
+            }
+            _ => None,
+        };
+        if let Some(idle) = idle {
             self.end(idle);
             self.purge();
         }
         let session = Session::new(SessionId::new(seed), caller.principal.clone());
         Ok((session, self.conversations.name()))
+    }
+
+    /// The session of a principal that is idle and ends first. It is looked for only at the limit, among those that are idle.
+    fn next_idle_of(&self, principal: &Bytes) -> Option<Scope> {
+        let is_of_them = |scope: &Scope| {
+            let session = self.conversations.get(*scope).and_then(|it| it.session.as_ref());
+            session.is_some_and(|session| session.principal.as_ref() == Some(principal))
+        };
+        self.hub.sessions.idle.iter().map(|(_, scope)| *scope).find(is_of_them)
     }
 
     pub(super) fn begin(&mut self, conversation: Conversation) {
