@@ -233,6 +233,7 @@ pub fn headers(input: &[u8]) {
     let options = ServerOptions::default().mirror(&call.name.text(), &schema.expect("JSON"));
     let mut options = options.expect("annotations");
     (options.max_head_fields, options.max_head_len) = (usize::MAX, usize::MAX);
+    options.max_mirrored_len = usize::MAX;
     let mut server = Server::new(ServerConfig::new("s", "1"), options);
     let headers = call.headers();
     let mut request =

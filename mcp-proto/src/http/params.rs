@@ -14,7 +14,7 @@ use http::HeaderName;
 use crate::json::{Doubled, Kind, Raw};
 
 const ANNOTATION: &str = "x-mcp-header";
-const PREFIX: &str = "mcp-param-";
+pub(crate) const PREFIX: &str = "mcp-param-";
 
 /// One argument that is repeated in a header.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,6 +25,39 @@ fn a_flood_of_header_fields_is_refused() {
 }
 
 #[test]
+fn a_long_address_is_refused_with_its_query() {
+    let mut web = Web::new();
+    let mut status = |address: String| {
+        let mut request = modern_call(json!(1), "x");
+        *request.uri_mut() = address.parse().unwrap();
+        let exchange = web.send(request);
+        exchange.map_or_else(|refusal| refusal.status().as_u16(), |_| 0)
+    };
+    assert_eq!(status(format!("/mcp?{}", "q".repeat(8 << 10))), 0, "it runs");
+    assert_eq!(status(format!("/mcp?{}", "q".repeat(16 << 10))), 431);
+    assert_eq!(status(format!("/{}", "p".repeat(16 << 10))), 431);
+    assert_eq!(web.requests().len(), 1);
+}
+
+#[test]
+fn a_long_value_that_repeats_the_body_is_refused_before_the_body_is_read() {
+    let mut web = Web::new();
+    for name in ["mcp-method", "mcp-name", "mcp-param-region"] {
+        let mut status = |len: usize| {
+            let mut request = modern_call(json!(1), "x");
+            request.headers_mut().insert(name, "z".repeat(len).parse().unwrap());
+            web.ask(request).status()
+        };
+        // Compared, and wrong, or of a tool of which nothing is known.
+        let compared = if name == "mcp-param-region" { 0 } else { 400 };
+        assert_eq!((status(8 << 10), status((8 << 10) + 1)), (compared, 431), "{name}");
+    }
+    let mut request = modern_call(json!(1), "x");
+    request.headers_mut().insert("x-other", "z".repeat(12 << 10).parse().unwrap());
+    assert_eq!(web.ask(request).status(), 0, "what repeats nothing is bounded with all others");
+}
+
+#[test]
 fn a_body_is_refused_before_it_is_read() {
     let mut config = ServerConfig::new("s", "1");
     config.limits.max_message_len = 1000;

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::super::access::Denied;
 use super::super::media::{Accepts, JSON, is_of, is_plain};
-use super::headers::{METHOD, SESSION, version};
+use super::headers::{METHOD, SESSION, is_mirror, version};
 use super::status::{not_allowed, refusal};
 use super::{SESSION_METHODS, Server};
 use crate::method::Request as _;
@@ -46,8 +46,11 @@ impl Server {
         if let Err(denied) = options.access.check(&head.uri, headers) {
             return Err(refusal(StatusCode::FORBIDDEN, why(denied)));
         }
-        let room = options.max_head_len.checked_sub(head.uri.path().len());
-        if room.is_none_or(|room| is_too_large(headers, options.max_head_fields, room)) {
+        let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        let room = options.max_head_len.checked_sub(target);
+        if room.is_none_or(|room| is_too_large(headers, options.max_head_fields, room))
+            || mirrors_too_much(headers, options.max_mirrored_len)
+        {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             return Err(refusal(status, "too many header fields, or too long ones"));
         }
@@ -145,6 +148,11 @@ fn is_too_large(headers: &HeaderMap, max_fields: usize, max_len: usize) -> bool 
     }
     let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
     fields.sum::<usize>() > max_len
+}
+
+/// Whether one of the values that repeat what a body says is too long.
+fn mirrors_too_much(headers: &HeaderMap, max_len: usize) -> bool {
+    headers.iter().any(|(name, value)| value.len() > max_len && is_mirror(name))
 }
 
 #[cfg(test)]

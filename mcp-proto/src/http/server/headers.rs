@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::params::Param;
+use super::super::params::{self, Param};
 use super::super::value::decode;
 use crate::error::ErrorObject;
 use crate::json::{Doubled, Kind, Params, Raw, bounded};
@@ -22,6 +22,11 @@ pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id")
 pub(super) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 pub(super) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+/// Whether a header repeats what a body says.
+pub(super) fn is_mirror(name: &HeaderName) -> bool {
+    [&METHOD, &NAME].contains(&name) || name.as_str().starts_with(params::PREFIX)
+}
 
 /// A header that occurs twice: which of the two counts cannot be known, and a proxy may have looked at the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

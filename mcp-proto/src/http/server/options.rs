@@ -18,8 +18,12 @@ pub struct ServerOptions {
     pub access: Access,
     /// Header fields of a request. Default 100; more are 431. Stops a flood of fields, each of which is looked at.
     pub max_head_fields: usize,
-    /// Bytes of the path, and of all names and values of header fields. Default 16 KiB; more are 431. Stops giant values.
+    /// Bytes of the path with its query, and of all names and values of header fields. Default 16 KiB; more are 431. Stops
+    /// giant values.
     pub max_head_len: usize,
+    /// Bytes of one header that repeats what a body says: `Mcp-Method`, `Mcp-Name`, `Mcp-Param-*`. Default 8 KiB; more
+    /// are 431, before the body is read. Stops giant names and arguments that are decoded and compared for nothing.
+    pub max_mirrored_len: usize,
     /// How long the body of a request may take to arrive. Default 30 s. Stops slow-loris bodies; whoever reads
     /// the body keeps it, as [`Admission::body_timeout`](super::Admission) says.
     pub body_timeout: Duration,
@@ -89,6 +93,7 @@ impl Default for ServerOptions {
             access: Access::local(),
             max_head_fields: 100,
             max_head_len: 16 << 10,
+            max_mirrored_len: 8 << 10,
             body_timeout: Duration::from_secs(30),
             max_arriving_len: 64 << 20,
             max_exchanges: 1024,
