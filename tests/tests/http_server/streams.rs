@@ -2,10 +2,10 @@
 
 use mcp_proto::http::{Body, ServerOptions};
 use mcp_proto::progress::{Pacing, Weight};
-use mcp_proto::{CallToolResult, Event, Progress, Revision, SendError, ServerConfig};
-use mcp_tests::secs;
+use mcp_proto::{CallToolResult, Event, Progress, RequestId, Revision, SendError, ServerConfig};
 use mcp_tests::web::{Web, call, get, in_session, modern_call};
-use serde_json::json;
+use mcp_tests::{millis, secs};
+use serde_json::{Value, json};
 
 fn unpaced() -> Web {
     let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
@@ -111,6 +111,83 @@ fn a_request_that_asks_for_progress_gets_its_first_id_at_once() {
     let events = web.take(exchange).events();
     assert_eq!(events.len(), 1);
     assert!(events[0].data.contains("progress") && !events[0].id.is_empty());
+}
+
+/// A call of a tool that asks for no progress.
+fn quiet_call(id: u32) -> Value {
+    let mut call = call(json!(id), "work");
+    call["params"].as_object_mut().unwrap().remove("_meta");
+    call
+}
+
+#[test]
+fn a_request_that_waits_gets_its_first_id_and_a_quick_one_stays_one_object() {
+    // R-HTTP-16: 2025-11-25
+    let mut web = Web::new();
+    let revision = Revision::V2025_11_25;
+    let session = web.open(revision);
+    let ask = |web: &mut Web, id| {
+        let exchange = web.send(in_session(&quiet_call(id), &session, revision)).unwrap();
+        let (scope, id) = web.request();
+        (exchange, scope, id)
+    };
+    let respond = |web: &mut Web, scope, id: &RequestId| {
+        let now = web.now;
+        let endpoint = web.server.endpoint_mut(scope).unwrap();
+        endpoint.respond(id, &CallToolResult::text("done"), now).unwrap();
+    };
+    let (exchange, scope, id) = ask(&mut web, 1);
+    web.pass(millis(999));
+    assert_eq!(web.take(exchange).status(), 0, "it may still be one object");
+    respond(&mut web, scope, &id);
+    let answer = web.take(exchange);
+    assert_eq!(
+        (answer.header("content-type"), &answer.end),
+        (Some("application/json"), &Some(Body::End))
+    );
+
+    let (exchange, scope, id) = ask(&mut web, 2);
+    web.pass(secs(1));
+    assert_eq!(web.server.poll_ready(), Some(exchange));
+    let answer = web.take(exchange);
+    assert!(answer.is_stream());
+    let first = answer.events()[0].clone();
+    assert!(!first.id.is_empty() && first.data.is_empty());
+    // From here on a cut costs nothing.
+    web.hang_up(exchange);
+    respond(&mut web, scope, &id);
+    let resumed = web.send(get(&session, revision, Some(&first.id))).unwrap();
+    assert_eq!(web.take(resumed).messages()[0]["id"], 2);
+
+    // It is said once, and silence is filled as ever.
+    let (exchange, ..) = ask(&mut web, 3);
+    web.pass(secs(1));
+    web.take(exchange);
+    web.pass(secs(10));
+    assert!(web.take(exchange).body.is_empty());
+    web.pass(secs(16));
+    assert!(web.take(exchange).body.starts_with(b":"));
+}
+
+#[test]
+fn only_what_can_be_taken_up_again_is_primed() {
+    let waiting = |options: ServerOptions, revision, accept| {
+        let mut web = Web::with(ServerConfig::new("s", "1"), options);
+        let session = web.open(revision);
+        let mut request = in_session(&quiet_call(1), &session, revision);
+        request.headers_mut().insert("accept", http::HeaderValue::from_static(accept));
+        let exchange = web.send(request).unwrap();
+        web.pass(secs(10));
+        web.take(exchange).status()
+    };
+    let both = "application/json, text/event-stream";
+    let (new, old) = (Revision::V2025_11_25, Revision::V2025_06_18);
+    assert_eq!(waiting(ServerOptions::default(), new, both), 200);
+    assert_eq!(waiting(ServerOptions::default(), new, "application/json"), 0);
+    assert_eq!(waiting(ServerOptions::default(), old, both), 0);
+    let mut options = ServerOptions::default();
+    options.resumption = false;
+    assert_eq!(waiting(options, new, both), 0);
 }
 
 #[test]

@@ -488,6 +488,17 @@ impl Conversation {
         true
     }
 
+    /// A request has waited for its answer: its client gets an id with which it can come back. What has been decided stays.
+    pub(super) fn prime(&mut self, name: StreamName, hub: &mut Hub) {
+        let Some(stream) = self.find(name).filter(|stream| stream.form == Form::Undecided) else {
+            return;
+        };
+        stream.become_stream(&mut *hub.replay);
+        if let Some(exchange) = stream.exchange {
+            hub.signal(exchange);
+        }
+    }
+
     /// A stream is silent: it says that it is alive. What is not decided yet becomes a stream.
     pub(super) fn keep_alive(&mut self, name: StreamName, hub: &mut Hub) {
         let Some(stream) = self.find(name) else { return };

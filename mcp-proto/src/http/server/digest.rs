@@ -81,6 +81,7 @@ impl Entry {
             taken_at,
             waits_since,
             armed,
+            primes_at,
             is_broken,
             is_standing,
         } = self;
@@ -90,7 +91,7 @@ impl Entry {
         }
         digest.put((is_begun, is_hungry, is_listed, is_broken, is_standing));
         digest.time(*taken_at);
-        for at in [waits_since, armed] {
+        for at in [waits_since, armed, primes_at] {
             digest.put(at.is_some());
             digest.time(at.unwrap_or_default());
         }

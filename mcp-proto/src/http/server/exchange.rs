@@ -41,6 +41,8 @@ pub(super) struct Entry {
     pub(super) waits_since: Option<Instant>,
     /// The timer that is set for it.
     pub(super) armed: Option<Instant>,
+    /// When its stream says its first id, unless it is answered before.
+    pub(super) primes_at: Option<Instant>,
     /// It ends without an end: what follows is lost.
     pub(super) is_broken: bool,
     /// It stands open until somebody ends it.
@@ -139,6 +141,7 @@ impl Exchanges {
             taken_at: now,
             waits_since: None,
             armed: None,
+            primes_at: None,
             is_broken: false,
             is_standing: false,
         };
@@ -229,7 +232,7 @@ fn number(exchange: Exchange) -> Option<i64> {
 pub(super) enum Timer {
     /// A deadline of its endpoint, or a stream that is forgotten.
     Scope(Scope),
-    /// A stream is silent, or its reader stands still.
+    /// A stream is silent or says its first id, or its reader stands still.
     Exchange(Exchange),
 }
 

@@ -100,7 +100,8 @@ impl Hub {
         let stall = entry.waits_since.map(|since| since + self.options.stall_timeout);
         let silence =
             self.options.keep_alive.filter(|_| matches!(entry.source, Source::Stream(..)));
-        let due = stall.into_iter().chain(silence.map(|after| entry.taken_at + after)).min();
+        let silence = silence.map(|after| entry.taken_at + after);
+        let due = stall.into_iter().chain(silence).chain(entry.primes_at).min();
         if let Some(due) = due
             && entry.armed.is_none_or(|armed| due < armed)
         {

@@ -520,6 +520,15 @@ impl Server {
             }
             return self.hub.exchanges.signal(exchange, now);
         }
+        if entry.primes_at.is_some_and(|at| at <= now)
+            && let Source::Stream(scope, name) = entry.source
+        {
+            entry.primes_at = None;
+            if let Some(conversation) = self.conversations.get_mut(scope) {
+                conversation.prime(name, &mut self.hub);
+            }
+            return self.hub.arm(exchange);
+        }
         if options.keep_alive.is_some_and(|after| entry.taken_at + after <= now)
             && let Source::Stream(scope, name) = entry.source
         {

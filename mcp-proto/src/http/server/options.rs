@@ -73,6 +73,10 @@ pub struct ServerOptions {
     /// Silence on a stream before a comment says that it is alive, and before a response that may still become
     /// one object becomes a stream. Default 15 s; `None`: never.
     pub keep_alive: Option<Duration>,
+    /// How long a request may wait for its answer before its response becomes a stream whose first event has an id, so that
+    /// a cut costs nothing (2025-11-25, and clients that take streams; one that asks for progress gets that event at
+    /// once). Before that it is one JSON object if it can be. Default 1 s. Needs `resumption`.
+    pub prime_after: Duration,
     /// How long a client is asked to wait before it takes a closed stream up again. Default 1 s.
     pub retry: Duration,
     /// Whether streams can be taken up again (legacy revisions). Default true.
@@ -109,6 +113,7 @@ impl Default for ServerOptions {
             opening_timeout: Duration::from_secs(60),
             max_streams: 4,
             keep_alive: Some(Duration::from_secs(15)),
+            prime_after: Duration::from_secs(1),
             retry: Duration::from_secs(1),
             resumption: true,
             replay_timeout: Duration::from_secs(60),

@@ -18,7 +18,7 @@ use super::post::{Read, SSE_SESSION, id_of, names_session, no_room, sse_session}
 use super::room::finishes;
 use super::session::{Session, SessionId};
 use super::status::{empty, names_no_request, refusal, refusal_of, said};
-use super::stream::{Kind, Stream, read_id};
+use super::stream::{Form, Kind, Stream, read_id};
 use super::{Admission, Caller, Scope, Server};
 use crate::endpoint::{Endpoint, Origin, Outlet};
 use crate::method::Request;
@@ -222,8 +222,12 @@ impl Server {
             // A cut before the first report could not be mended otherwise.
             stream.become_stream(&mut *self.hub.replay);
         }
+        let may_prime = stream.primes && stream.form == Form::Undecided;
         conversation.streams.push(stream);
         let exchange = self.hub.exchanges.open(Source::Stream(scope, name), now);
+        if may_prime && let Some(entry) = self.hub.exchanges.get_mut(exchange) {
+            entry.primes_at = Some(now + self.hub.options.prime_after);
+        }
         self.hub.arm(exchange);
         self.settle();
         exchange
