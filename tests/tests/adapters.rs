@@ -123,6 +123,23 @@ fn each_adapter_is_small() {
     }
 }
 
+/// What a new runtime takes for byte streams, and the examples of those who have none.
+#[test]
+fn what_needs_no_adapter_of_ours_is_short() {
+    for (file, most) in [
+        ("tests/runtimes/src/toy.rs", 150),
+        ("mcp-proto/examples/threads/main.rs", 149),
+        ("mcp-proto/examples/threads/port.rs", 149),
+        ("mcp-proto/examples/threads/server.rs", 149),
+        ("mcp-proto/examples/mio/main.rs", 149),
+        ("mcp-proto/examples/mio/socket.rs", 149),
+    ] {
+        let text = fs::read_to_string(folder("").join(file)).unwrap();
+        let lines = text.lines().count();
+        assert!((30..=most).contains(&lines), "{file} has {lines} lines");
+    }
+}
+
 #[test]
 fn the_comparison_sees_a_word_and_passes_over_names_and_imports() {
     let ours = "use tokio::time::{\n    sleep,\n};\nfn a() {\n    mcp_tokio::run(1);\n}\n";

@@ -1,15 +1,13 @@
-//! An adapter for byte streams, whole, on threads that block and nothing else: to be copied. Clients and servers are
-//! those of [`mcp_proto::net`], over a [`Duplex`](mcp_proto::net::Duplex) of [`reads`] and [`writes`], with [`Threads`].
+//! An adapter for byte streams on blocking threads, whole, to be copied: [`mcp_proto::net`] over [`reads`] and [`writes`].
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use std::{cell::RefCell, collections::BTreeMap};
 
 use async_channel::{Receiver, Sender, bounded};
 use futures_lite::Stream;
@@ -25,14 +23,16 @@ impl Runtime for Threads {
         self.0.elapsed().into()
     }
     fn timer(&self, at: mcp_proto::Instant) -> Pin<Box<dyn Timer>> {
-        let at = self.0.checked_add(at - mcp_proto::Instant::ZERO); // none: in centuries
-        Box::pin(std::future::poll_fn(move |cx| match at {
-            Some(at) if at <= Instant::now() => Poll::Ready(()),
-            _ => {
-                let alarm = at.map(|at| ((at, cx.waker().data().addr()), cx.waker().clone()));
-                ALARMS.with_borrow_mut(|alarms| alarms.extend(alarm));
-                Poll::Pending
+        let at = self.0 + (at - mcp_proto::Instant::ZERO).min(Duration::from_secs(1 << 32)); // centuries
+        Box::pin(std::future::poll_fn(move |cx| {
+            if at <= Instant::now() {
+                return Poll::Ready(());
             }
+            let (task, waker) = (cx.waker().data().addr(), cx.waker().clone());
+            ALARMS.with_borrow_mut(|all| {
+                all.entry(task).and_modify(|it| it.0 = it.0.min(at)).or_insert((at, waker));
+            });
+            Poll::Pending
         }))
     }
 }
@@ -48,8 +48,8 @@ pub(crate) fn start(work: impl FnOnce() + Send + 'static) {
 }
 
 thread_local! {
-    /// When a task of this thread has asked to be woken. What nobody waits for any more stays until it is due.
-    static ALARMS: RefCell<BTreeMap<(Instant, usize), Waker>> = RefCell::default();
+    /// When each task of this thread is woken to look at its timers: once, by the first of them.
+    static ALARMS: RefCell<BTreeMap<usize, (Instant, Waker)>> = RefCell::default();
 }
 
 struct Wakeup(Thread, AtomicBool);
@@ -70,11 +70,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             return output;
         }
         while !wakeup.1.swap(false, Ordering::Acquire) {
-            let first = ALARMS.with_borrow(|alarms| alarms.keys().next().copied());
-            match first.map(|at| (at.0.saturating_duration_since(Instant::now()), at)) {
+            let first = ALARMS.with_borrow(|all| all.iter().map(|(key, it)| (it.0, *key)).min());
+            match first.map(|(at, key)| (at.saturating_duration_since(Instant::now()), key)) {
                 None => thread::park(),
                 Some((wait, _)) if !wait.is_zero() => thread::park_timeout(wait),
-                Some((_, at)) => ALARMS.with_borrow_mut(|all| all.remove(&at)).unwrap().wake(),
+                Some((_, key)) => ALARMS.with_borrow_mut(|all| all.remove(&key)).unwrap().1.wake(),
             }
         }
     }
@@ -139,10 +139,10 @@ impl Output for Writes {
         Poll::Ready(taken.map_err(|_| io::ErrorKind::BrokenPipe.into()))
     }
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let written =
-            if self.is_busy { ready!(self.written.as_mut().poll_next(cx)) } else { Some(Ok(())) };
+        let done = self.is_busy.then(|| self.written.as_mut().poll_next(cx));
+        let done = ready!(done.unwrap_or(Poll::Ready(Some(Ok(())))));
         self.is_busy = false;
-        Poll::Ready(written.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into())))
+        Poll::Ready(done.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into())))
     }
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_flush(cx)

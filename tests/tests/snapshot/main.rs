@@ -7,12 +7,17 @@ mod rules;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use mcp_proto::progress::Weight;
 use mcp_proto::role::{Client, Role, Server};
 use mcp_proto::snapshot::{ConnectionSnapshot, InFlight, RestoreError};
 use mcp_proto::testing::recording::Recording;
 use mcp_proto::testing::{exhaust, take_output, transcript};
-use mcp_proto::{CallToolResult, Connection, Endpoint, Instant, Request, Revision};
+use mcp_proto::{
+    CallOptions, CallTool, CallToolResult, ClientConfig, Connection, Endpoint, Event, Instant,
+    Progress, Request, Revision, Timeouts,
+};
 use mcp_tests::hostile;
 
 use crate::busy::{busy_client, busy_server, client_config, limits, new_client, server_config};
@@ -82,6 +87,65 @@ fn every_recording_replays_to_its_events_by_machines_restored_after_each_chunk()
             let again = pieces.replay_restored(recording.config(), &mut carry);
             assert_eq!(again.as_ref(), Ok(&told), "{}, {format}", path.display());
         }
+    }
+}
+
+/// Two endpoints talk, message by message; what is said and told, in words. `replaces`: before each message both are replaced
+/// by what their snapshots become, at another time.
+fn conversation(revision: Revision, replaces: bool) -> Vec<String> {
+    let (mut now, mut words) = (Instant::ZERO, Vec::new());
+    let config = || ClientConfig::new("c", "1").revisions(revision);
+    let served = || server_config();
+    let (mut client, mut server) = (Endpoint::client(config(), now), Endpoint::server(served()));
+    let timed = Timeouts::default().idle(Duration::from_secs(20));
+    let options = CallOptions::default().tracked().timeouts(timed);
+    let _ticket = client.request(&CallTool::new("a"), options, now).unwrap();
+    let mut asked = None;
+    for step in 0..60_u32 {
+        if replaces {
+            let then = now + Duration::from_secs(1_000_000);
+            client = Endpoint::<Client>::restore(client.snapshot(now), config(), then).unwrap();
+            server = Endpoint::<Server>::restore(server.snapshot(now), served(), then).unwrap();
+            now = then;
+        }
+        now = now + Duration::from_millis(500);
+        client.handle_timeout(now);
+        server.handle_timeout(now);
+        while let Some(event) = client.poll_event() {
+            words.push(format!("{step} client: {event:?}"));
+        }
+        while let Some(event) = server.poll_event() {
+            words.push(format!("{step} server: {event:?}"));
+            if let Event::Request { id, .. } = event {
+                asked = Some(id);
+            }
+        }
+        if let Some(id) = asked.as_ref().filter(|_| step >= 10) {
+            let report = Progress::new(f64::from(step)).message("some");
+            match step {
+                10..30 => server.report(id, report, Weight::Ordinary, now).unwrap(),
+                30 => server.respond(id, &CallToolResult::text("done"), now).unwrap(),
+                _ => {}
+            }
+        }
+        if let Some(sent) = client.poll_transmit() {
+            words.push(format!("{step} > {}", String::from_utf8_lossy(&sent.message)));
+            server.handle_message(sent.message, now);
+        } else if let Some(sent) = server.poll_transmit() {
+            words.push(format!("{step} < {}", String::from_utf8_lossy(&sent.message)));
+            client.handle_message(sent.message, now);
+        }
+    }
+    words
+}
+
+#[test]
+fn endpoints_restored_before_each_message_say_and_tell_the_same() {
+    for revision in Revision::ALL {
+        let words = conversation(revision, false);
+        let count = |part: &str| words.iter().filter(|line| line.contains(part)).count();
+        assert!(count("client: Progress") >= 2 && count("client: Response") == 1, "{words:#?}");
+        assert_eq!(conversation(revision, true), words, "{revision}");
     }
 }
 
