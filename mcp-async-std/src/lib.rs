@@ -3,11 +3,32 @@
 //! **async-std is discontinued** (RUSTSEC-2025-0052). This crate is for programs that are on it already; for new ones
 //! take smol and `mcp-smol`. Names and behaviour are the same, and so is most of the code: async-std stands on smol's
 //! reactor, so that this crate is `mcp-smol` with its tasks on async-std's executor.
-#![doc = include_str!("../README.md")]
+//!
+//! A client of a server that it starts:
+//!
+//! ```no_run
+//! use mcp_async_std::{CallTool, ClientConfig, Command};
+//!
+//! # #[cfg(feature = "process")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async_std::task::block_on(async {
+//! let command = Command::new("image-server");
+//! let child = mcp_async_std::spawn(command).connect(ClientConfig::new("resize-cli", "1.0")).await?;
+//! let call = child.client.call(CallTool::new("resize").argument("width", 800));
+//! let result = call.on_progress(|report| eprintln!("{}", report.progress)).await?;
+//! println!("{result:?}");
+//! child.shutdown().await;
+//! # Ok(())
+//! # })
+//! # }
+//! # #[cfg(not(feature = "process"))]
+//! # fn main() {}
+//! ```
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "process")]
 pub mod child;
+mod closing;
 #[cfg(feature = "http")]
 pub mod http;
 mod platform;
@@ -21,7 +42,7 @@ use std::future::Future;
 
 use async_std::io::{Read, Write};
 use mcp_proto::net;
-use mcp_smol::parts::{self, duplex};
+use mcp_smol::parts;
 
 #[cfg(feature = "process")]
 pub use self::child::spawn;
@@ -33,7 +54,11 @@ pub use self::ws::connect as connect_ws;
 pub use mcp_proto;
 #[doc(inline)]
 pub use mcp_proto::net::prelude::*;
-pub use mcp_smol::parts::stream;
+
+/// A stream, such as one of a TLS library, under the type that every adapter knows.
+pub fn stream(io: impl Read + Write + Send + 'static) -> Stream {
+    parts::stream(closing::Closing::new(io))
+}
 
 /// Connects to the server at the other end of a reader and a writer, and waits until it is ready.
 ///
@@ -51,7 +76,7 @@ where
     R: Read + Send + 'static,
     W: Write + Send + 'static,
 {
-    net::connect(duplex(reader, writer), config, AsyncStd::new()).await
+    net::connect(closing::duplex(reader, writer), config, AsyncStd::new()).await
 }
 
 /// As [`connect`], without the waiting. `prepare` runs before the first byte is read, so that listeners set
@@ -67,7 +92,7 @@ where
     R: Read + Send + 'static,
     W: Write + Send + 'static,
 {
-    net::client(duplex(reader, writer), config, AsyncStd::new(), prepare)
+    net::client(closing::duplex(reader, writer), config, AsyncStd::new(), prepare)
 }
 
 /// A client whose reader and writer need not be `Send`, and what moves it: that is to be polled beside the client,
@@ -77,7 +102,7 @@ pub fn client_local<R: Read, W: Write>(
     writer: W,
     config: ClientConfig,
 ) -> (Client, impl Future<Output = CloseReason>) {
-    mcp_proto::driver::client(duplex(reader, writer), config, AsyncStd::new())
+    mcp_proto::driver::client(parts::duplex(reader, writer), config, AsyncStd::new())
 }
 
 /// Serves the client at the other end of a reader and a writer: its requests are to be
@@ -87,7 +112,7 @@ where
     R: Read + Send + 'static,
     W: Write + Send + 'static,
 {
-    net::serve(duplex(reader, writer), config, AsyncStd::new())
+    net::serve(closing::duplex(reader, writer), config, AsyncStd::new())
 }
 
 /// Serves the client that started this process, over standard input and output. See [`stdio()`] for what
@@ -128,7 +153,7 @@ where
     R: Read + Send + 'static,
     W: Write + Send + 'static,
 {
-    net::run(router, duplex(reader, writer), AsyncStd::new()).await
+    net::run(router, closing::duplex(reader, writer), AsyncStd::new()).await
 }
 
 /// Serves the client that started this process with a router's tools, over standard input and output. See
@@ -150,7 +175,7 @@ where
     R: Read,
     W: Write,
 {
-    net::run_local(router, duplex(reader, writer), AsyncStd::new()).await
+    net::run_local(router, parts::duplex(reader, writer), AsyncStd::new()).await
 }
 
 #[cfg(doctest)]

@@ -1,13 +1,16 @@
 //! Servers that listen: many clients at once, hostile ones among them, and an orderly end.
 #![cfg(unix)]
 
+use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use async_channel::{Receiver, Sender, unbounded};
+use mcp_proto::driver::Transport;
 use mcp_proto::net::prelude::*;
 use mcp_runtimes_tests::listening::serving;
 use mcp_runtimes_tests::{Host, apart, on_every_runtime, spawn, talk};
@@ -80,6 +83,18 @@ async fn an_address_that_others_reach_has_to_be_named_as_such<H: Host>() {
     serving.stop().await;
     let nobody = H::tcp_connect(address, config()).await.unwrap_err();
     assert!(matches!(nobody, ConnectError::Io(_)), "{nobody}");
+}
+
+async fn what_is_closed_says_so_before_it_is_dropped<H: Host>() {
+    let (near, mut far) = UnixStream::pair().unwrap();
+    let mut stream = H::stream(near);
+    poll_fn(|cx| Transport::poll_close(Pin::new(&mut stream), cx)).await.unwrap();
+    let said = apart(move || {
+        let mut said = Vec::new();
+        far.read_to_end(&mut said).map(|_| said)
+    });
+    assert_eq!(said.await.unwrap(), b"");
+    drop(stream);
 }
 
 /// Sends this and reads until the server closes.
@@ -241,6 +256,7 @@ async fn a_socket_of_a_process_that_died_is_replaced_and_nothing_else_is<H: Host
 }
 
 on_every_runtime!(
+    what_is_closed_says_so_before_it_is_dropped,
     clients_call_over_tcp_in_every_revision,
     an_address_that_others_reach_has_to_be_named_as_such,
     one_peer_ends_no_other,
