@@ -140,6 +140,69 @@ fn what_needs_no_adapter_of_ours_is_short() {
     }
 }
 
+/// What an adapter offers, and where. A name of its own for its runtime is one name.
+fn offered(adapter: &str, names: [&str; 2]) -> BTreeSet<(String, String)> {
+    let types = ["Tokio", "Smol", "AsyncStd"];
+    let mut offered = BTreeSet::new();
+    for (file, text) in sources(&folder(adapter).join("src")) {
+        if MODULES.contains(&file.as_str()) {
+            for name in public_names(&text) {
+                let name = if types.contains(&&*name) { "RUNTIME".to_owned() } else { name };
+                offered.insert((file.clone(), name.replace(names[1], "RUNTIME")));
+            }
+        }
+    }
+    offered
+}
+
+/// What a user names. What else there is is private, or `parts`, for those who write an adapter.
+const MODULES: [&str; 6] = ["child.rs", "http.rs", "lib.rs", "tcp.rs", "unix.rs", "ws.rs"];
+
+/// The public functions, imports and modules of a source.
+fn public_names(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in text.match_indices("\npub ") {
+        let item = &text[at + "\npub ".len()..];
+        let words = item.strip_prefix("async ").unwrap_or(item);
+        if let Some(rest) = words.strip_prefix("fn ") {
+            names.extend(rest.split(['<', '(']).next().map(str::to_owned));
+        } else if let Some(rest) = words.strip_prefix("mod ") {
+            names.extend(rest.split(';').next().map(|name| format!("mod {name}")));
+        } else if let Some(rest) = words.strip_prefix("use ") {
+            let path = rest.split(';').next().unwrap();
+            let last = path.split('{').nth(1).map(|list| list.trim_end_matches('}'));
+            let list = last.unwrap_or_else(|| path.rsplit("::").next().unwrap());
+            // All of a module is what that module has.
+            let list = if list == "*" { path } else { list };
+            let one = |name: &str| name.trim().rsplit(" as ").next().unwrap().to_owned();
+            names.extend(list.split(',').map(one).filter(|name| !name.is_empty()));
+        }
+    }
+    names
+}
+
+/// Who changes the runtime changes an import.
+#[test]
+fn all_adapters_offer_the_same_names() {
+    let [(first, names), others @ ..] = ADAPTERS;
+    let expected = offered(first, names);
+    assert!(expected.len() > 50, "{expected:?}");
+    for (adapter, names) in others {
+        let mut found = offered(adapter, names);
+        // What stands on smol's reactor and on no executor, for other adapters.
+        found.remove(&("lib.rs".to_owned(), "mod parts".to_owned()));
+        let differ: Vec<_> = expected.symmetric_difference(&found).collect();
+        assert!(differ.is_empty(), "{first} and {adapter} differ in {differ:?}");
+    }
+}
+
+#[test]
+fn a_public_name_is_seen_however_it_is_written() {
+    let text = "\npub fn a<T>() {}\npub async fn b(\nfn c() {}\npub use x::y::{D, e as F,\n    G};\n\
+                pub use h::I;\npub use j::k as l;\npub use m::*;\npub mod n;\n    pub fn o() {}\n";
+    assert_eq!(public_names(text), ["a", "b", "D", "F", "G", "I", "l", "m::*", "mod n"]);
+}
+
 #[test]
 fn the_comparison_sees_a_word_and_passes_over_names_and_imports() {
     let ours = "use tokio::time::{\n    sleep,\n};\nfn a() {\n    mcp_tokio::run(1);\n}\n";
