@@ -51,7 +51,8 @@ impl Runtime {
                 let mut runtime = tokio::runtime::Builder::new_current_thread();
                 runtime.enable_all().build()?.block_on(program)
             }
-            Self::Smol | Self::AsyncStd => smol::block_on(program),
+            Self::Smol => smol::block_on(program),
+            Self::AsyncStd => async_std::task::block_on(program),
         }
     }
 
@@ -59,9 +60,10 @@ impl Runtime {
     pub(crate) fn sleep(self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         match self {
             Self::Tokio => Box::pin(tokio::time::sleep(time)),
-            Self::Smol | Self::AsyncStd => Box::pin(async move {
+            Self::Smol => Box::pin(async move {
                 smol::Timer::after(time).await;
             }),
+            Self::AsyncStd => Box::pin(async_std::task::sleep(time)),
         }
     }
 
