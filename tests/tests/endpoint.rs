@@ -2,8 +2,8 @@
 
 use mcp_proto::progress::Weight;
 use mcp_proto::{
-    CallOptions, CallToolResult, ClientConfig, Endpoint, Event, Instant, Progress, Revision,
-    ServerConfig,
+    CallError, CallOptions, CallToolResult, ClientConfig, CloseReason, Endpoint, ErrorObject,
+    Event, Instant, Progress, Revision, ServerConfig,
 };
 use mcp_tests::{endings, handshake, values, work};
 
@@ -68,5 +68,24 @@ fn what_a_failed_transport_cannot_carry_is_dropped_however_the_conversation_ende
         assert!(!sends(&server), "{ended}");
         assert!(matches!(server.poll_event(), Some(Event::Closed(_))));
         assert_eq!((server.poll_event(), server.poll_timeout()), (None, None));
+    }
+}
+
+/// A transport of one's own, whose requests fail one by one, may have the peer's own error for the probe.
+#[test]
+fn an_error_that_the_transport_has_for_the_probe_counts_as_one_that_was_said() {
+    let now = Instant::ZERO;
+    for (code, next) in [(-32021, None), (-32601, Some("\"method\":\"initialize\""))] {
+        let mut client = Endpoint::client(ClientConfig::new("c", "1"), now);
+        assert!(client.poll_transmit().is_some_and(|sent| sent.message.starts_with(b"{")));
+        let error = CallError::Peer(ErrorObject::new(code, "no"));
+        client.handle_call_failed(&1.into(), error, now);
+        let said =
+            client.poll_transmit().map(|sent| String::from_utf8_lossy(&sent.message).into_owned());
+        assert!(said.is_some() == next.is_some(), "{code}: {said:?}");
+        assert!(said.zip(next).is_none_or(|(said, next)| said.contains(next)));
+        let told: Vec<_> = std::iter::from_fn(|| client.poll_event()).collect();
+        let refused = matches!(&told[..], [Event::Closed(CloseReason::HandshakeRefused(error))] if error.code == code);
+        assert_eq!(refused, next.is_none(), "{told:?}");
     }
 }

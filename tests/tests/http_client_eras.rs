@@ -104,9 +104,15 @@ fn a_modern_error_keeps_the_client_modern() {
     assert_eq!((method_of(request).as_str(), id_of(request).as_str()), ("server/discover", "2"));
     hand.shake_hands(Revision::V2026_07_28, None);
     assert_eq!(revision(&hand), Some(Revision::V2026_07_28));
-    for code in [-32020, -32021] {
+    // Without an id too, which a server leaves out that did not get so far as to read it.
+    let anonymous =
+        |code| format!(r#"{{"jsonrpc":"2.0","error":{{"code":{code},"message":"m"}}}}"#);
+    for (code, error) in [-32020, -32021]
+        .into_iter()
+        .flat_map(|code| [(code, error_of("1", code)), (code, anonymous(code))])
+    {
         let (mut hand, exchange) = dual();
-        hand.answer(exchange, 400, &[("content-type", JSON)], error_of("1", code).as_bytes());
+        hand.answer(exchange, 400, &[("content-type", JSON)], error.as_bytes());
         assert!(hand.opened.is_empty());
         assert!(
             matches!(closed(&hand), Some(CloseReason::HandshakeRefused(error)) if error.code == code)
