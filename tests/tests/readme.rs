@@ -62,9 +62,10 @@ fn is_test(source: &str, name: &str, is_marked: bool) -> bool {
     if !is_marked {
         return source.contains(&head) || source.contains(&format!("(\"{name}\","));
     }
-    // A body that is run on every runtime.
+    // A body that is run on every runtime, or every adapter.
     if source.contains(&format!("async fn {name}<")) {
-        return source.split("on_every_runtime!(").skip(1).any(|listed| {
+        let lists = ["on_every_runtime!(", "on_every_adapter!("];
+        return lists.iter().flat_map(|list| source.split(list).skip(1)).any(|listed| {
             listed.contains(&format!("    {name},\n")) || listed.starts_with(&format!("{name})"))
         });
     }

@@ -315,10 +315,10 @@ async fn a_server_that_stops_finishes_what_is_under_way_within_its_limit<H: Web>
     }
 }
 
-on_every_adapter! {
+on_every_adapter!(
     a_server_that_is_gone_in_the_middle_ends_each_call_with_its_reason,
     a_connection_that_is_cut_in_the_middle_loses_no_report,
     one_who_reads_nothing_delays_nobody_else,
     a_client_that_is_gone_cancels_in_the_modern_era,
     a_server_that_stops_finishes_what_is_under_way_within_its_limit,
-}
+);

@@ -149,4 +149,4 @@ fn why(refused: &ConnectError) -> Option<&CertificateError> {
     }
 }
 
-on_every_adapter! { a_call_reports_inside_tls, whom_nobody_vouches_for_is_refused }
+on_every_adapter!(a_call_reports_inside_tls, whom_nobody_vouches_for_is_refused);

@@ -54,4 +54,4 @@ async fn what_is_dialled_notices_a_peer_that_vanished<H: Web>() {
     listens.stop().await;
 }
 
-on_every_adapter! { what_is_dialled_notices_a_peer_that_vanished }
+on_every_adapter!(what_is_dialled_notices_a_peer_that_vanished);

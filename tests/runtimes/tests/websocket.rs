@@ -167,9 +167,9 @@ async fn a_message_that_is_too_long_ends_its_connection_and_no_other<H: Web>() {
     assert!(matches!(error, CallError::Closed(_)), "{error:?}");
 }
 
-on_every_adapter! {
+on_every_adapter!(
     a_connection_that_is_cut_in_the_middle_ends_each_call_with_its_reason,
     a_client_that_closes_in_the_middle_ends_its_calls_here_and_there,
     a_server_that_closes_in_the_middle_ends_the_call_with_its_reason,
     a_message_that_is_too_long_ends_its_connection_and_no_other,
-}
+);
