@@ -143,7 +143,7 @@ impl Bar {
             _ => Shape::Running,
         };
         let is_interrupted = self.is_interrupted && shape == Shape::Running;
-        let has_room = (self.width)() >= MIN_WIDTH;
+        let has_room = (self.width)() >= if is_interrupted { MIN_WIDTH_CUT } else { MIN_WIDTH };
         let layout = match self.view.percent() {
             Some(_) if has_room => Layout::WithBar,
             _ => Layout::FiguresOnly,
@@ -156,11 +156,11 @@ impl Bar {
         let last = self.view.last().and_then(|last| last.message.as_deref()).map(one_line);
         let last = if is_interrupted { Some(INTERRUPTED.into()) } else { last };
         // All of it, and only then one drawing: a line is never half old.
-        let skin = self
-            .skin
-            .clone()
-            .with_position(position(percent))
-            .with_prefix(numbers(&self.view, now));
+        let skin = self.skin.clone().with_position(position(percent)).with_prefix(numbers(
+            &self.view,
+            is_interrupted,
+            now,
+        ));
         skin.with_message(last.unwrap_or_default()).tick();
     }
 }
@@ -170,6 +170,9 @@ const LABEL_WIDTH: usize = 24;
 
 /// Columns below which there is no room for a bar beside its figures.
 const MIN_WIDTH: u16 = 60;
+
+/// The same while the stream is cut, which is said beside them in full.
+const MIN_WIDTH_CUT: u16 = 100;
 
 fn style(shape: Shape, layout: Layout, label: String) -> ProgressStyle {
     let mark = match shape {
@@ -200,8 +203,8 @@ fn position(percent: f64) -> u64 {
     position.min(LENGTH)
 }
 
-/// The figures beside the bar.
-fn numbers(view: &ProgressView, now: Instant) -> String {
+/// The figures beside the bar. While the stream is cut nobody knows how fast it goes on.
+fn numbers(view: &ProgressView, is_interrupted: bool, now: Instant) -> String {
     let elapsed = view.elapsed(now);
     match view.phase() {
         Phase::Finished => {
@@ -212,11 +215,11 @@ fn numbers(view: &ProgressView, now: Instant) -> String {
     }
     let elapsed = duration(elapsed);
     let Some(last) = view.last() else { return elapsed };
-    let speed =
-        view.rate(now).map(|per_second| format!("  {}", rate(per_second))).unwrap_or_default();
+    let (speed, left) = if is_interrupted { (None, None) } else { (view.rate(now), view.eta(now)) };
+    let speed = speed.map(|per_second| format!("  {}", rate(per_second))).unwrap_or_default();
     match view.percent() {
         Some(percent) => {
-            let left = match view.eta(now) {
+            let left = match left {
                 // Rounded up: it must not say 0 while there is something left.
                 Some(left) => format!("  ETA {}", duration(left + Duration::from_millis(999))),
                 None => format!("  {elapsed}"),
@@ -343,6 +346,18 @@ mod tests {
         bar.interrupt();
         bar.stop(at(4000));
         assert!(screen.line().ends_with("  5/10, stopped after 4s  half"), "{screen:?}");
+        // With a rate known, neither it nor the time left is guessed meanwhile: they would take the room too.
+        let (mut bar, screen) = self::bar(80, "long_running_task");
+        for n in 1..=8_u32 {
+            bar.update(&Progress::new(n.into()).of(20.0), at(300 * u64::from(n)));
+        }
+        assert!(screen.line().contains("/s  ETA"), "{screen:?}");
+        bar.interrupt();
+        bar.tick(at(60_000));
+        assert!(
+            screen.line().ends_with("40%  8/20  1m00s  connection lost, resuming…"),
+            "{screen:?}"
+        );
     }
 
     #[test]

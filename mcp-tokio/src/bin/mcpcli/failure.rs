@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use mcp_tokio::mcp_proto::{
-    CallError, CloseReason, ErrorObject, Expired, Instant, Limit, Progress,
+    CallError, CloseReason, ErrorObject, Expired, HttpError, Instant, Limit, Progress,
 };
 use serde::Serialize;
 
@@ -177,6 +177,14 @@ impl Failure {
                 Self { error: Some(error.into()), ..Self::new(Kind::Peer, message) }
             }
             CallError::TimedOut(expired) => Self::of_timeout(expired, what, last),
+            CallError::Http(HttpError::Cut) => Self::new(
+                Kind::Closed,
+                format!("{what}: the connection was lost before the server answered"),
+            )
+            .hint(
+                "the call once more, if it does no harm that it may be done twice; \
+                 with --revision 2025-11-25 a cut is taken up again, if the server keeps what it sent",
+            ),
             CallError::Http(error) => Self::new(Kind::Closed, format!("{what}: {error}"))
                 .hint("the call once more, if it does no harm that it may be done twice"),
             CallError::Send(error) => {

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use mcp_tokio::mcp_proto::{
-    CallToolResult, ContentBlock, Instant, PeerInfo, Progress, RawJson, Tool,
+    CallToolResult, ContentBlock, Instant, PeerInfo, Progress, RawJson, Tool, Violation,
 };
 
 use crate::bar::{Bar, INTERRUPTED};
@@ -53,6 +53,8 @@ impl Output for Human {
     fn aside(&mut self, aside: &Aside) -> io::Result<()> {
         if let Some(bar) = &mut self.bar {
             match aside {
+                // How the call ends says more; this is of the stream for what belongs to no call.
+                Aside::Violation(Violation::Http(_)) => return Ok(()),
                 // The bar says so itself, where there is one to be seen.
                 Aside::Interrupted if bar.interrupt() => return Ok(()),
                 Aside::Resumed => bar.resume(),
