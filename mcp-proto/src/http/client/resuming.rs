@@ -188,15 +188,14 @@ impl Client {
     fn expire_silent(&mut self, exchange: Exchange, now: Instant) {
         let (is_read, silence) = (self.wants_input(exchange), self.silence());
         let Some(entry) = self.exchanges.get_mut(&exchange) else { return };
-        let is_over = entry.ended.is_some();
+        if entry.ended.is_some() {
+            // It is resumed when all that came is read.
+            return;
+        }
         let Some(position) = entry.position.as_mut().filter(|position| position.is_watched())
         else {
             return;
         };
-        if is_over {
-            // It is resumed when all that came is read.
-            return;
-        }
         if !is_read {
             // Who does not listen hears nothing.
             position.heard = now;
