@@ -213,6 +213,11 @@ impl Case {
         never.is_some_and(|never| never.iter().any(|forbidden| forbidden == what))
     }
 
+    /// Whether something, by its name, is expected of it or may not happen in it.
+    pub fn mentions(&self, what: &str) -> bool {
+        mentions(&self.expect, what)
+    }
+
     /// The same with half of what is repeated in its input.
     #[must_use]
     pub fn halved(&self) -> Self {
@@ -270,6 +275,15 @@ impl Case {
             (None, None, Some(parts)) => parts.iter().flat_map(|part| part.bytes(names)).collect(),
             _ => panic!("{}: not exactly one input", self.id),
         }
+    }
+}
+
+fn mentions(expect: &Value, what: &str) -> bool {
+    match expect {
+        Value::Array(items) => items.iter().any(|item| mentions(item, what)),
+        Value::Object(members) => members.values().any(|value| mentions(value, what)),
+        Value::String(text) => text == what,
+        _ => false,
     }
 }
 

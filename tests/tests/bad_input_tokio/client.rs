@@ -8,9 +8,8 @@ use mcp_tests::bad_input::names::Names;
 use mcp_tests::bad_input::observed::{Ending, Observed, Report, names_of, names_of_close};
 use mcp_tests::bad_input::start::{PATIENCE, client_config, token, welcome};
 use mcp_tokio::{CallTool, Client};
-use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::wire::{Wire, settle};
+use super::wire::{Reader, Wire, Writer};
 
 /// What an application has seen.
 #[derive(Clone, Default)]
@@ -35,18 +34,13 @@ pub struct Started {
 }
 
 /// Brings a client into the starting state of a case.
-pub async fn start<R, W, V>(
-    reader: R,
-    writer: W,
-    wire: &mut Wire<V>,
+pub async fn start(
+    reader: Reader,
+    writer: Writer,
+    wire: &mut Wire,
     case: &Case,
     revision: Revision,
-) -> Started
-where
-    R: AsyncRead + Send + 'static,
-    W: AsyncWrite + Send + 'static,
-    V: AsyncWrite + Unpin + Send + 'static,
-{
+) -> Started {
     let log = Log::default();
     let config = client_config(case, revision);
     let client = mcp_tokio::client(reader, writer, config, |client| listen(client, &log));
@@ -76,7 +70,7 @@ where
         "client.closed" => started.client.close(),
         _ => {}
     }
-    settle().await;
+    wire.settle().await;
     started
 }
 
@@ -152,12 +146,8 @@ impl Started {
     }
 
     /// Takes the names from the request that was sent last.
-    pub async fn said<V: AsyncWrite + Unpin + Send + 'static>(
-        &mut self,
-        wire: &Wire<V>,
-        name: &str,
-    ) {
-        settle().await;
+    pub async fn said(&mut self, wire: &Wire, name: &str) {
+        wire.settle().await;
         let (sent, _, _) = wire.take();
         let request = sent.last().and_then(|request| Some((request, request.id()?)));
         let (request, id) = request.unwrap_or_else(|| panic!("{name} was not sent: {sent:?}"));
