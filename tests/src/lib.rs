@@ -1,6 +1,7 @@
 //! What the tests in `tests/tests` share: one engine fed by hand.
 
 pub mod bad_input;
+pub mod form;
 pub mod hostile;
 pub mod http_hand;
 pub mod http_world;

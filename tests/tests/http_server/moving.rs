@@ -7,6 +7,7 @@ use mcp_proto::{
     CallOptions, CallToolResult, Event, Instant, LogLevel, LogMessage, Progress, ProgressToken,
     RequestId, Revision, ServerConfig,
 };
+use mcp_tests::form::assert_form;
 use mcp_tests::hostile;
 use mcp_tests::web::{Answer, StreamEvent, Web, call, get, in_session};
 use serde_json::{Value, json};
@@ -295,6 +296,7 @@ fn a_hostile_snapshot_is_refused_or_harmless() {
     old.take(exchange);
     report(&mut old, scope, &id, 2.0);
     let snapshot = old.server.export_session(scope, old.now).unwrap();
+    assert_form("session", [&*serde_json::to_string(&snapshot).unwrap()]);
     let tree = serde_json::to_value(&snapshot).unwrap();
     let (mut taken, mut refused) = (0, 0);
     hostile::each_change(&tree, |what, changed| {

@@ -18,6 +18,7 @@ use mcp_proto::{
     CallOptions, CallTool, CallToolResult, ClientConfig, Connection, Endpoint, Event, Instant,
     Progress, Request, Revision, Timeouts,
 };
+use mcp_tests::form::assert_form;
 use mcp_tests::hostile;
 
 use crate::busy::{busy_client, busy_server, client_config, limits, new_client, server_config};
@@ -201,6 +202,17 @@ fn whatever_is_changed_in_a_snapshot_it_is_refused_or_makes_a_sound_machine() {
     attack(busy_server(), server);
     attack(new_client(), client);
     attack(busy_client(), client);
+}
+
+#[test]
+fn a_connection_is_written_down_in_the_form_of_its_version() {
+    let text = |snapshot: ConnectionSnapshot| serde_json::to_string(&snapshot).unwrap();
+    let ((server, then), (new, now), (client, later)) =
+        (busy_server(), new_client(), busy_client());
+    let servers = [text(server.snapshot(then))];
+    assert_form("server", servers.iter().map(String::as_str));
+    let clients = [text(new.snapshot(now)), text(client.snapshot(later))];
+    assert_form("client", clients.iter().map(String::as_str));
 }
 
 #[test]
