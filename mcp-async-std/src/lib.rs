@@ -39,6 +39,7 @@ pub mod unix;
 pub mod ws;
 
 use std::future::Future;
+use std::pin::Pin;
 
 use async_std::io::{Read, Write};
 use mcp_proto::net;
@@ -97,12 +98,12 @@ where
 
 /// A client whose reader and writer need not be `Send`, and what moves it: that is to be polled beside the client,
 /// in the same task or by `spawn_local`, and is ready when the connection has ended.
-pub fn client_local<R: Read, W: Write>(
+pub fn client_local<R: Read, W: Write + 'static>(
     reader: R,
     writer: W,
     config: ClientConfig,
 ) -> (Client, impl Future<Output = CloseReason>) {
-    mcp_proto::driver::client(parts::duplex(reader, writer), config, AsyncStd::new())
+    mcp_proto::driver::client(closing::duplex(reader, writer), config, AsyncStd::new())
 }
 
 /// Serves the client at the other end of a reader and a writer: its requests are to be
@@ -161,9 +162,15 @@ where
 /// [`CloseReason::Transport`].
 pub async fn run_stdio(router: Router) -> CloseReason {
     match stdio() {
-        Ok(io) => net::run(router, io, AsyncStd::new()).await,
+        Ok(io) => served(router, io).await,
         Err(_) => CloseReason::Transport,
     }
+}
+
+/// Serves over standard input and output, compiled here: the body of an `async fn` is compiled in each program that
+/// awaits it, anew after each edit.
+fn served(router: Router, io: net::Stream) -> Pin<Box<dyn Future<Output = CloseReason> + Send>> {
+    Box::pin(net::run(router, io, AsyncStd::new()))
 }
 
 /// Serves with tools, a reader and a writer that need not be `Send`: everything is polled in the task that
@@ -173,9 +180,9 @@ pub async fn run_stdio(router: Router) -> CloseReason {
 pub async fn run_local<R, W>(router: LocalRouter, reader: R, writer: W) -> CloseReason
 where
     R: Read,
-    W: Write,
+    W: Write + 'static,
 {
-    net::run_local(router, parts::duplex(reader, writer), AsyncStd::new()).await
+    net::run_local(router, closing::duplex(reader, writer), AsyncStd::new()).await
 }
 
 #[cfg(doctest)]

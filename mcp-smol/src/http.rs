@@ -100,8 +100,8 @@ pub fn server(listener: TcpListener) -> io::Result<HttpServer> {
     Ok(HttpServer::new(parts::accept_tcp(listener), address, Smol::new()))
 }
 
-/// A server on HTTP without a socket, to be nested into any other server that takes a `tower_service::Service`. Requests are to be
-/// [accepted](Server::accept); its time moves in a task of its own.
+/// A server on HTTP without a socket, to be nested into whatever takes a `tower_service::Service`: a router of axum, a
+/// connection of hyper. Requests are to be [accepted](Server::accept); its time moves in a task of its own.
 ///
 /// ```
 /// use mcp_smol::http::ServerOptions;

@@ -54,6 +54,7 @@ pub mod unix;
 pub mod ws;
 
 use std::future::Future;
+use std::pin::Pin;
 
 use mcp_proto::net;
 use smol::io::{AsyncRead, AsyncWrite};
@@ -173,9 +174,15 @@ where
 /// [`CloseReason::Transport`].
 pub async fn run_stdio(router: Router) -> CloseReason {
     match stdio() {
-        Ok(io) => net::run(router, io, Smol::new()).await,
+        Ok(io) => served(router, io).await,
         Err(_) => CloseReason::Transport,
     }
+}
+
+/// Serves over standard input and output, compiled here: the body of an `async fn` is compiled in each program that
+/// awaits it, anew after each edit.
+fn served(router: Router, io: net::Stream) -> Pin<Box<dyn Future<Output = CloseReason> + Send>> {
+    Box::pin(net::run(router, io, Smol::new()))
 }
 
 /// Serves with tools, a reader and a writer that need not be `Send`: everything is polled in the task that

@@ -101,8 +101,8 @@ pub fn server(listener: TcpListener) -> io::Result<HttpServer> {
     Ok(HttpServer::new(Accepting(listener), address, Tokio::new()))
 }
 
-/// A server on HTTP without a socket, to be nested into a router of axum or into any other server. Requests are to be
-/// [accepted](Server::accept); its time moves in a task of its own.
+/// A server on HTTP without a socket, to be nested into whatever takes a `tower_service::Service`: a router of axum, a
+/// connection of hyper. Requests are to be [accepted](Server::accept); its time moves in a task of its own.
 ///
 /// ```
 /// use mcp_tokio::http::ServerOptions;

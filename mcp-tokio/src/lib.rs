@@ -1,8 +1,8 @@
 //! MCP clients and servers on Tokio.
 //!
-//! The protocol is `mcp-proto`'s; this crate gives it Tokio's readers, writers and timers, the process's
-//! own standard input and output, servers as child processes, TCP and Unix sockets, and with the feature `ws`
-//! WebSockets. Everything that a program needs is named here.
+//! The protocol is `mcp-proto`'s; this crate gives it Tokio's readers, writers and timers, the process's own standard
+//! input and output, servers as child processes, TCP and Unix sockets, and with features HTTP and WebSockets.
+//! Everything that a program needs is named here.
 //!
 //! A client, here with a server in the same process:
 //!

@@ -1,6 +1,6 @@
 //! The adapters: small, and with examples that differ in nothing but the runtime's name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -193,6 +193,64 @@ fn all_adapters_offer_the_same_names() {
         found.remove(&("lib.rs".to_owned(), "mod parts".to_owned()));
         let differ: Vec<_> = expected.symmetric_difference(&found).collect();
         assert!(differ.is_empty(), "{first} and {adapter} differ in {differ:?}");
+    }
+}
+
+/// The public functions of an adapter with what is said of them, without their examples, and how they are called.
+fn told(adapter: &str, names: [&str; 2]) -> BTreeMap<(String, String), Vec<String>> {
+    let mut told = BTreeMap::new();
+    for (file, text) in sources(&folder(adapter).join("src")) {
+        if MODULES.contains(&file.as_str()) {
+            for (name, text) in functions(&text) {
+                let text = text.replace("AsyncStd", "RUNTIME").replace(adapter, "RUNTIME");
+                // Their traits are called differently, and a socket of async-std is told that it is closed by its type.
+                let text = text.replace("AsyncRead", "Read").replace("AsyncWrite", "Write");
+                let text = text.replace("W: Write + 'static>(", "W: Write>(");
+                let text = text.replace("W: Write + 'static, {", "W: Write, {");
+                told.insert((file.clone(), name), words(&text.to_lowercase(), names));
+            }
+        }
+    }
+    told
+}
+
+/// Each public function by its name, with the documentation before it and all until its body.
+fn functions(text: &str) -> Vec<(String, String)> {
+    let (mut found, mut kept) = (Vec::new(), String::new());
+    let (mut is_code, mut is_head) = (false, false);
+    for line in text.lines().map(str::trim) {
+        let doc = line.strip_prefix("///").map(str::trim);
+        is_code ^= doc.is_some_and(|doc| doc.starts_with("```"));
+        let starts = line.starts_with("pub fn ") || line.starts_with("pub async fn ");
+        is_head |= starts;
+        match doc {
+            Some(doc) if !is_code && !doc.starts_with("```") => kept += &format!("{doc} "),
+            Some(_) => {}
+            None if is_head => kept += &format!("{line} "),
+            None if line.starts_with('#') => {}
+            None => kept.clear(),
+        }
+        if is_head && line.ends_with('{') {
+            let name = kept.split("fn ").last().unwrap().split(['<', '(']).next().unwrap();
+            found.push((name.to_owned(), std::mem::take(&mut kept)));
+            is_head = false;
+        }
+    }
+    found
+}
+
+/// One behaviour is one description.
+#[test]
+fn all_adapters_say_the_same_of_what_they_offer() {
+    let [(first, names), others @ ..] = ADAPTERS;
+    let expected = told(first, names);
+    assert!(expected.len() > 25, "{:?}", expected.keys());
+    assert!(expected.values().all(|words| words.len() > 10), "{expected:?}");
+    for (adapter, names) in others {
+        let found = told(adapter, names);
+        for (name, words) in &expected {
+            assert_eq!(found.get(name), Some(words), "{name:?} of {first} and {adapter}");
+        }
     }
 }
 
