@@ -1,18 +1,22 @@
 //! Runtimes that are shut down while they are at work.
 
 use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::process::Command;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
+use std::{fmt, io};
 
 use async_channel::{Receiver, Sender, bounded};
 use futures_lite::future::or;
 use mcp_proto::driver::{Runtime, Timer};
 use mcp_proto::net::child::Spawn;
-use mcp_proto::net::{Platform, Stream, Task};
+use mcp_proto::net::{Accept, Dial, Dialing, Platform, Resolving, Stream, Task};
+use tokio::runtime::{self, Handle};
 
 use crate::{hosts, threads, toy};
 
@@ -30,6 +34,13 @@ pub trait Doomed: Sized {
     /// A socket as a stream of this runtime.
     fn stream(&self, socket: UnixStream) -> Stream;
 
+    /// The connections of a socket that listens, as this runtime's.
+    ///
+    /// # Errors
+    ///
+    /// If it does not take it.
+    fn accept(&self, socket: TcpListener) -> io::Result<Source>;
+
     /// A child process whose tasks are this runtime's.
     fn spawn(&self, command: Command) -> Spawn;
 
@@ -40,44 +51,98 @@ pub trait Doomed: Sized {
     fn end(self);
 }
 
-/// Tokio's runtime, dropped.
-#[derive(Debug)]
-pub struct Tokio(tokio::runtime::Runtime);
+/// Connections of whichever socket listens.
+pub struct Source(Box<dyn Accept>);
 
-/// Spawns on a runtime of Tokio's from outside of it.
-#[derive(Clone, Debug)]
-pub struct Outside(tokio::runtime::Handle, mcp_tokio::Tokio);
+impl Source {
+    pub(crate) fn new(source: impl Accept + 'static) -> Self {
+        Self(Box::new(source))
+    }
+}
 
-impl Runtime for Outside {
+impl Accept for Source {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        self.0.poll_accept(cx)
+    }
+}
+
+/// What an adapter offers, but for tasks: those run on a runtime that others may end.
+#[derive(Clone)]
+pub struct Elsewhere<P> {
+    platform: P,
+    spawn: Arc<dyn Fn(Task) + Send + Sync>,
+}
+
+impl<P> Elsewhere<P> {
+    fn new(platform: P, spawn: impl Fn(Task) + Send + Sync + 'static) -> Self {
+        Self { platform, spawn: Arc::new(spawn) }
+    }
+}
+
+impl<P> fmt::Debug for Elsewhere<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elsewhere").finish_non_exhaustive()
+    }
+}
+
+impl<P: Runtime> Runtime for Elsewhere<P> {
     fn now(&self) -> mcp_proto::Instant {
-        self.1.now()
+        self.platform.now()
     }
 
     fn timer(&self, at: mcp_proto::Instant) -> Pin<Box<dyn Timer>> {
-        self.1.timer(at)
+        self.platform.timer(at)
+    }
+
+    fn seed(&self) -> Option<[u8; 24]> {
+        self.platform.seed()
     }
 }
 
-impl Platform for Outside {
+impl<P: Runtime> Platform for Elsewhere<P> {
     fn spawn(&self, task: Task) {
-        self.0.spawn(task);
+        (self.spawn)(task);
     }
 }
 
-impl Doomed for Tokio {
-    type Platform = Outside;
+impl<P: Dial> Dial for Elsewhere<P> {
+    fn resolve(&self, host: &str, port: u16) -> Resolving {
+        self.platform.resolve(host, port)
+    }
+
+    fn dial(&self, address: SocketAddr) -> Dialing {
+        self.platform.dial(address)
+    }
+}
+
+fn on_tokio(runtime: &Handle) -> Elsewhere<mcp_tokio::Tokio> {
+    let runtime = runtime.clone();
+    Elsewhere::new(mcp_tokio::Tokio::new(), move |task| drop(runtime.spawn(task)))
+}
+
+/// Tokio's runtime with a worker for each processor, dropped.
+#[derive(Debug)]
+pub struct TokioMultiThread(runtime::Runtime);
+
+impl Doomed for TokioMultiThread {
+    type Platform = Elsewhere<mcp_tokio::Tokio>;
 
     fn begin() -> Self {
-        Self(tokio::runtime::Runtime::new().expect("a runtime"))
+        Self(runtime::Runtime::new().expect("a runtime"))
     }
 
-    fn platform(&self) -> Outside {
-        Outside(self.0.handle().clone(), mcp_tokio::Tokio::new())
+    fn platform(&self) -> Self::Platform {
+        on_tokio(self.0.handle())
     }
 
     fn stream(&self, socket: UnixStream) -> Stream {
         let _entered = self.0.enter();
         hosts::tokio_stream(socket)
+    }
+
+    fn accept(&self, socket: TcpListener) -> io::Result<Source> {
+        let _entered = self.0.enter();
+        hosts::tokio_accept(socket)
     }
 
     fn spawn(&self, command: Command) -> Spawn {
@@ -93,6 +158,55 @@ impl Doomed for Tokio {
     }
 }
 
+/// Tokio's runtime of one thread, which runs its tasks until it is told to stop, and then drops it.
+#[derive(Debug)]
+pub struct TokioCurrentThread {
+    runtime: Handle,
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Doomed for TokioCurrentThread {
+    type Platform = Elsewhere<mcp_tokio::Tokio>;
+
+    fn begin() -> Self {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let (handle, (stop, stopped)) = (runtime.handle().clone(), bounded::<()>(1));
+        let thread = thread::spawn(move || {
+            let _ = runtime.block_on(stopped.recv());
+        });
+        Self { runtime: handle, stop, thread }
+    }
+
+    fn platform(&self) -> Self::Platform {
+        on_tokio(&self.runtime)
+    }
+
+    fn stream(&self, socket: UnixStream) -> Stream {
+        let _entered = self.runtime.enter();
+        hosts::tokio_stream(socket)
+    }
+
+    fn accept(&self, socket: TcpListener) -> io::Result<Source> {
+        let _entered = self.runtime.enter();
+        hosts::tokio_accept(socket)
+    }
+
+    fn spawn(&self, command: Command) -> Spawn {
+        mcp_tokio::spawn(command)
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    fn end(self) {
+        drop(self.stop);
+        self.thread.join().expect("no panic");
+    }
+}
+
 /// An executor of smol's with a thread of its own, both ended.
 #[derive(Debug)]
 pub struct Smol {
@@ -101,30 +215,8 @@ pub struct Smol {
     thread: JoinHandle<()>,
 }
 
-/// Spawns on an executor that others may drop.
-#[derive(Clone, Debug)]
-pub struct Borrowed(Weak<smol::Executor<'static>>, mcp_smol::Smol);
-
-impl Runtime for Borrowed {
-    fn now(&self) -> mcp_proto::Instant {
-        self.1.now()
-    }
-
-    fn timer(&self, at: mcp_proto::Instant) -> Pin<Box<dyn Timer>> {
-        self.1.timer(at)
-    }
-}
-
-impl Platform for Borrowed {
-    fn spawn(&self, task: Task) {
-        if let Some(executor) = self.0.upgrade() {
-            executor.spawn(task).detach();
-        }
-    }
-}
-
 impl Doomed for Smol {
-    type Platform = Borrowed;
+    type Platform = Elsewhere<mcp_smol::Smol>;
 
     fn begin() -> Self {
         let executor = Arc::new(smol::Executor::new());
@@ -138,12 +230,21 @@ impl Doomed for Smol {
         Self { executor, stop, thread }
     }
 
-    fn platform(&self) -> Borrowed {
-        Borrowed(Arc::downgrade(&self.executor), mcp_smol::Smol::new())
+    fn platform(&self) -> Self::Platform {
+        let executor = Arc::downgrade(&self.executor);
+        Elsewhere::new(mcp_smol::Smol::new(), move |task| {
+            if let Some(executor) = executor.upgrade() {
+                executor.spawn(task).detach();
+            }
+        })
     }
 
     fn stream(&self, socket: UnixStream) -> Stream {
         hosts::smol_stream(socket)
+    }
+
+    fn accept(&self, socket: TcpListener) -> io::Result<Source> {
+        Ok(Source::new(mcp_smol::parts::accept_tcp(socket.try_into()?)))
     }
 
     fn spawn(&self, command: Command) -> Spawn {
@@ -162,42 +263,33 @@ impl Doomed for Smol {
 }
 
 /// Tasks of async-std, which has no shutdown: they are cancelled one by one.
-#[derive(Clone, Debug)]
-pub struct AsyncStd(Arc<Mutex<Vec<async_std::task::JoinHandle<()>>>>, mcp_async_std::AsyncStd);
-
-impl Runtime for AsyncStd {
-    fn now(&self) -> mcp_proto::Instant {
-        self.1.now()
-    }
-
-    fn timer(&self, at: mcp_proto::Instant) -> Pin<Box<dyn Timer>> {
-        self.1.timer(at)
-    }
-}
-
-impl Platform for AsyncStd {
-    fn spawn(&self, task: Task) {
-        self.0.lock().expect("no panic").push(async_std::task::spawn(task));
-    }
-}
+#[derive(Debug)]
+pub struct AsyncStd(Arc<Mutex<Vec<async_std::task::JoinHandle<()>>>>);
 
 impl Doomed for AsyncStd {
-    type Platform = Self;
+    type Platform = Elsewhere<mcp_async_std::AsyncStd>;
 
     fn begin() -> Self {
-        Self(Arc::default(), mcp_async_std::AsyncStd::new())
+        Self(Arc::default())
     }
 
-    fn platform(&self) -> Self {
-        self.clone()
+    fn platform(&self) -> Self::Platform {
+        let tasks = self.0.clone();
+        Elsewhere::new(mcp_async_std::AsyncStd::new(), move |task| {
+            tasks.lock().expect("no panic").push(async_std::task::spawn(task));
+        })
     }
 
     fn stream(&self, socket: UnixStream) -> Stream {
         hosts::async_std_stream(socket)
     }
 
+    fn accept(&self, socket: TcpListener) -> io::Result<Source> {
+        Ok(Source::new(mcp_smol::parts::accept_tcp(socket.try_into()?)))
+    }
+
     fn spawn(&self, command: Command) -> Spawn {
-        mcp_smol::parts::spawn(command, self.clone())
+        mcp_smol::parts::spawn(command, self.platform())
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -205,12 +297,17 @@ impl Doomed for AsyncStd {
     }
 
     fn end(self) {
-        let tasks = std::mem::take(&mut *self.0.lock().expect("no panic"));
-        async_std::task::block_on(async {
-            for task in tasks {
-                task.cancel().await;
+        loop {
+            let tasks = std::mem::take(&mut *self.0.lock().expect("no panic"));
+            if tasks.is_empty() {
+                return;
             }
-        });
+            async_std::task::block_on(async {
+                for task in tasks {
+                    task.cancel().await;
+                }
+            });
+        }
     }
 }
 
@@ -261,6 +358,10 @@ impl Doomed for Threads {
         threads::stream(socket)
     }
 
+    fn accept(&self, socket: TcpListener) -> io::Result<Source> {
+        Ok(Source::new(threads::tcp::accepting(socket)?))
+    }
+
     fn spawn(&self, command: Command) -> Spawn {
         threads::spawn_on(command, self.clone())
     }
@@ -271,9 +372,14 @@ impl Doomed for Threads {
 
     fn end(self) {
         self.stop.close();
-        let tasks = std::mem::take(&mut *self.tasks.lock().expect("no panic"));
-        for task in tasks {
-            task.join().expect("no panic");
+        loop {
+            let tasks = std::mem::take(&mut *self.tasks.lock().expect("no panic"));
+            if tasks.is_empty() {
+                return;
+            }
+            for task in tasks {
+                task.join().expect("no panic");
+            }
         }
     }
 }

@@ -1,15 +1,16 @@
 //! The five hosts.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use mcp_proto::driver::{Client, Server};
 use mcp_proto::net::child::Spawn;
-use mcp_proto::net::{ConnectError, Listener, Stream};
+use mcp_proto::net::{Accept, ConnectError, Listener, Stream};
 use mcp_proto::router::{LocalRouter, Router};
 use mcp_proto::{ClientConfig, CloseReason, ServerConfig};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -124,12 +125,12 @@ macro_rules! host {
 host!(
     /// Tokio, all on the thread that waits.
     TokioCurrentThread, "tokio_current_thread", mcp_tokio, mcp_tokio::Tokio, mcp_tokio::Tokio::new(),
-    doomed::Tokio, on_this_thread, tokio_halves, tokio_stream
+    doomed::TokioCurrentThread, on_this_thread, tokio_halves, tokio_stream
 );
 host!(
     /// Tokio with four workers.
     TokioMultiThread, "tokio_multi_thread", mcp_tokio, mcp_tokio::Tokio, mcp_tokio::Tokio::new(),
-    doomed::Tokio, on_many_threads, tokio_halves, tokio_stream
+    doomed::TokioMultiThread, on_many_threads, tokio_halves, tokio_stream
 );
 host!(
     /// smol, on its global executor.
@@ -169,6 +170,21 @@ fn tokio_halves(socket: UnixStream) -> (OwnedReadHalf, OwnedWriteHalf) {
 
 pub(crate) fn tokio_stream(socket: UnixStream) -> Stream {
     mcp_tokio::stream(tokio_socket(socket))
+}
+
+/// A socket's connections.
+struct Accepting(tokio::net::TcpListener);
+
+impl Accept for Accepting {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        let (socket, _) = ready!(self.0.poll_accept(cx))?;
+        Poll::Ready(Ok(mcp_tokio::stream(socket)))
+    }
+}
+
+pub(crate) fn tokio_accept(socket: TcpListener) -> io::Result<doomed::Source> {
+    socket.set_nonblocking(true)?;
+    Ok(doomed::Source::new(Accepting(tokio::net::TcpListener::from_std(socket)?)))
 }
 
 type SmolStream = smol::net::unix::UnixStream;

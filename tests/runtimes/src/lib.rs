@@ -8,6 +8,7 @@
 use std::sync::{Mutex, PoisonError};
 
 mod bounds;
+pub mod by_hand;
 mod counting;
 pub mod doomed;
 mod host;
@@ -19,6 +20,7 @@ mod peer;
 pub mod scenario;
 mod script;
 pub mod threads;
+pub mod tools;
 pub mod toy;
 mod web;
 
@@ -69,12 +71,15 @@ macro_rules! on_every_runtime {
     ($($body:ident),+ $(,)?) => { $crate::on_every_runtime! { @bodies run $($body)+ } };
 }
 
-/// Makes a test of each body on each host whose adapter speaks HTTP and WebSocket, named `body::host`.
+/// Makes a test of each body on each host whose adapter speaks HTTP and WebSocket, named `body::host`. With `alone:` before
+/// them, one body at a time.
 #[macro_export]
 macro_rules! on_every_adapter {
-    ($($body:ident),+ $(,)?) => { $(
+    (alone: $($body:ident),+ $(,)?) => { $crate::on_every_adapter! { @bodies run_alone $($body)+ } };
+    ($($body:ident),+ $(,)?) => { $crate::on_every_adapter! { @bodies run $($body)+ } };
+    (@bodies $run:ident $($body:ident)+) => { $(
         mod $body {
-            $crate::on_every_runtime! { @hosts run $body
+            $crate::on_every_runtime! { @hosts $run $body
                 tokio_current_thread TokioCurrentThread,
                 tokio_multi_thread TokioMultiThread,
                 smol Smol,

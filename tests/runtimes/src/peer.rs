@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 
@@ -17,8 +16,6 @@ use crate::Host;
 #[derive(Debug)]
 pub struct Peer {
     stream: Stream,
-    /// The same socket: async-std's streams do not end their output when they are closed.
-    socket: UnixStream,
     buffer: Vec<u8>,
 }
 
@@ -33,6 +30,24 @@ pub struct Asked {
     pub token: Option<String>,
     /// All of it.
     pub line: RawJson,
+}
+
+impl Asked {
+    /// What a message says.
+    pub(crate) fn of(line: RawJson) -> Self {
+        let text = |path: &[&str]| {
+            let mut value = line.as_raw();
+            for name in path {
+                value = value.get(name)?;
+            }
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let (id, method) = (text(&["id"]), text(&["method"]));
+        let token = text(&["params", "_meta", "progressToken"]);
+        let method = method.map(|method| method.trim_matches('"').to_owned());
+        let (id, method) = (id.unwrap_or_default(), method.unwrap_or_default());
+        Self { id, method, token, line: line.clone() }
+    }
 }
 
 /// The two ends of a connection.
@@ -75,13 +90,7 @@ fn config() -> ClientConfig {
 impl Peer {
     /// At one end of a connection.
     pub fn new<H: Host>(socket: UnixStream) -> Self {
-        let same = socket.try_clone().expect("a descriptor");
-        Self::over(H::stream(same), socket)
-    }
-
-    /// The same on another runtime; the stream is the socket's.
-    pub fn over(stream: Stream, socket: UnixStream) -> Self {
-        Self { stream, socket, buffer: Vec::new() }
+        Self { stream: H::stream(socket), buffer: Vec::new() }
     }
 
     async fn shake_hands(&mut self) {
@@ -122,19 +131,8 @@ impl Peer {
 
     /// The next message; `None` at the end.
     pub async fn next(&mut self) -> Option<Asked> {
-        let line = RawJson::parse(self.line().await?.trim_end().to_owned()).expect("JSON");
-        let text = |path: &[&str]| {
-            let mut value = line.as_raw();
-            for name in path {
-                value = value.get(name)?;
-            }
-            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        let (id, method) = (text(&["id"]), text(&["method"]));
-        let token = text(&["params", "_meta", "progressToken"]);
-        let method = method.map(|method| method.trim_matches('"').to_owned());
-        let (id, method) = (id.unwrap_or_default(), method.unwrap_or_default());
-        Some(Asked { id, method, token, line: line.clone() })
+        let line = self.line().await?;
+        Some(Asked::of(RawJson::parse(line.trim_end().to_owned()).expect("JSON")))
     }
 
     /// Sends it all.
@@ -155,8 +153,8 @@ impl Peer {
     }
 
     /// Ends what it sends, and goes on reading.
-    pub fn hang_up(&mut self) {
-        self.socket.shutdown(Shutdown::Write).expect("a socket");
+    pub async fn hang_up(&mut self) {
+        poll_fn(|cx| Pin::new(&mut self.stream).poll_close(cx)).await.expect("a socket");
     }
 }
 

@@ -194,14 +194,19 @@ pub mod tcp {
     }
 
     fn listening(socket: TcpListener) -> io::Result<Listener> {
-        socket.set_nonblocking(false)?;
         let address = socket.local_addr()?;
+        Ok(Listener::new(accepting(socket)?, Some(address), now()))
+    }
+
+    /// The connections of a socket that is bound.
+    pub(crate) fn accepting(socket: TcpListener) -> io::Result<impl Accept> {
+        socket.set_nonblocking(false)?;
         let accept = |socket: &TcpListener| {
             let (stream, _) = socket.accept()?;
             stream.set_nodelay(true)?;
             Ok(stream)
         };
-        Ok(Listener::new(Accepting::new(socket, accept, ())?, Some(address), now()))
+        Accepting::new(socket, accept, ())
     }
 }
 

@@ -8,15 +8,16 @@ use std::thread;
 use async_channel::{Sender, bounded};
 use mcp_proto::driver::Client;
 use mcp_proto::net::http::HttpServer;
-use mcp_proto::net::{ConnectError, Listener, http, ws};
+use mcp_proto::net::{ConnectError, Dial, Listener, http, ws};
 use mcp_proto::router::Router;
 use mcp_proto::{ClientConfig, Revision};
 
+use crate::doomed::Doomed;
 use crate::hosts::{AsyncStd, Smol, TokioCurrentThread, TokioMultiThread};
 use crate::{Host, Job, spawn};
 
 /// A host whose adapter speaks HTTP and WebSocket.
-pub trait Web: Host {
+pub trait Web: Host<Doomed: Doomed<Platform: Dial>> {
     /// The adapter's `http::connector`.
     fn connector() -> http::Connector;
 

@@ -78,7 +78,7 @@ async fn answer<H: Host>(request: Incoming) {
 async fn half_close_what_was_accepted_is_answered_before_the_end<H: Host>() {
     let (mut client, mut server) = server::<H>(ServerConfig::new("test", "1.0"));
     client.send(&talk(&["one", "two"])).await;
-    client.hang_up();
+    client.hang_up().await;
     while let Some(request) = server.accept().await {
         drop(spawn(&H::platform(), answer::<H>(request)));
     }
@@ -98,7 +98,7 @@ async fn the_end_of_the_input_ends_a_server_within_its_drain_limit_though_work_g
     let (mut client, mut server) = server::<H>(config);
     let began = Instant::now();
     client.send(&talk(&["never"])).await;
-    client.hang_up();
+    client.hang_up().await;
     while let Some(request) = server.accept().await {
         drop(spawn(&H::platform(), answer::<H>(request)));
     }

@@ -2,14 +2,13 @@
 //! counted; and nothing hangs.
 #![cfg(target_os = "linux")] // where what a process holds is a file to read
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-use futures_lite::future::{block_on, or, poll_once};
+use futures_lite::future::{or, poll_once};
 use mcp_proto::driver::ListenerError;
 use mcp_proto::net::{Platform, prelude::*};
-use mcp_runtimes_tests::doomed::Doomed;
 use mcp_runtimes_tests::{
     Counted, GRACE, Host, Hurried, Job, Narrow, Peer, apart, done, leaves_nothing,
     on_every_runtime, pair_over, report, script, small_sockets, sockets, spawn, talk,
@@ -92,7 +91,7 @@ async fn a_half_close_of_the_client<H: Host>() {
         let mut server = mcp_proto::net::serve(H::stream(far), config, platform.clone());
         let mut client = Peer::new::<H>(near);
         client.send(&talk(&["one", "two"])).await;
-        client.hang_up();
+        client.hang_up().await;
         let requests = [server.accept().await.unwrap(), server.accept().await.unwrap()];
         for request in requests {
             request.respond(&CallToolResult::text("answered")).unwrap();
@@ -113,7 +112,7 @@ async fn a_half_close_of_the_server<H: Host>() {
         peer.next().await.unwrap();
         // What it said before still counts, for the call that it was said to.
         peer.send(&done(&asked.id)).await;
-        peer.hang_up();
+        peer.hang_up().await;
         let mut ended = Vec::new();
         for call in calls {
             ended.push(call.join().await);
@@ -393,52 +392,6 @@ async fn a_callback_that_panics_or_fails<H: Host>() {
     .await;
 }
 
-async fn a_runtime_that_is_shut_down<H: Host>() {
-    leaves_nothing::<H>(async |_| {
-        apart(|| {
-            shut_down_client::<H::Doomed>();
-            shut_down_server::<H::Doomed>();
-        })
-        .await;
-    })
-    .await;
-}
-
-fn shut_down_client<D: Doomed>() {
-    let doomed = D::begin();
-    let ((near, mut far), platform) = (sockets(), doomed.platform());
-    let config = config();
-    let client = mcp_proto::net::client(doomed.stream(near), config, platform, |_| ());
-    let mut call = Box::pin(client.call(CallTool::new("t")).outcome());
-    assert!(block_on(poll_once(&mut call)).is_none());
-    // It is at work: it has asked for the handshake.
-    far.read_exact(&mut [0; 20]).unwrap();
-    doomed.end();
-    let reason = CloseReason::Transport;
-    assert_eq!(block_on(call).result.unwrap_err(), CallError::Closed(reason.clone()));
-    assert_eq!((block_on(client.closed()), client.calls_in_flight()), (reason, 0));
-    let late = block_on(client.call(CallTool::new("late"))).unwrap_err();
-    assert_eq!(late, CallError::Send(SendError::Closed));
-    // Its socket is closed.
-    let _ = far.read_to_end(&mut Vec::new());
-}
-
-fn shut_down_server<D: Doomed>() {
-    let doomed = D::begin();
-    let ((mut near, far), platform) = (sockets(), doomed.platform());
-    let config = ServerConfig::new("test", "1.0");
-    let mut server = mcp_proto::net::serve(doomed.stream(far), config, platform);
-    near.write_all(talk(&["t"]).as_bytes()).unwrap();
-    let request = doomed.block_on(server.accept()).unwrap();
-    doomed.end();
-    assert!(block_on(server.accept()).is_none());
-    assert_eq!(block_on(server.closed()), CloseReason::Transport);
-    assert!(request.is_cancelled());
-    assert!(request.respond(&CallToolResult::text("late")).is_err());
-    assert_eq!(server.requests_in_flight(), 0);
-    let _ = near.read_to_end(&mut Vec::new());
-}
-
 on_every_runtime!(
     alone:
     a_peer_that_is_killed_in_the_middle_of_a_message,
@@ -456,5 +409,4 @@ on_every_runtime!(
     a_server_that_is_dropped_with_work_in_flight,
     a_handler_that_panics,
     a_callback_that_panics_or_fails,
-    a_runtime_that_is_shut_down,
 );
