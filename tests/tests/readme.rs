@@ -66,6 +66,7 @@ fn is_test(source: &str, name: &str, is_marked: bool) -> bool {
     if source.contains(&format!("async fn {name}<")) {
         let lists = ["on_every_runtime!(", "on_every_adapter!("];
         return lists.iter().flat_map(|list| source.split(list).skip(1)).any(|listed| {
+            let listed = listed.strip_prefix("alone: ").unwrap_or(listed);
             listed.contains(&format!("    {name},\n")) || listed.starts_with(&format!("{name})"))
         });
     }
