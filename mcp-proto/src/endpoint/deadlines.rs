@@ -126,4 +126,30 @@ mod tests {
             assert_eq!(deadlines.next(), Some((at(5000), &Timer::Call(n))));
         }
     }
+
+    #[test]
+    fn stale_entries_behind_the_first_are_dropped_when_they_outnumber_the_live_by_a_few() {
+        let at = |secs| Instant::from(Duration::from_secs(secs));
+        let truth = |timer: &Timer| match timer {
+            Timer::Call(n @ 1..=5) => Some(at(*n as u64)),
+            _ => None,
+        };
+        let mut deadlines = Deadlines::default();
+        for n in 1..=1_000 {
+            deadlines.arm(at(n as u64), Timer::Call(n));
+            deadlines.compact(5, truth);
+            deadlines.settle(truth);
+            // Each time that there are one more than twice the live, and a few.
+            let expected = if n <= 26 { n } else { 5 + (n - 27) % 22 };
+            assert_eq!(deadlines.heap.len() as i64, expected, "{n}");
+            assert_eq!(deadlines.next(), Some((at(1), &Timer::Call(1))));
+        }
+    }
+
+    #[test]
+    fn one_timer_takes_the_room_of_one() {
+        let mut deadlines = Deadlines::default();
+        deadlines.arm(Instant::ZERO, Timer::Call(1));
+        assert_eq!(deadlines.heap.capacity(), 1);
+    }
 }

@@ -461,7 +461,7 @@ impl Core {
         }
         match result.get("resultType").map(|kind| kind.as_str()) {
             None => Ok(()),
-            Some(Some(Cow::Borrowed("complete"))) => Ok(()),
+            Some(Some(kind)) if kind == "complete" => Ok(()),
             Some(Some(kind)) if kind == "input_required" => Err(CallError::Protocol(
                 Violation::InvalidResponse("input is required that was not offered".into()),
             )),

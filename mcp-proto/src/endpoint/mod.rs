@@ -401,3 +401,6 @@ impl<R> fmt::Debug for Endpoint<R> {
         self.core.fmt(f)
     }
 }
+
+#[cfg(all(test, feature = "http", feature = "testing"))]
+mod tests;

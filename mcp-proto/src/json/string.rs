@@ -191,13 +191,8 @@ const HIGHS: u64 = ONES * 0x80;
 
 /// Sets the high bit of each byte of `word` that equals `byte`. Bits above the first may be wrong.
 fn bytes_equal(word: u64, byte: u8) -> u64 {
-    bytes_below(word ^ (ONES * u64::from(byte)), 1)
-}
-
-/// Sets the high bit of each byte of `word` that is below `bound` (at most 128). Bits above the first
-/// may be wrong.
-fn bytes_below(word: u64, bound: u8) -> u64 {
-    word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGHS
+    let others = word ^ (ONES * u64::from(byte));
+    others.wrapping_sub(ONES) & !others & HIGHS
 }
 
 /// Where the string whose content starts at `from` ends: the position of its closing quote, and whether
@@ -321,6 +316,72 @@ mod tests {
         }
         // 0x21 and 0x23 surround the quote, and bytes above 0x7f are no control characters.
         assert_eq!(find_special(b"!#!#!#!#\xC3\xBF\xC3\xBF[]  ", 0), 16);
+    }
+
+    #[test]
+    fn in_long_text_a_space_is_plain_and_a_control_character_ends_it_wherever_it_stands() {
+        let plain = " a".repeat(2 * WINDOW);
+        assert_eq!(find_special(plain.as_bytes(), 0), plain.len());
+        for at in [0, 8, WINDOW - 1, WINDOW, WINDOW + 9, 2 * WINDOW + 8, plain.len()] {
+            for special in [b'"', b'\\', 0, 0x1f] {
+                let mut text = plain.clone().into_bytes();
+                text.insert(at, special);
+                text.push(b'"');
+                assert_eq!(find_special(&text, 0), at, "{special}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_byte_that_is_not_ascii_is_noticed_wherever_it_stands() {
+        for length in 0..40 {
+            let mut text = alloc::vec![0x7F; length];
+            assert!(is_ascii(&text), "{length}");
+            for at in 0..length {
+                text[at] = 0x80;
+                assert!(!is_ascii(&text), "{at} of {length}");
+                text[at] = 0x7F;
+            }
+        }
+    }
+
+    #[test]
+    fn of_eight_bytes_the_first_is_found_that_is_no_digit() {
+        assert_eq!(unlike_digit(b"0123456"), None, "not a word");
+        assert_eq!(unlike_digit(b"01234567"), None);
+        assert_eq!(unlike_digit(b"89898989,"), None);
+        for at in 0..8 {
+            for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
+                let mut text = *b"90909090";
+                text[at] = byte;
+                assert_eq!(unlike_digit(&text), Some(at), "{byte}");
+                text[7] = b'-';
+                assert_eq!(unlike_digit(&text), Some(at), "{byte}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_string_ends_at_the_first_quote_that_is_not_escaped() {
+        for (text, end) in [
+            (r#"""#, Some((0, false))),
+            (r#"plain" ""#, Some((5, false))),
+            (r#"a longer text, of several words" ""#, Some((31, false))),
+            (r#"\" ""#, Some((3, true))),
+            (r#"\\" ""#, Some((2, true))),
+            (r#"a\"b\\" ""#, Some((6, true))),
+            (r#"more than one word, then \" and \u0022, and more" ""#, Some((48, true))),
+            ("control\u{1} characters are let pass\" \"", Some((32, false))),
+            ("", None),
+            ("no end", None),
+            (r#"no end\""#, None),
+            (r"no end\", None),
+        ] {
+            assert_eq!(find_end(text.as_bytes(), 0), end, "{text}");
+            let all = [b"\"escaped: ", text.as_bytes()].concat();
+            let end = end.map(|(at, escaped)| (at + 10, escaped));
+            assert_eq!(find_end(&all, 10), end, "{text}");
+        }
     }
 
     #[test]
