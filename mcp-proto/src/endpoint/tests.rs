@@ -3,6 +3,7 @@
 mod digests;
 mod held;
 mod inbound;
+mod kept;
 mod places;
 
 use alloc::format;
@@ -15,6 +16,7 @@ use super::*;
 use crate::config::Timeouts;
 use crate::error::{HttpError, Limit};
 use crate::revision::Era;
+use crate::types::EmptyResult;
 
 const NOW: Instant = Instant::ZERO;
 

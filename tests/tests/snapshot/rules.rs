@@ -223,6 +223,7 @@ fn requests() {
     let entered = |count: u64| ("/endpoint/requests/entered", count.into());
     let long = "i".repeat(2_000);
     let speech = entry!("0", "/inbound/speech/revision");
+    let batch = tree.pointer("/state/endpoint/requests/entries/0/inbound/batch").unwrap().clone();
     check(
         &tree,
         vec![
@@ -258,6 +259,18 @@ fn requests() {
                     (entry!("0", "/inbound/cancelled"), true.into()),
                     (entry!("0", "/inbound/flush_at"), Value::Null),
                 ],
+                invalid("a cancelled request that goes on"),
+            ),
+            (
+                vec![
+                    (entry!("0", "/inbound/cancelled"), true.into()),
+                    (entry!("0", "/inbound/flush_at"), Value::Null),
+                    (entry!("0", "/inbound/batch"), Value::Null),
+                ],
+                invalid("a cancelled request that goes on"),
+            ),
+            (
+                vec![(entry!("1", "/inbound/batch"), batch)],
                 invalid("a cancelled request that goes on"),
             ),
             (
@@ -429,6 +442,10 @@ fn the_rest() {
                 invalid("something is left after the end"),
             ),
             (
+                vec![("/endpoint/phase", json!({"Draining": {"until": 0, "unread": 0}}))],
+                invalid("a client that is drained"),
+            ),
+            (
                 vec![("/endpoint/peer/revision", "V2025_06_18".into())],
                 invalid("a peer that speaks another revision"),
             ),
@@ -448,6 +465,38 @@ fn the_rest() {
                 invalid("bytes that never arrived"),
             ),
             (vec![inbox(arrivals, json!([[1, 0], [len, 0]]))], None),
+        ],
+    );
+}
+
+/// What is over is empty, and its end is told last and once.
+#[test]
+fn after_the_end() {
+    let (server, now) = busy_server();
+    let busy = serde_json::to_value(server.snapshot(now)).unwrap();
+    let part = |path: &str| busy.pointer(&format!("/state/endpoint{path}")).unwrap().clone();
+    let mut calls = part("/calls");
+    calls["calls"][0][1]["queued"] = Value::Null;
+    let mut requests = part("/requests");
+    requests["entries"].as_array_mut().unwrap().remove(0);
+    let (mut over, now) = busy_server();
+    over.close(now);
+    while over.poll_event().is_some() {}
+    let tree = serde_json::to_value(over.snapshot(now)).unwrap();
+    let (left, early) = ("something is left after the end", "an end before the end");
+    let (end, violation) = (json!({"Closed": "Local"}), part("/events/0"));
+    let events =
+        |events: &[&Value]| ("/endpoint/events", events.iter().copied().cloned().collect());
+    check(
+        &tree,
+        vec![
+            (vec![events(&[&violation, &end])], None),
+            (vec![events(&[&end, &violation])], invalid(early)),
+            (vec![events(&[&end, &end])], invalid(early)),
+            (vec![("/endpoint/calls", calls)], invalid(left)),
+            (vec![("/endpoint/requests", requests)], invalid(left)),
+            (vec![("/endpoint/stall_at", 9.into())], invalid(left)),
+            (vec![("/endpoint/holds_progress", true.into())], invalid(left)),
         ],
     );
 }

@@ -5,7 +5,7 @@ use crate::progress::Pacing;
 use crate::wire::{Message, RequestMeta, read_message};
 
 /// A request from one of the places, which wants progress.
-fn hear_from<R: Role>(end: &mut Endpoint<R>, origin: u64, message: &str) {
+pub(super) fn hear_from<R: Role>(end: &mut Endpoint<R>, origin: u64, message: &str) {
     let core = end.core_mut();
     let frame = Bytes::copy_from_slice(message.as_bytes());
     let read = read_message(&frame, &core.limits, core.tolerance);
@@ -16,7 +16,7 @@ fn hear_from<R: Role>(end: &mut Endpoint<R>, origin: u64, message: &str) {
     core.handle_message_from(Origin(origin), &frame, read, &RequestMeta::of(params), NOW);
 }
 
-fn request(id: u64) -> String {
+pub(super) fn request(id: u64) -> String {
     format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"x","_meta":{{"progressToken":{id}}}}}}}"#
     )
