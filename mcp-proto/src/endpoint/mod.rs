@@ -402,5 +402,6 @@ impl<R> fmt::Debug for Endpoint<R> {
     }
 }
 
-#[cfg(all(test, feature = "http", feature = "testing"))]
+#[cfg(test)]
+#[cfg(all(feature = "http", feature = "testing"))]
 mod tests;

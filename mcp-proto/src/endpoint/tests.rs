@@ -6,10 +6,10 @@ mod inbound;
 mod kept;
 mod places;
 
+use ::core::time::Duration;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use ::core::time::Duration;
 
 use super::core::KEPT_EVENTS;
 use super::*;

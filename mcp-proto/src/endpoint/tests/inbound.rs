@@ -66,14 +66,12 @@ fn what_was_never_given_out_is_unknown_and_what_was_is_late() {
             &format!(r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{token}}}"#),
         );
         let expected = match is_late {
-            true => [
-                Violation::LateResponse(number.into()),
-                Violation::LateProgress(number.into()),
-            ],
-            false => [
-                Violation::UnknownResponse(number.into()),
-                Violation::UnknownToken(number.into()),
-            ],
+            true => {
+                [Violation::LateResponse(number.into()), Violation::LateProgress(number.into())]
+            }
+            false => {
+                [Violation::UnknownResponse(number.into()), Violation::UnknownToken(number.into())]
+            }
         };
         assert_eq!(told(&mut client), expected.map(Event::Violation));
     }
