@@ -1,7 +1,7 @@
 //! What a message is taken for.
 
 use super::*;
-use crate::Violation;
+use crate::error::Violation;
 
 /// 2026-07-28 basic/index: absent means complete, and what a client does not know is invalid.
 #[test]
