@@ -54,6 +54,9 @@ fn files() -> Vec<(String, PathBuf, String)> {
         entries.sort();
         for path in entries {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            if name == "tests" {
+                continue; // they may know everything, as those at the end of a file
+            }
             let module = module.unwrap_or(&name);
             if path.is_dir() {
                 walk(&path, Some(module), found);

@@ -6,37 +6,17 @@ use crate::endpoint::answers::{Answers, Reports};
 use crate::endpoint::deadlines::{Deadlines, Timer};
 use crate::progress::{Bucket, Pacing, Receiver, Sender};
 use ::core::hash::Hasher;
-
-/// FNV-1a of 64 bits: the standard hasher is not in `core`.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xCBF2_9CE4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+use std::hash::DefaultHasher;
 
 /// The digest of one part.
 fn of(part: impl FnOnce(&mut Digest<'_>)) -> u64 {
-    let mut hasher = Fnv::default();
+    let mut hasher = DefaultHasher::new();
     part(&mut Digest::new(NOW, &mut hasher));
     hasher.finish()
 }
 
 fn whole<R: Role>(end: &Endpoint<R>) -> u64 {
-    let mut hasher = Fnv::default();
+    let mut hasher = DefaultHasher::new();
     end.digest(NOW, &mut hasher);
     hasher.finish()
 }
