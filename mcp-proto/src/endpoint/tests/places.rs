@@ -46,6 +46,24 @@ fn a_report_whose_reader_is_slow_has_no_timer_until_he_reads() {
     assert_eq!(said(&mut server).len(), 1);
 }
 
+/// The room that there was when its timer was set may be gone when that is over.
+#[test]
+fn a_report_whose_time_has_come_waits_for_room() {
+    let mut server = server();
+    hear_from(&mut server, 1, &request(5));
+    hear_from(&mut server, 2, &request(6));
+    report(&mut server, 5, 1.0);
+    assert_eq!(said(&mut server).len(), 1);
+    report(&mut server, 5, 2.0);
+    let due = server.poll_timeout().unwrap();
+    let long = RawJson::parse(format!("{{\"x\":\"{}\"}}", "x".repeat(70_000))).unwrap();
+    server.respond(&6.into(), &long, NOW).unwrap();
+    server.handle_timeout(due);
+    assert_eq!(said(&mut server).len(), 1, "the answer alone");
+    server.handle_timeout(due);
+    assert_eq!(said(&mut server).len(), 1);
+}
+
 #[test]
 fn the_place_of_what_belongs_to_no_request_is_told_apart() {
     let mut server = server();
