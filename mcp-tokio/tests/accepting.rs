@@ -1,4 +1,4 @@
-//! A socket that fails while it accepts: on a clock that is paused, so that a minute is nothing.
+//! A socket that fails while it accepts: on a clock that is paused, which only Tokio's can be, so that a minute is nothing.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io;

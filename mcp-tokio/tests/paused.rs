@@ -1,4 +1,5 @@
-//! A clock that tests stop and move: Tokio's own.
+//! A clock that tests stop and move: Tokio's own, as a program's tests have it. No other runtime has one; what the clock is
+//! asked for here, the engine's tests ask on simulated time.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::time::Duration;

@@ -1,13 +1,8 @@
-//! HTTP over real sockets: both eras, both versions of HTTP, peers that hang up, stand still or are cut off.
+//! HTTP where it has to be Tokio's: on a clock that only Tokio can pause, so that a minute is nothing and connections can be
+//! counted (`pipes`, `pool`), and inside axum's router (`nested`). Everything else runs on every adapter, in `tests/runtimes`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-mod cut;
-mod ending;
 mod nested;
 mod pipes;
 mod pool;
-mod progress;
-mod redirect;
-mod reset;
-mod stalled;
 mod world;

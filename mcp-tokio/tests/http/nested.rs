@@ -1,4 +1,4 @@
-//! Inside a router of axum, behind a prefix that the service never sees.
+//! Inside a router of axum, which is Tokio's alone, behind a prefix that the service never sees.
 
 use mcp_tokio::ServerConfig;
 use mcp_tokio::http::{self, ServerOptions};

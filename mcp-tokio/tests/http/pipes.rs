@@ -1,4 +1,5 @@
-//! Pipes in the place of sockets, on a clock that is paused: how long a connection may say or take nothing.
+//! Pipes in the place of sockets, on a clock that is paused, which only Tokio's can be: how long a connection may say or take
+//! nothing.
 
 use std::io;
 use std::net::SocketAddr;

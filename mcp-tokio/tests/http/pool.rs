@@ -1,4 +1,5 @@
-//! A client's connections: kept, shared, given up, and made anew.
+//! A client's connections: kept, shared, given up, and made anew, on a clock that is paused: nothing is left to be done when
+//! it moves, so that connections can be counted.
 
 use std::sync::Arc;
 use std::time::Duration;

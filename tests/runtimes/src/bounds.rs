@@ -12,7 +12,7 @@ use crate::Host;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Waits for a time of the host's.
-pub async fn sleep<H: Host>(time: Duration) {
+async fn sleep<H: Host>(time: Duration) {
     let platform = H::platform();
     platform.timer(platform.now() + time).await;
 }

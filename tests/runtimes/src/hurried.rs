@@ -1,10 +1,11 @@
 //! A clock that is in a hurry.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 
 use mcp_proto::Instant;
 use mcp_proto::driver::{Runtime, Timer};
-use mcp_proto::net::{Platform, Task};
+use mcp_proto::net::{Dial, Dialing, Platform, Resolving, Task};
 
 /// A platform on which a hundred times as much time passes: what takes seconds takes some hundredths of one.
 #[derive(Clone, Debug)]
@@ -25,5 +26,15 @@ impl<P: Platform> Runtime for Hurried<P> {
 impl<P: Platform> Platform for Hurried<P> {
     fn spawn(&self, task: Task) {
         self.0.spawn(task);
+    }
+}
+
+impl<P: Dial> Dial for Hurried<P> {
+    fn resolve(&self, host: &str, port: u16) -> Resolving {
+        self.0.resolve(host, port)
+    }
+
+    fn dial(&self, address: SocketAddr) -> Dialing {
+        self.0.dial(address)
     }
 }

@@ -17,14 +17,16 @@ mod hurried;
 pub mod listening;
 mod narrow;
 mod peer;
+pub mod raw;
 pub mod scenario;
 mod script;
+mod shelf;
 pub mod threads;
 pub mod tools;
 pub mod toy;
 mod web;
 
-pub use bounds::{apart, sleep, soon, until};
+pub use bounds::{apart, soon, until};
 pub use counting::{Counted, leaves_nothing};
 pub use host::{Host, Job, spawn};
 pub use hosts::{AsyncStd, Smol, Threads, TokioCurrentThread, TokioMultiThread};
@@ -32,6 +34,7 @@ pub use hurried::Hurried;
 pub use narrow::Narrow;
 pub use peer::{Asked, Peer, answer, done, pair, pair_over, report, small_sockets, sockets, talk};
 pub use script::{GRACE, script};
+pub use shelf::Shelf;
 pub use web::{Cable, Site, Web};
 
 /// Runs a body on a host.

@@ -5,19 +5,22 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use ::http::Uri;
 use async_channel::{Sender, bounded};
-use mcp_proto::driver::Client;
+use mcp_proto::driver::http::{HttpClient, Service};
+use mcp_proto::driver::{Client, Server};
+use mcp_proto::http::{ClientOptions, Replay, ServerOptions};
 use mcp_proto::net::http::HttpServer;
 use mcp_proto::net::{ConnectError, Dial, Listener, http, ws};
 use mcp_proto::router::Router;
-use mcp_proto::{ClientConfig, Revision};
+use mcp_proto::{ClientConfig, Revision, ServerConfig};
 
 use crate::doomed::Doomed;
 use crate::hosts::{AsyncStd, Smol, TokioCurrentThread, TokioMultiThread};
 use crate::{Host, Job, spawn};
 
 /// A host whose adapter speaks HTTP and WebSocket.
-pub trait Web: Host<Doomed: Doomed<Platform: Dial>> {
+pub trait Web: Host<Platform: Dial, Doomed: Doomed<Platform: Dial>> {
     /// The adapter's `http::connector`.
     fn connector() -> http::Connector;
 
@@ -26,6 +29,35 @@ pub trait Web: Host<Doomed: Doomed<Platform: Dial>> {
         url: &str,
         config: ClientConfig,
     ) -> impl Future<Output = Result<Client, ConnectError>> + Send;
+
+    /// The adapter's `http::client`.
+    fn http_client<L>(
+        http: L,
+        url: Uri,
+        config: ClientConfig,
+        options: ClientOptions,
+        prepare: impl FnOnce(&Client),
+    ) -> Client
+    where
+        L: HttpClient<Body: Send, Sending: Send> + Send + 'static;
+
+    /// The adapter's `http::service`.
+    fn http_service(config: ServerConfig, options: ServerOptions) -> (Server, Service);
+
+    /// The adapter's `http::service_with`.
+    fn http_service_with(
+        config: ServerConfig,
+        options: ServerOptions,
+        replay: Box<dyn Replay>,
+    ) -> (Server, Service);
+
+    /// The adapter's `serve_http`, on a socket that was bound elsewhere.
+    fn serve_http(
+        listener: TcpListener,
+        router: Router,
+        options: ServerOptions,
+        until: impl Future<Output = ()> + Send,
+    ) -> impl Future<Output = io::Result<()>> + Send;
 
     /// The adapter's `http::server`, on a socket that was bound elsewhere.
     ///
@@ -48,6 +80,12 @@ pub trait Web: Host<Doomed: Doomed<Platform: Dial>> {
 
     /// The adapter's `ws::listen`.
     fn ws_listen(address: &str) -> impl Future<Output = io::Result<Listener>> + Send;
+
+    /// The adapter's `ws::listen_exposed`.
+    fn ws_listen_exposed(
+        address: &str,
+        acceptor: ws::Acceptor,
+    ) -> impl Future<Output = io::Result<Listener>> + Send;
 }
 
 macro_rules! web {
@@ -59,6 +97,41 @@ macro_rules! web {
 
             async fn connect_url(url: &str, config: ClientConfig) -> Result<Client, ConnectError> {
                 $adapter::connect_url(url, config).await
+            }
+
+            fn http_client<L>(
+                http: L,
+                url: Uri,
+                config: ClientConfig,
+                options: ClientOptions,
+                prepare: impl FnOnce(&Client),
+            ) -> Client
+            where
+                L: HttpClient<Body: Send, Sending: Send> + Send + 'static,
+            {
+                $adapter::http::client(http, url, config, options, prepare)
+            }
+
+            fn http_service(config: ServerConfig, options: ServerOptions) -> (Server, Service) {
+                $adapter::http::service(config, options)
+            }
+
+            fn http_service_with(
+                config: ServerConfig,
+                options: ServerOptions,
+                replay: Box<dyn Replay>,
+            ) -> (Server, Service) {
+                $adapter::http::service_with(config, options, replay)
+            }
+
+            async fn serve_http(
+                listener: TcpListener,
+                router: Router,
+                options: ServerOptions,
+                until: impl Future<Output = ()> + Send,
+            ) -> io::Result<()> {
+                listener.set_nonblocking(true)?;
+                $adapter::serve_http($listener(listener)?, router, options, until).await
             }
 
             fn http_server(listener: TcpListener) -> io::Result<HttpServer> {
@@ -80,6 +153,13 @@ macro_rules! web {
 
             async fn ws_listen(address: &str) -> io::Result<Listener> {
                 $adapter::ws::listen(address).await
+            }
+
+            async fn ws_listen_exposed(
+                address: &str,
+                acceptor: ws::Acceptor,
+            ) -> io::Result<Listener> {
+                $adapter::ws::listen_exposed(address, acceptor).await
             }
         }
     };
@@ -126,6 +206,11 @@ impl Site {
     /// Tells it to stop.
     pub fn tell(&self) {
         self.stop.close();
+    }
+
+    /// Whether it has stopped.
+    pub fn is_over(&self) -> bool {
+        self.task.is_over()
     }
 
     /// Tells it to stop, and waits until it has.

@@ -2,12 +2,12 @@
 //! counted; and nothing hangs.
 #![cfg(target_os = "linux")] // where what a process holds is a file to read
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_lite::future::{or, poll_once};
-use mcp_proto::driver::ListenerError;
+use mcp_proto::driver::{ListenerError, Runtime};
 use mcp_proto::net::{Platform, prelude::*};
 use mcp_runtimes_tests::{
     Counted, GRACE, Host, Hurried, Job, Narrow, Peer, apart, done, leaves_nothing,
@@ -58,6 +58,8 @@ async fn a_peer_that_is_killed_in_the_middle_of_a_message<H: Host>() {
             assert_eq!(call.join().await.unwrap_err(), CallError::Closed(reason.clone()));
         }
         assert_eq!((client.closed().await, client.calls_in_flight()), (reason, 0));
+        let late = client.call(CallTool::new("late")).await.unwrap_err();
+        assert!(matches!(late, CallError::Send(_)), "{late}");
     })
     .await;
 }
@@ -69,12 +71,16 @@ async fn a_peer_that_stops_reading_while_deadlines_fire<H: Host>() {
         let platform = Hurried(platform.clone());
         let peer = Peer::new::<H>(far);
         let (client, peer) = pair_over(platform.clone(), H::stream(near), peer).await;
-        let patience = Timeouts::default().total(Duration::from_secs(5));
-        let blocked = spawn(&platform, client.call(big()).timeouts(patience));
-        let behind = spawn(&platform, client.call(CallTool::new("t")).timeouts(patience));
+        let (patience, began) = (Duration::from_secs(5), platform.now());
+        let timeouts = Timeouts::default().total(patience);
+        let blocked = spawn(&platform, client.call(big()).timeouts(timeouts));
+        let behind = spawn(&platform, client.call(CallTool::new("t")).timeouts(timeouts));
         for call in [blocked, behind] {
             let error = call.join().await.unwrap_err();
             assert!(matches!(error, CallError::TimedOut(_)), "{error}");
+            // No machine is a thousand times slower than this.
+            let took = platform.now() - began;
+            assert!(took >= patience && took < 400 * patience, "{took:?}");
         }
         assert_eq!(client.calls_in_flight(), 0);
         client.close();
@@ -93,11 +99,22 @@ async fn a_half_close_of_the_client<H: Host>() {
         client.send(&talk(&["one", "two"])).await;
         client.hang_up().await;
         let requests = [server.accept().await.unwrap(), server.accept().await.unwrap()];
+        let mut next = Box::pin(server.accept());
+        assert!(poll_once(&mut next).await.is_none(), "two are worked on");
+        // By handlers in tasks of their own.
         for request in requests {
-            request.respond(&CallToolResult::text("answered")).unwrap();
+            drop(spawn(platform, async move {
+                let call: CallTool = request.params().unwrap();
+                request.respond(&CallToolResult::text(call.name)).unwrap();
+            }));
         }
-        assert!(server.accept().await.is_none());
-        assert_eq!(client.rest().await.matches("answered").count(), 2);
+        // The end comes when everything is written: a program may exit then.
+        assert!(next.await.is_none());
+        let answers = client.rest().await;
+        assert_eq!(answers.lines().count(), 3, "{answers}");
+        for text in [r#""text":"one""#, r#""text":"two""#] {
+            assert!(answers.contains(text), "{answers}");
+        }
         assert_eq!(server.closed().await, CloseReason::Eof { unread: 0 });
         assert_eq!(server.requests_in_flight(), 0);
     })
@@ -207,18 +224,22 @@ fn config() -> ClientConfig {
 
 async fn a_child_that_ignores_the_end_of_its_input<H: Host>() {
     leaves_nothing::<H>(async |platform| {
+        // Whoever holds the other end of this pipe lives.
+        let (witness, held) = std::io::pipe().unwrap();
         let spawning = H::spawn(script("read -r call; echo asked >&2; exec sleep 1000"));
-        let (tells, told) = async_channel::unbounded();
-        let spawning = spawning
-            .on_stderr(move |_| {
-                let _ = tells.try_send(());
-            })
-            .grace(GRACE);
-        let child = spawning.connect(config()).await.unwrap();
+        let child = spawning.stderr(held).grace(GRACE).connect(config()).await.unwrap();
         let call = spawn(platform, child.client.call(CallTool::new("t")));
-        told.recv().await.unwrap();
+        let mut witness = apart(move || {
+            let mut witness = BufReader::new(witness);
+            assert_eq!(witness.read_line(&mut String::new()).unwrap(), "asked\n".len());
+            witness
+        })
+        .await;
+        let began = Instant::now();
         assert_eq!(child.shutdown().await.unwrap().signal(), Some(15));
+        assert!(began.elapsed() >= GRACE, "it had its time");
         assert_eq!(call.join().await.unwrap_err(), CallError::Closed(CloseReason::Local));
+        apart(move || witness.read_to_end(&mut Vec::new()).unwrap()).await;
     })
     .await;
 }
@@ -264,8 +285,15 @@ async fn a_call_that_is_dropped<H: Host>() {
         assert_eq!(client.calls_in_flight(), 0);
         let cancelled = peer.next().await.unwrap();
         assert_eq!(cancelled.method, "notifications/cancelled");
-        // Its late answer changes nothing, and it was cancelled once: the end comes next.
+        let id = cancelled.line.get("params").unwrap().get("requestId").unwrap();
+        assert_eq!(id.as_bytes(), asked.id.as_bytes());
+        // Its late answer changes nothing, and it was cancelled once: the next call comes next, and then the end.
         peer.send(&done(&asked.id)).await;
+        let next = spawn(platform, client.call(CallTool::new("next")));
+        let asked = peer.next().await.unwrap();
+        assert_eq!(asked.method, "tools/call");
+        peer.send(&done(&asked.id)).await;
+        assert_eq!(next.join().await.unwrap().content[0].as_text(), Some("done"));
         client.close();
         assert!(peer.next().await.is_none());
     })
@@ -371,10 +399,11 @@ async fn a_callback_that_panics_or_fails<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         let (client, mut peer) = connected::<H>(platform).await;
         let answering = spawn(platform, async move {
-            for _ in 0..2 {
+            for _ in 0..4 {
                 let asked = peer.next().await.unwrap();
                 let token = asked.token.unwrap();
-                peer.send(&(report(&token, 1) + &report(&token, 2) + &done(&asked.id))).await;
+                let reports: String = (1..=5).map(|value| report(&token, value)).collect();
+                peer.send(&(reports + &done(&asked.id))).await;
             }
             peer
         });
@@ -382,10 +411,23 @@ async fn a_callback_that_panics_or_fails<H: Host>() {
         let outcome = client.call(CallTool::new("t")).on_progress(panics).outcome().await;
         assert_eq!(outcome.listener, Err(ListenerError::Panicked));
         assert_eq!(outcome.result.unwrap().content[0].as_text(), Some("done"));
-        let fails = |_: Progress| Err::<(), _>("the disk is full");
+        let panics =
+            |report: Progress| assert!(report.progress < 2.0, "this panic is part of the test");
+        let outcome = client.call(CallTool::new("t")).on_progress(panics).outcome().await;
+        assert_eq!(outcome.listener, Err(ListenerError::Panicked));
+        assert_eq!(outcome.result.unwrap().content[0].as_text(), Some("done"));
+        let mut seen = 0;
+        let fails = |report: Progress| {
+            seen += 1;
+            if report.progress < 2.0 { Ok(()) } else { Err("the disk is full") }
+        };
         let outcome = client.call(CallTool::new("t")).on_progress(fails).outcome().await;
         assert_eq!(outcome.listener, Err(ListenerError::Failed("the disk is full".into())));
         assert_eq!(outcome.result.unwrap().content[0].as_text(), Some("done"));
+        assert_eq!(seen, 2, "after a failure it is not called again");
+        let fails = async |_: Progress| Err::<(), _>("no");
+        let result = client.call(CallTool::new("t")).on_progress_async(fails).await;
+        assert_eq!(result.unwrap().content[0].as_text(), Some("done"));
         assert_eq!(client.calls_in_flight(), 0);
         drop(answering.join().await);
     })

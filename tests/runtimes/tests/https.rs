@@ -3,13 +3,14 @@
 #![cfg(unix)]
 
 use std::error::Error;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
 use mcp_proto::net::ConnectError;
-use mcp_proto::{CallTool, ClientConfig, RawJson, Revision};
+use mcp_proto::{CallTool, ClientConfig, Revision};
+use mcp_runtimes_tests::by_hand::Requested;
 use mcp_runtimes_tests::{Web, on_every_adapter};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CertificateError, ClientConfig as Tls, RootCertStore, ServerConnection, StreamOwned};
@@ -60,53 +61,15 @@ fn trusting(certificate: &CertificateDer<'static>) -> Arc<Tls> {
     Arc::new(tls.unwrap().with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Answers the requests of one connection: a discovery as JSON, a call with three reports as events.
+/// Answers a request: a discovery as JSON, a call with three reports as events.
 fn answer(stream: StreamOwned<ServerConnection, TcpStream>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    loop {
-        let (mut len, mut line) = (0, String::new());
-        while line != "\r\n" {
-            line.clear();
-            if stream.read_line(&mut line)? == 0 {
-                return Ok(());
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                len = value.trim().parse().unwrap();
-            }
-        }
-        let mut said = vec![0; len];
-        stream.read_exact(&mut said)?;
-        let said = RawJson::parse(said).unwrap();
-        let id = said.get("id").unwrap();
-        let (kind, body) = match &*said.get("method").unwrap().as_str().unwrap() {
-            "server/discover" => {
-                let result = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
-                let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
-                ("application/json", answer)
-            }
-            "tools/call" => {
-                let meta = said.get("params").unwrap().get("_meta").unwrap();
-                let token = meta.get("progressToken").unwrap();
-                let mut events = String::new();
-                for step in 1..=3 {
-                    events += &format!(
-                        "data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":\
-                         {{\"progressToken\":{token},\"progress\":{step},\"total\":3}}}}\n\n"
-                    );
-                }
-                events += &format!(
-                    "data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"resultType\":\"complete\",\
-                     \"content\":[{{\"type\":\"text\",\"text\":\"secret\"}}]}}}}\n\n"
-                );
-                ("text/event-stream", events)
-            }
-            other => panic!("{other}"),
-        };
-        let len = body.len();
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len}\r\n");
-        write!(stream.get_mut(), "{head}\r\n{body}")?;
+    if let Some(request) = Requested::next(&mut stream)? {
+        stream.get_mut().write_all(request.response(3).as_bytes())?;
+        stream.get_mut().conn.send_close_notify();
         stream.get_mut().flush()?;
     }
+    Ok(())
 }
 
 fn config() -> ClientConfig {
@@ -119,7 +82,7 @@ async fn a_call_reports_inside_tls<H: Web>() {
     let client = connector.connect(&server.url, config()).await.unwrap();
     let mut reports = Vec::new();
     let call = client.call(CallTool::new("t")).on_progress(|report| reports.push(report.progress));
-    assert_eq!(call.await.unwrap().content[0].as_text(), Some("secret"));
+    assert_eq!(call.await.unwrap().content[0].as_text(), Some("done"));
     assert_eq!(reports, [1.0, 2.0, 3.0]);
     client.close();
     client.closed().await;

@@ -14,6 +14,7 @@ use mcp_runtimes_tests::doomed::Doomed;
 use mcp_runtimes_tests::tools::{Gate, tools};
 use mcp_runtimes_tests::{
     Host, Web, apart, leaves_nothing, on_every_adapter, on_every_runtime, sockets, spawn, talk,
+    until,
 };
 
 fn config() -> ClientConfig {
@@ -100,7 +101,8 @@ fn listen<D: Doomed>(doomed: &D, opened: impl FnOnce(Listener) -> Listener) -> (
 /// What served is gone: the handlers, and the socket.
 fn is_gone(address: SocketAddr, gate: &Gate) {
     gate.left.recv_blocking().unwrap();
-    assert!(TcpStream::connect(address).is_err(), "the port is free");
+    // A reactor may let go of the socket a little later.
+    block_on(until(|| "the port is free", || TcpStream::connect(address).is_err()));
 }
 
 fn shut_down_listener<D: Doomed>() {
@@ -254,7 +256,10 @@ fn shut_down_listener_of_websockets<D: Doomed<Platform: Dial>>() {
     survivor.end();
 }
 
-on_every_runtime!(alone: a_runtime_that_is_shut_down);
+on_every_runtime!(
+    alone:
+    a_runtime_that_is_shut_down,
+);
 on_every_adapter!(
     alone:
     a_runtime_that_is_shut_down_with_http_at_work,
