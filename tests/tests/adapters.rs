@@ -254,6 +254,42 @@ fn all_adapters_say_the_same_of_what_they_offer() {
     }
 }
 
+/// What an adapter has at its root too, under a name of its own there.
+const AT_ROOT: [(&str, &str); 4] = [
+    ("child::spawn", "spawn"),
+    ("http::connect", "connect_url"),
+    ("http::serve", "serve_http"),
+    ("ws::connect", "connect_ws"),
+];
+
+/// A name is not enough: each function is called, by one text on all of them, and that text by the tests.
+#[test]
+fn what_an_adapter_offers_is_called_on_every_adapter() {
+    let suite = folder("tests/runtimes");
+    let read = |file: &str| fs::read_to_string(suite.join("src").join(file)).unwrap();
+    let calls = read("hosts.rs") + &read("web.rs");
+    let is_called = |path: &str| calls.contains(&format!("$adapter::{path}("));
+    let mut found = 0;
+    for (file, text) in sources(&folder(ADAPTERS[0].0).join("src")) {
+        let module = file.trim_end_matches(".rs");
+        let is_offered = MODULES.contains(&file.as_str());
+        for (name, _) in functions(&text).into_iter().filter(|_| is_offered) {
+            let path = if module == "lib" { name } else { format!("{module}::{name}") };
+            let mut at_root = AT_ROOT.iter().filter(|(inside, _)| *inside == path);
+            assert!(is_called(&path) || at_root.any(|(_, name)| is_called(name)), "{path}");
+            found += 1;
+        }
+    }
+    assert!(found > 20, "only {found} functions");
+
+    let bodies = sources(&suite.join("tests")).into_iter().chain(sources(&suite.join("src")));
+    let bodies: String = bodies.map(|(_, text)| text).collect();
+    for method in (read("host.rs") + &read("web.rs")).split("    /// The adapter's `").skip(1) {
+        let name = method.split("    fn ").nth(1).unwrap().split(['<', '(']).next().unwrap();
+        assert!(bodies.contains(&format!("H::{name}(")), "nobody calls {name}");
+    }
+}
+
 #[test]
 fn a_public_name_is_seen_however_it_is_written() {
     let text = "\npub fn a<T>() {}\npub async fn b(\nfn c() {}\npub use x::y::{D, e as F,\n    G};\n\

@@ -10,6 +10,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use mcp_proto::net::prelude::*;
+use mcp_runtimes_tests::tools::{all, reports};
 use mcp_runtimes_tests::{Host, apart, on_every_runtime};
 
 /// The server of this kind, on the host that is tried.
@@ -44,6 +45,12 @@ async fn a_child_of_a_tool_cannot_swallow_the_protocols_input<H: Host>() {
     let (violations, lines) = noise::<H>("starting", 2).await;
     let printed = lines.iter().filter(|line| *line == "the child printed").count();
     assert_eq!((violations, printed), (0, 2));
+}
+
+async fn a_router_serves_standard_input_and_output<H: Host>() {
+    let child = H::spawn(served::<H>("routed")).connect(config()).await.unwrap();
+    assert_eq!(reports(&child.client, "steps", |_| ()).await, Ok(all("done")));
+    assert!(child.shutdown().await.unwrap().success());
 }
 
 /// Calls a noisy server; violations seen by the client, and the server's standard error.
@@ -147,6 +154,12 @@ async fn an_output_that_nobody_reads_any_more_ends_the_server_and_no_signal_does
         // Its answers meet a broken pipe. Its input stays open until it has ended.
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(TALK.as_bytes()).unwrap();
+        // A process that another test starts at this moment holds the pipe's other end too, until it has begun: so it is asked
+        // again.
+        let ping = b"{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"ping\"}\n";
+        while stdin.write_all(ping).is_ok() {
+            std::thread::yield_now();
+        }
         child.wait().unwrap()
     })
     .await;
@@ -154,6 +167,7 @@ async fn an_output_that_nobody_reads_any_more_ends_the_server_and_no_signal_does
 }
 
 on_every_runtime!(
+    a_router_serves_standard_input_and_output,
     standard_input_that_cannot_be_had_is_an_error_and_no_empty_connection,
     what_a_tool_prints_reaches_the_client_only_without_the_guard,
     half_close_accepted_calls_are_answered_before_the_end,

@@ -24,12 +24,14 @@ mod unix {
     use std::time::Duration;
 
     use mcp_proto::net::prelude::*;
+    use mcp_runtimes_tests::tools::tools;
     use mcp_runtimes_tests::{Host, spawn};
 
     pub(crate) fn serve<H: Host>(kind: &str) {
         H::block_on(async {
             match kind {
                 "plain" => plain::<H>().await,
+                "routed" => routed::<H>().await,
                 "printing" => noisy::<H>(|| println!("a stray line on standard output")).await,
                 "starting" => noisy::<H>(start).await,
                 "crowded" => crowded::<H>(),
@@ -45,6 +47,12 @@ mod unix {
         while let Some(request) = server.accept().await {
             drop(spawn(&H::platform(), answer(request)));
         }
+    }
+
+    /// A router's tools.
+    async fn routed<H: Host>() {
+        let (router, _gate) = tools();
+        assert_eq!(H::run_stdio(router).await, CloseReason::Eof { unread: 0 });
     }
 
     async fn answer(request: Incoming) {
