@@ -19,6 +19,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     while !conn.is_closed() {
         let length = stdin().read(&mut buffer)?;
         let now = Instant::from(start.elapsed());
+        // What is due is looked at whenever something arrives: one thread that blocks in a read cannot do it sooner.
+        if conn.poll_timeout().is_some_and(|at| at <= now) {
+            conn.handle_timeout(now);
+        }
         match buffer.get(..length).unwrap_or_default() {
             [] => conn.handle_eof(now),
             bytes => conn.handle_input(bytes, now),
