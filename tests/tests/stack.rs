@@ -1,4 +1,4 @@
-//! `.ci/run stack` runs the tests of the engine on small stacks. This one shows that it would be noticed if
+//! `.ci/run tests` runs the tests of the engine on small stacks. This one shows that it would be noticed if
 //! something needed more.
 
 use std::hint::black_box;
