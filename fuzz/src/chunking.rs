@@ -1,12 +1,14 @@
-//! However a stream is cut, the same events come out, and the same bytes go back.
+//! However a stream is cut, the same events come out, and the same bytes go back; as they do if each of its lines comes as
+//! a message of its own. What a client is told of progress can be shown, whatever it is.
 
 use std::time::Duration;
 
+use mcp_proto::progress::ProgressView;
 use mcp_proto::role::{Role, Server};
 use mcp_proto::testing::{digest, take_events, take_output};
 use mcp_proto::{
-    CallOptions, CallTool, ClientConfig, Connection, Instant, Limits, ListTools, Revision,
-    ServerConfig,
+    CallOptions, CallTool, ClientConfig, Connection, Event, Framing, Instant, Limits, ListTools,
+    Revision, ServerConfig,
 };
 
 use crate::wire::{LATER, client, server};
@@ -47,6 +49,7 @@ fn compare<R: Role + Clone>(
     bound: usize,
     now: Instant,
 ) {
+    compare_messages(whole.clone(), stream, now);
     let mut pieces = whole.clone();
     let mut seen = Vec::new();
     for piece in cut_up(stream, cut) {
@@ -57,6 +60,7 @@ fn compare<R: Role + Clone>(
     whole.handle_input(stream, now);
     let expected = take_events(&mut whole);
     assert_eq!(seen, expected, "the events depend on the cuts");
+    show(&seen, now);
     assert_eq!(pieces.poll_timeout(), whole.poll_timeout(), "the deadlines depend on the cuts");
     assert_eq!(digest(&pieces, now), digest(&whole, now), "the state depends on the cuts");
     for connection in [&mut pieces, &mut whole] {
@@ -67,6 +71,47 @@ fn compare<R: Role + Clone>(
     let said = take_output(&mut pieces);
     assert_eq!(said, take_output(&mut whole), "the answers depend on the cuts");
     assert!(said.len() <= bound, "{} bytes wait to be read", said.len());
+}
+
+/// The lines that are complete, as lines and each as a message of a transport that keeps messages apart.
+fn compare_messages<R: Role + Clone>(lines: Connection<R>, stream: &[u8], now: Instant) {
+    let end = stream.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let complete = &stream[..end];
+    let mut messages = lines.clone().framed(Framing::Messages);
+    let mut lines = lines;
+    lines.handle_input(complete, now);
+    for line in complete.split_inclusive(|byte| *byte == b'\n') {
+        messages.handle_input(&line[..line.len() - 1], now);
+    }
+    let (expected, seen) = (take_events(&mut lines), take_events(&mut messages));
+    assert_eq!(seen, expected, "the events depend on what carries the messages");
+    let mut said = Vec::new();
+    while let Some(message) = messages.poll_transmit() {
+        let length = message.len();
+        said.extend_from_slice(message);
+        said.push(b'\n');
+        messages.advance_transmit(length);
+    }
+    assert_eq!(said, take_output(&mut lines), "the answers depend on what carries the messages");
+}
+
+/// Shows what is reported, twice a second.
+fn show(events: &[Event], begun: Instant) {
+    let (mut view, mut now) = (ProgressView::new(begun), begun);
+    for event in events {
+        let Event::Progress { progress, .. } = event else { continue };
+        now = now + Duration::from_millis(500);
+        let reports = view.reports();
+        let counted = view.update(progress, now);
+        assert_eq!(view.reports(), reports + u64::from(counted));
+        assert!(view.percent().is_none_or(|percent| (0.0..=100.0).contains(&percent)));
+        assert!(view.rate(now).is_none_or(|rate| rate.is_finite() && rate > 0.0));
+        assert!(view.eta(now).is_none() || view.total().is_some());
+        assert!(view.elapsed(now) > Duration::ZERO);
+    }
+    view.finish(now);
+    assert_eq!(view.percent().is_some(), view.total().is_some());
+    assert_eq!(view.last().is_some(), view.reports() > 0);
 }
 
 /// Pieces of a stream, of the lengths that `cut` says.

@@ -10,6 +10,8 @@ use mcp_proto::{
     RevisionSet, testing,
 };
 use mcp_tests::Hand;
+use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 fn parse(raw: &RawJson) -> Value {
@@ -135,4 +137,118 @@ fn what_a_tool_hints_is_what_a_client_is_told() {
     assert_eq!(client.peer().unwrap().instructions.as_deref(), Some("look before you remove"));
     let result = memory.run(async { client.call(CallTool::new("look")).await.unwrap() });
     assert_eq!(result.content[0].as_text(), Some("done"));
+}
+
+/// What formats have that JSON has not, or has in another way.
+#[derive(Clone, Copy)]
+enum Foreign {
+    Wide(i128),
+    WideUnsigned(u128),
+    Nothing,
+    Something(i64),
+    /// A number as serde_json has it that keeps every digit, or what imitates one.
+    Digits {
+        key: &'static str,
+        digits: &'static str,
+        is_owned: bool,
+        size: Option<usize>,
+    },
+}
+
+type ForeignError = serde::de::value::Error;
+
+impl<'de> Deserializer<'de> for Foreign {
+    type Error = ForeignError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
+        match self {
+            Self::Wide(value) => visitor.visit_i128(value),
+            Self::WideUnsigned(value) => visitor.visit_u128(value),
+            Self::Nothing => visitor.visit_none(),
+            Self::Something(value) => visitor.visit_some(value.into_deserializer()),
+            Self::Digits { .. } => visitor.visit_map(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ForeignError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de> MapAccess<'de> for Foreign {
+    type Error = ForeignError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, ForeignError> {
+        let Self::Digits { key, .. } = *self else { return Ok(None) };
+        seed.deserialize(key.into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, ForeignError> {
+        match *self {
+            Self::Digits { digits, is_owned: true, .. } => {
+                seed.deserialize(digits.to_owned().into_deserializer())
+            }
+            Self::Digits { digits, .. } => seed.deserialize(digits.into_deserializer()),
+            _ => seed.deserialize(().into_deserializer()),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        if let Self::Digits { size, .. } = *self { size } else { None }
+    }
+}
+
+const NUMBER: &str = "$serde_json::private::Number";
+
+#[test]
+fn what_only_other_formats_have_becomes_json() {
+    let number = |digits| Foreign::Digits { key: NUMBER, digits, is_owned: true, size: None };
+    for (value, json) in [
+        (Foreign::Wide(i128::MIN), "-170141183460469231731687303715884105728"),
+        (Foreign::WideUnsigned(u128::MAX), "340282366920938463463374607431768211455"),
+        (Foreign::Nothing, "null"),
+        (Foreign::Something(7), "7"),
+        (number("0.1000000000000000055511151231257827"), "0.1000000000000000055511151231257827"),
+    ] {
+        assert_eq!(RawJson::deserialize(value).unwrap().as_str(), json);
+    }
+    // A format that does not pass on what it is asked for has nothing to copy from.
+    let number = serde::de::value::I64Deserializer::<ForeignError>::new(1);
+    let error = RawJson::deserialize(number).unwrap_err().to_string();
+    assert!(error.contains("any JSON value"), "{error}");
+}
+
+#[test]
+fn what_imitates_a_number_of_serde_json_is_refused() {
+    let digits = "1";
+    for imitation in [
+        Foreign::Digits { key: NUMBER, digits, is_owned: true, size: Some(1) },
+        Foreign::Digits { key: NUMBER, digits, is_owned: false, size: None },
+        Foreign::Digits { key: NUMBER, digits: "[1]", is_owned: true, size: None },
+        Foreign::Digits { key: NUMBER, digits: "1,2", is_owned: true, size: None },
+        Foreign::Digits {
+            key: "$serde_json::private::RawValue",
+            digits,
+            is_owned: true,
+            size: None,
+        },
+    ] {
+        let error = RawJson::deserialize(imitation).unwrap_err().to_string();
+        assert!(error.contains("reserved"), "{error}");
+    }
 }

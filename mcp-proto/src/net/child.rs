@@ -368,8 +368,9 @@ impl Drop for ChildOutput {
 
 impl fmt::Debug for Spawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without arguments and environment: they may hold credentials.
         f.debug_struct("Spawn")
-            .field("command", &self.command)
+            .field("program", &self.command.get_program())
             .field("grace", &self.grace)
             .finish_non_exhaustive()
     }
