@@ -40,22 +40,13 @@ impl Requested {
         Ok(Some(Self { head, said }))
     }
 
-    /// A response of the modern era to it, the last of its connection: to a discovery what it has to be; to a call so many reports, and the result.
+    /// A response of the modern era to it, the last of its connection: the [answers](Asked::answers) to what it says.
     pub fn response(&self, reports: usize) -> String {
         let asked = self.said.as_ref().expect("a message");
+        let answers = asked.answers(reports);
         let (kind, body) = match asked.method.as_str() {
-            "server/discover" => {
-                let result = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
-                ("application/json", answer(&asked.id, result))
-            }
-            "tools/call" => {
-                let reports = (1..=reports).map(|value| asked.report(value));
-                let result =
-                    r#"{"resultType":"complete","content":[{"type":"text","text":"done"}]}"#;
-                let end = event(&answer(&asked.id, result));
-                ("text/event-stream", reports.chain([end]).collect())
-            }
-            other => panic!("{other}"),
+            "tools/call" => ("text/event-stream", answers.iter().map(|said| event(said)).collect()),
+            _ => ("application/json", answers.concat()),
         };
         let len = body.len();
         format!(
@@ -65,6 +56,24 @@ impl Requested {
 }
 
 impl Asked {
+    /// What a server of the modern era says to it: to a discovery what it has to be; to a call so many reports, and the
+    /// result.
+    pub fn answers(&self, reports: usize) -> Vec<String> {
+        let result = match self.method.as_str() {
+            "server/discover" => {
+                r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#
+            }
+            "tools/call" => {
+                r#"{"resultType":"complete","content":[{"type":"text","text":"done"}]}"#
+            }
+            other => panic!("{other}"),
+        };
+        let reports = if self.method == "tools/call" { reports } else { 0 };
+        let reports =
+            (1..=reports).map(|value| report(self.token.as_ref().expect("a token"), value));
+        reports.chain([answer(&self.id, result)]).collect()
+    }
+
     /// A report to who asked, as an event.
     pub fn report(&self, value: usize) -> String {
         event(&report(self.token.as_ref().expect("a token"), value))

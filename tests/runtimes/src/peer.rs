@@ -34,7 +34,7 @@ pub struct Asked {
 
 impl Asked {
     /// What a message says.
-    pub(crate) fn of(line: RawJson) -> Self {
+    pub fn of(line: RawJson) -> Self {
         let text = |path: &[&str]| {
             let mut value = line.as_raw();
             for name in path {
