@@ -33,7 +33,7 @@ pub fn at(time: Duration) -> Instant {
 }
 
 /// So many seconds.
-pub fn secs(seconds: u64) -> Duration {
+pub const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 

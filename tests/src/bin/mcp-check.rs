@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use mcp_proto::Revision;
+use mcp_tests::http_world::{Counts, Plan, World};
 use mcp_tests::model::{Faults, Scenario, explore};
 use mcp_tests::promises::PROMISES;
 use mcp_tests::simulation::{Failed, Happened, replay, walk};
@@ -20,6 +22,7 @@ Checks mcp-proto against its promises.
   mcp-check simulate [--steps N] [--seed S] [--resume FILE]
                                              random sessions from a seed on; with FILE from where it ends
   mcp-check replay SEED                      the session of one seed, step by step
+  mcp-check http [--worlds N] [--seed S]     random worlds of many clients and one server over HTTP, from a seed on
   mcp-check promises                         what is checked";
 
 /// Seeds between two lines in the file of `--resume`.
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         Some("search") => search(arguments),
         Some("simulate") => simulate(arguments),
         Some("replay") => again(arguments),
+        Some("http") => http(arguments),
         Some("promises") => {
             PROMISES.iter().for_each(|(name, promise)| println!("{name:<24}{promise}"));
             Ok(())
@@ -148,6 +152,30 @@ fn again(mut arguments: VecDeque<String>) -> Result<(), String> {
     let (happened, trace) = replay(seed, None).map_err(told)?;
     trace.iter().for_each(|step| println!("{step}"));
     println!("nothing broken: {happened}");
+    Ok(())
+}
+
+fn http(mut arguments: VecDeque<String>) -> Result<(), String> {
+    let (mut worlds, mut first) = (1_000, 0);
+    while let Some(name) = arguments.pop_front() {
+        let value = number(&arguments.pop_front().ok_or(HELP)?)?;
+        match &*name {
+            "--worlds" => worlds = value,
+            "--seed" => first = value,
+            _ => return Err(HELP.to_owned()),
+        }
+    }
+    let began = Instant::now();
+    let mut all = Counts::default();
+    for seed in first..first + worlds {
+        let plan = Plan::of(seed);
+        // Whatever is broken has been said by then.
+        let counts = catch_unwind(|| World::new(plan).run().counts);
+        all += counts.map_err(|_| format!("{plan:#?}\nagain: mcp-check http --worlds 1 --seed {seed}"))?;
+    }
+    println!("{all:#?}");
+    let took = began.elapsed().as_secs_f64();
+    println!("seeds {first} to {}, nothing broken; {took:.1} s", first + worlds - 1);
     Ok(())
 }
 

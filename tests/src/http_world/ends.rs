@@ -1,14 +1,18 @@
 //! One client of a world, and what it was told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Uri};
+use http::{Method, Request, Uri};
 use mcp_proto::http::{Client, ClientOptions, Exchange};
 use mcp_proto::{
-    CallError, CallOptions, CallTool, ClientConfig, Event, HttpError, Instant, RequestId, Revision,
-    Timeouts,
+    CallError, CallOptions, CallTool, ClientConfig, Era, Event, Instant, RequestId, Revision,
+    RevisionSet, Timeouts,
 };
+
+use super::heard::Said;
+use crate::http_hand::{header, id_of, method_of};
 
 /// A client and its calls.
 #[derive(Clone, Debug)]
@@ -17,103 +21,189 @@ pub struct End {
     pub revision: Revision,
     pub is_ready: bool,
     pub calls: BTreeMap<RequestId, Call>,
-    /// The calls that were asked on these exchanges.
-    pub asked: BTreeMap<Exchange, RequestId>,
+    /// What its exchanges carry, those aside that carry nothing for a call.
+    pub carries: BTreeMap<Exchange, Carried>,
+    /// The last event that came of each stream.
+    pub places: BTreeMap<u64, u64>,
+    /// Calls whose streams are cut, as it was told.
+    pub interrupted: BTreeSet<RequestId>,
     /// Questions of the server that were answered.
     pub answered: u64,
     /// Sessions that it has opened.
     pub sessions: u64,
+    /// One of its connections broke, or was not read for a while.
+    pub is_harmed: bool,
+    /// What it was told of its calls, and when.
+    pub told: Vec<(Instant, String)>,
 }
 
-/// What happened to a world.
-#[derive(Clone, Copy, Debug)]
-pub struct Weather {
-    /// Connections broke.
-    pub is_cut: bool,
-    /// Sessions were forgotten.
-    pub is_forgetful: bool,
-    /// Reports may have been merged.
-    pub merges: bool,
+/// What an exchange carries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Carried {
+    Call(RequestId),
+    /// Everything that the server says: HTTP+SSE.
+    All,
+}
+
+/// A call that is to be made.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// What the tool is told.
+    pub arguments: String,
+    /// Reports that it makes.
+    pub total: u32,
+    pub is_tracked: bool,
+    pub timeouts: Timeouts,
+    /// It is given up after so long.
+    pub patience: Option<Duration>,
 }
 
 /// One call and what became of it.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
-    /// Reports that its tool makes.
+    /// Reports that its tool makes, if they are asked for.
     pub total: u32,
     pub reports: Vec<f64>,
     pub outcome: Option<Result<(), CallError>>,
-    /// The client was told where to go on.
-    pub can_resume: bool,
+    /// The stream of its answer, once the client was told how to come back to it.
+    pub stream: Option<u64>,
+    /// What came for it, as it was written.
+    pub messages: Vec<String>,
+    /// It has a deadline.
+    pub is_timed: bool,
+    /// It was given up.
+    pub is_cancelled: bool,
+    /// A connection broke that carried it.
+    pub is_harmed: bool,
+    /// Its stream was asked for again, and something was no longer there.
+    pub is_refused: bool,
+    /// When its tool answered.
+    pub answered_at: Option<Instant>,
 }
 
 impl End {
-    pub fn new(revision: Revision, now: Instant) -> Self {
-        Self::with(revision, ClientOptions::default(), now)
-    }
-
     /// Without a stream for what belongs to no call.
     pub fn deaf(revision: Revision, now: Instant) -> Self {
-        Self::with(revision, ClientOptions::default().deaf(), now)
+        Self::with(revision.into(), ClientOptions::default().deaf(), now)
     }
 
-    /// With times to wait of its own.
-    pub fn spread(revision: Revision, seed: u64, now: Instant) -> Self {
-        let mut options = ClientOptions::default();
-        options.spread = Some(seed);
-        Self::with(revision, options, now)
-    }
-
-    fn with(revision: Revision, mut options: ClientOptions, now: Instant) -> Self {
-        let config = ClientConfig::new("c", "1").revisions(revision);
+    /// A client that speaks these revisions.
+    pub fn with(revisions: RevisionSet, mut options: ClientOptions, now: Instant) -> Self {
+        let config = ClientConfig::new("c", "1").revisions(revisions);
         let uri = Uri::from_static("http://localhost/mcp");
         // That it gives up in the end is tried elsewhere: here whatever can come back does.
         options.max_tries = 40;
-        let client = Client::new(config, uri, options, now);
+        let newest = revisions.newest(Era::Modern).or_else(|| revisions.newest(Era::Legacy));
         Self {
-            client,
-            revision,
+            client: Client::new(config, uri, options, now),
+            revision: newest.expect("a revision"),
             is_ready: false,
             calls: BTreeMap::new(),
-            asked: BTreeMap::new(),
+            carries: BTreeMap::new(),
+            places: BTreeMap::new(),
+            interrupted: BTreeSet::new(),
             answered: 0,
             sessions: 0,
+            is_harmed: false,
+            told: Vec::new(),
         }
     }
 
-    pub fn call(&mut self, total: u32, now: Instant) {
-        let arguments = format!(r#"{{"total":{total}}}"#);
-        let arguments = mcp_proto::json::RawJson::parse(arguments).unwrap();
+    /// Makes a call, if that can be.
+    pub fn call(&mut self, wish: &Wish, now: Instant) -> Option<RequestId> {
+        let arguments = mcp_proto::json::RawJson::parse(wish.arguments.clone()).unwrap();
         let call = CallTool::new("count").arguments(&arguments).expect("an object");
-        let options = CallOptions::default().tracked().timeouts(Timeouts::NEVER);
-        if let Ok(ticket) = self.client.request(&call, options, now) {
-            self.calls.insert(ticket.id().clone(), Call { total, ..Call::default() });
-        }
+        let options = CallOptions::default().timeouts(wish.timeouts);
+        let options = if wish.is_tracked { options.tracked() } else { options.untracked() };
+        let id = self.client.request(&call, options, now).ok()?.id().clone();
+        let total = if wish.is_tracked { wish.total } else { 0 };
+        let is_timed = wish.timeouts != Timeouts::NEVER;
+        self.calls.insert(id.clone(), Call { total, is_timed, ..Call::default() });
+        Some(id)
     }
 
-    /// Which call a request asks for.
+    pub fn cancel(&mut self, id: &RequestId, now: Instant) {
+        let Some(call) = self.calls.get_mut(id).filter(|call| call.outcome.is_none()) else {
+            return;
+        };
+        call.is_cancelled = true;
+        self.client.cancel(id, None, now);
+    }
+
+    /// Whether each of its calls has ended.
+    pub fn is_quiet(&self) -> bool {
+        self.client.calls_in_flight() == 0
+            && self.calls.values().all(|call| call.outcome.is_some())
+    }
+
+    /// Its session can be taken up again on other connections, and by another server.
+    pub fn has_session(&self) -> bool {
+        self.revision > Revision::V2024_11_05 && self.revision < Revision::V2026_07_28
+    }
+
+    /// What a request asks for.
     pub fn open(&mut self, exchange: Exchange, request: &Request<Bytes>) {
-        let method = crate::http_hand::method_of(request);
+        if request.method() == Method::GET {
+            let of_call = header(request, "last-event-id")
+                .and_then(|id| id.split('-').next()?.parse().ok())
+                .and_then(|stream| self.call_on(stream));
+            let carried = match of_call {
+                Some(id) => Carried::Call(id),
+                None if self.revision == Revision::V2024_11_05 => Carried::All,
+                None => return,
+            };
+            self.carries.insert(exchange, carried);
+            return;
+        }
+        let method = method_of(request);
         if method == "initialize" {
             self.is_ready = false;
             self.sessions += 1;
         }
         if method == "tools/call" {
-            let id = crate::http_hand::id_of(request).parse::<i64>().unwrap();
-            self.asked.insert(exchange, id.into());
+            let id = id_of(request).parse::<i64>().unwrap();
+            self.carries.insert(exchange, Carried::Call(id.into()));
         }
     }
 
-    /// Some of an answer reached the client.
-    pub fn heard(&mut self, exchange: Exchange, said: &[u8]) {
-        let text = String::from_utf8_lossy(said);
-        let whole = text.rsplit_once("\n\n").map_or("", |(whole, _)| whole);
-        let names_place = whole.starts_with("id: ") || whole.contains("\nid: ");
-        if names_place
-            && let Some(id) = self.asked.get(&exchange)
-            && let Some(call) = self.calls.get_mut(id)
-        {
-            call.can_resume = true;
+    fn call_on(&self, stream: u64) -> Option<RequestId> {
+        let mut calls = self.calls.iter();
+        calls.find(|(_, call)| call.stream == Some(stream)).map(|(id, _)| id.clone())
+    }
+
+    /// The call that an exchange is for.
+    pub fn call_of(&mut self, exchange: Exchange) -> Option<&mut Call> {
+        match self.carries.get(&exchange)? {
+            Carried::Call(id) => self.calls.get_mut(id),
+            Carried::All => None,
+        }
+    }
+
+    /// The connection of an exchange broke.
+    pub fn harm(&mut self, exchange: Exchange) {
+        self.is_harmed = true;
+        if self.carries.get(&exchange) == Some(&Carried::All) {
+            self.calls.values_mut().for_each(|call| call.is_harmed = true);
+        } else if let Some(call) = self.call_of(exchange) {
+            call.is_harmed = true;
+        }
+    }
+
+    /// An event came to the client, which may have seen it before; the bytes must not say it again, nor leave one out.
+    pub fn heard(&mut self, exchange: Exchange, said: Said) {
+        if let Some((stream, position)) = said.place {
+            let expected = match self.places.insert(stream, position) {
+                Some(last) => last + 1,
+                None => u64::from(!said.data.is_empty()),
+            };
+            assert_eq!(position, expected, "the next event of stream {stream}");
+        }
+        if let Some(call) = self.call_of(exchange) {
+            if let Some((stream, _)) = said.place {
+                assert!(call.stream.is_none_or(|known| known == stream), "another stream");
+                call.stream = Some(stream);
+            }
+            call.messages.extend(Some(said.data).filter(|data| !data.is_empty()));
         }
     }
 
@@ -128,51 +218,28 @@ impl End {
             Event::Progress { id, progress } => {
                 let call = self.calls.get_mut(id).expect("a call");
                 assert!(call.outcome.is_none(), "progress of {id} behind its end");
+                assert!(!self.interrupted.contains(id), "progress of {id} on a stream that is cut");
                 let last = call.reports.last().copied().unwrap_or(0.0);
                 assert!(progress.progress > last, "{id} went from {last} to {}", progress.progress);
                 call.reports.push(progress.progress);
+                self.told.push((now, format!("{id}: {}", progress.progress)));
             }
             Event::Response { id, outcome } => {
                 let call = self.calls.get_mut(id).expect("a call");
                 assert!(call.outcome.is_none(), "{id} ended twice");
                 call.outcome = Some(outcome.clone().map(drop));
+                self.interrupted.remove(id);
+                self.told.push((now, format!("{id}: {:?}", call.outcome)));
+            }
+            Event::Interrupted { id: Some(id) } => {
+                assert!(self.interrupted.insert(id.clone()), "{id} was interrupted twice");
+                self.told.push((now, format!("{id}: interrupted")));
+            }
+            Event::Resumed { id: Some(id) } => {
+                assert!(self.interrupted.remove(id), "{id} goes on, and nobody heard of a cut");
+                self.told.push((now, format!("{id}: goes on")));
             }
             _ => {}
         }
-    }
-
-    /// What must hold of a call once everything is over.
-    pub fn judge(&self, weather: Weather) {
-        let is_first = self.revision == Revision::V2024_11_05;
-        for (id, call) in &self.calls {
-            let outcome = call.outcome.as_ref().unwrap_or_else(|| panic!("{id} never ended"));
-            let all: Vec<_> = (1..=call.total).map(f64::from).collect();
-            // Reports come one by one from the first: what is lost is lost at the end, with the call.
-            // That they increase was seen to as they came.
-            let is_whole = weather.merges || all.starts_with(&call.reports);
-            assert!(is_whole, "{id}: {:?} of {}", call.reports, call.total);
-            match outcome {
-                Ok(()) if weather.merges => {
-                    assert_eq!(call.reports.last(), all.last(), "{id} in {}", self.revision);
-                }
-                Ok(()) => assert_eq!(call.reports, all, "{id} in {}", self.revision),
-                Err(CallError::Http(HttpError::Unreachable | HttpError::Cut)) => {
-                    assert!(weather.is_cut, "{id} was lost on a whole network");
-                    let is_lost =
-                        self.revision >= Revision::V2026_07_28 || is_first || !call.can_resume;
-                    assert!(is_lost, "{id} could have been resumed in {}", self.revision);
-                }
-                // The stream is the session, and it cannot be taken up again.
-                Err(CallError::Closed(_)) if is_first => {
-                    assert!(weather.is_cut, "{id} was lost on a whole network");
-                }
-                Err(CallError::Http(HttpError::SessionExpired)) => {
-                    assert!(weather.is_forgetful, "the session of {id} was forgotten by nobody");
-                }
-                Err(error) => panic!("{id} ended with {error}"),
-            }
-        }
-        assert_eq!(self.client.calls_in_flight(), 0);
-        assert!(self.client.is_finished(), "{:?}", self.client);
     }
 }

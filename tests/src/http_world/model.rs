@@ -17,7 +17,9 @@ use mcp_proto::{
 };
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::ends::End;
+use super::ends::{End, Wish};
+use super::heard::Heard;
+use super::tools::arguments;
 
 /// One point on the way.
 #[derive(Clone, Debug)]
@@ -92,7 +94,7 @@ struct Wire {
     request: Option<Request<Bytes>>,
     at_server: Option<Exchange>,
     pieces: VecDeque<Piece>,
-    heard: Vec<u8>,
+    heard: Heard,
     /// The client is done with it.
     is_over: bool,
 }
@@ -139,7 +141,10 @@ impl Model {
             model = model.after(choice);
         }
         assert!(model.end.is_ready);
-        model.end.call(REPORTS, now);
+        let arguments = arguments(0, 0, REPORTS);
+        let (timeouts, patience) = (Timeouts::NEVER, None);
+        let wish = Wish { arguments, total: REPORTS, is_tracked: true, timeouts, patience };
+        model.end.call(&wish, now).expect("room");
         model.settle();
         model.path.clear();
         Self { cuts, ..model }
@@ -193,9 +198,10 @@ impl Model {
         for call in end.calls.values() {
             let reports: Vec<_> = call.reports.iter().map(|report| report.to_bits()).collect();
             let outcome = format!("{:?}", call.outcome);
-            (call.total, reports, outcome, call.can_resume).hash(&mut hasher);
+            (call.total, reports, outcome, call.stream).hash(&mut hasher);
         }
-        (&end.asked, end.is_ready, end.answered, end.sessions).hash(&mut hasher);
+        (&end.carries, end.is_ready, end.answered, end.sessions).hash(&mut hasher);
+        (&end.places, &end.interrupted).hash(&mut hasher);
         for (exchange, wire) in wires {
             let Wire { request, at_server, pieces, heard, is_over } = wire;
             (exchange, request.is_some(), at_server, heard, is_over, pieces.len())
@@ -290,8 +296,8 @@ impl Model {
         match wire.pieces.pop_front() {
             Some(Piece::Head(head)) => self.end.client.handle_head(exchange, &head, self.now),
             Some(Piece::Body(bytes)) => {
-                wire.heard.extend_from_slice(&bytes);
-                self.end.heard(exchange, &wire.heard);
+                let events = wire.heard.push(&bytes);
+                events.into_iter().for_each(|said| self.end.heard(exchange, said));
                 self.end.client.handle_body(exchange, &bytes, self.now);
             }
             Some(Piece::End) => {
@@ -347,7 +353,7 @@ impl Model {
                             request: Some(request),
                             at_server: None,
                             pieces: VecDeque::new(),
-                            heard: Vec::new(),
+                            heard: Heard::default(),
                             is_over: false,
                         };
                         self.wires.insert(exchange, wire);
@@ -439,7 +445,7 @@ impl Model {
             Ok(()) => assert_eq!(call.reports, all, "{path:?}"),
             Err(CallError::Http(HttpError::Cut | HttpError::Unreachable)) => {
                 walked.lost += 1;
-                let can_resume = self.end.revision < Revision::V2026_07_28 && call.can_resume;
+                let can_resume = self.end.revision < Revision::V2026_07_28 && call.stream.is_some();
                 assert!(self.is_cut && !can_resume, "it was lost: {path:?}");
             }
             Err(error) => panic!("{error}: {path:?}"),

@@ -223,6 +223,28 @@ fn streams_that_are_complete_make_room_for_those_of_other_sessions_that_go_on() 
 }
 
 #[test]
+fn of_a_stream_that_was_left_before_its_first_event_nothing_is_kept() {
+    // Nobody can name it, so nobody comes back.
+    let mut running =
+        Running::with(Revision::V2025_06_18, Ring::new(256, 1 << 20, 8 << 10));
+    let Running { exchange, scope, .. } = running;
+    let id = running.id.clone();
+    for id in 2..100 {
+        let request = in_session(&call(json!(id), "work"), &running.session, running.revision);
+        let left = running.web.send(request).unwrap();
+        (running.scope, running.id) = running.web.request();
+        running.report();
+        running.web.hang_up(left);
+    }
+    (running.exchange, running.scope, running.id, running.last) = (exchange, scope, id, 0);
+    (0..10).for_each(|_| running.report());
+    let first = running.take()[0].id.clone();
+    running.web.hang_up(exchange);
+    assert_eq!(running.resume(&first), 200, "there was room");
+    assert_eq!(values(&running.take()), (2..=10).collect::<Vec<_>>());
+}
+
+#[test]
 fn whoever_takes_a_stream_up_again_takes_it_over() {
     let mut running = Running::new(Revision::V2025_11_25);
     running.report();

@@ -136,7 +136,12 @@ impl Conversation {
                 at += 1;
             }
         }
-        self.streams.retain(|stream| !stream.is_gone());
+        self.streams.retain(|stream| {
+            if stream.is_gone() {
+                hub.replay.forget(stream.key);
+            }
+            !stream.is_gone()
+        });
         self.end_everything(hub);
         self.hold_standalone(hub);
         self.count(hub);
