@@ -27,6 +27,8 @@ pub struct End {
     pub places: BTreeMap<u64, u64>,
     /// Calls whose streams are cut, as it was told.
     pub interrupted: BTreeSet<RequestId>,
+    /// What came for none of its calls, as it was written.
+    pub others: Vec<String>,
     /// Questions of the server that were answered.
     pub answered: u64,
     /// Sessions that it has opened.
@@ -102,6 +104,7 @@ impl End {
             carries: BTreeMap::new(),
             places: BTreeMap::new(),
             interrupted: BTreeSet::new(),
+            others: Vec::new(),
             answered: 0,
             sessions: 0,
             is_harmed: false,
@@ -192,18 +195,24 @@ impl End {
     /// An event came to the client, which may have seen it before; the bytes must not say it again, nor leave one out.
     pub fn heard(&mut self, exchange: Exchange, said: Said) {
         if let Some((stream, position)) = said.place {
+            // Where the revision has it, the first one names the stream and says nothing.
             let expected = match self.places.insert(stream, position) {
                 Some(last) => last + 1,
-                None => u64::from(!said.data.is_empty()),
+                None => u64::from(self.revision < Revision::V2025_11_25),
             };
+            assert_eq!(position == 0, said.data.is_empty(), "event {position} of stream {stream}");
             assert_eq!(position, expected, "the next event of stream {stream}");
         }
-        if let Some(call) = self.call_of(exchange) {
-            if let Some((stream, _)) = said.place {
-                assert!(call.stream.is_none_or(|known| known == stream), "another stream");
-                call.stream = Some(stream);
+        let message = Some(said.data).filter(|data| !data.is_empty());
+        match self.call_of(exchange) {
+            Some(call) => {
+                if let Some((stream, _)) = said.place {
+                    assert!(call.stream.is_none_or(|known| known == stream), "another stream");
+                    call.stream = Some(stream);
+                }
+                call.messages.extend(message);
             }
-            call.messages.extend(Some(said.data).filter(|data| !data.is_empty()));
+            None => self.others.extend(message),
         }
     }
 

@@ -4,6 +4,9 @@
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Heard {
     rest: Vec<u8>,
+    /// It has said where to go on, and that it is alive: then silence is noticed.
+    has_place: bool,
+    has_comment: bool,
 }
 
 /// One event.
@@ -22,9 +25,18 @@ impl Heard {
         let mut events = Vec::new();
         while let Some(end) = self.rest.windows(2).position(|pair| pair == b"\n\n") {
             let event: Vec<_> = self.rest.drain(..end + 2).collect();
-            events.extend(read(&String::from_utf8(event).expect("messages are text")));
+            let event = String::from_utf8(event).expect("messages are text");
+            self.has_comment |= event.starts_with(':');
+            let said = read(&event);
+            self.has_place |= said.as_ref().is_some_and(|said| said.place.is_some());
+            events.extend(said);
         }
         events
+    }
+
+    /// Whether a client that hears nothing more knows that something is wrong.
+    pub fn is_watched(&self) -> bool {
+        self.has_place && self.has_comment
     }
 
     /// What came behind the last event: all of what is no stream.

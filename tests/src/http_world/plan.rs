@@ -84,6 +84,9 @@ pub enum Pace {
 /// Bytes that wait on a stream by default: as many as no call of a world makes.
 const WIDE: usize = 64 << 10;
 
+/// Messages of a stream that are kept by default: as many as no call of a world makes.
+pub(super) const RING: usize = 256;
+
 impl Plan {
     /// A world of this seed, in which anything may happen.
     pub fn of(seed: u64) -> Self {
@@ -109,7 +112,7 @@ impl Plan {
             delay: millis(pick(random, [1, 20, 300])),
             ring: match random.below(3) {
                 0 => 1 + below(random, 8),
-                _ => 256,
+                _ => RING,
             },
             stream_len: pick(random, [WIDE, WIDE, 1 << 10]),
             keep_alive: secs(pick(random, [5, 15])),
