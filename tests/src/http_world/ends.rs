@@ -35,6 +35,8 @@ pub struct End {
     pub sessions: u64,
     /// One of its connections broke, or was not read for a while.
     pub is_harmed: bool,
+    /// What carries everything was not read for a while.
+    pub is_slow: bool,
     /// What it was told of its calls, and when.
     pub told: Vec<(Instant, String)>,
 }
@@ -77,6 +79,8 @@ pub struct Call {
     pub is_cancelled: bool,
     /// A connection broke that carried it.
     pub is_harmed: bool,
+    /// Nobody read its stream for a while.
+    pub is_slow: bool,
     /// Its stream was asked for again, and something was no longer there.
     pub is_refused: bool,
     /// When its tool answered.
@@ -108,6 +112,7 @@ impl End {
             answered: 0,
             sessions: 0,
             is_harmed: false,
+            is_slow: false,
             told: Vec::new(),
         }
     }
@@ -185,10 +190,20 @@ impl End {
     /// The connection of an exchange broke.
     pub fn harm(&mut self, exchange: Exchange) {
         self.is_harmed = true;
+        self.slow_down(exchange);
         if self.carries.get(&exchange) == Some(&Carried::All) {
             self.calls.values_mut().for_each(|call| call.is_harmed = true);
         } else if let Some(call) = self.call_of(exchange) {
             call.is_harmed = true;
+        }
+    }
+
+    /// An exchange is not read as fast as something comes.
+    pub fn slow_down(&mut self, exchange: Exchange) {
+        if self.carries.get(&exchange) == Some(&Carried::All) {
+            self.is_slow = true;
+        } else if let Some(call) = self.call_of(exchange) {
+            call.is_slow = true;
         }
     }
 

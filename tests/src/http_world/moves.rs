@@ -23,6 +23,8 @@ impl World {
             self.rename((from, scope), (to, arrived));
             self.counts.moved += 1;
         }
+        let ends = self.ends.iter_mut().filter(|end| end.has_session());
+        ends.flat_map(|end| end.calls.values_mut()).for_each(|call| call.is_slow = true);
         self.home = to;
     }
 

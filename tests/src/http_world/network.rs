@@ -147,6 +147,9 @@ impl World {
         self.sent[wire.0] += 1;
         let (number, is_spared) = (self.sent[wire.0], self.is_spared(wire.0));
         let mut connection = Connection::new(&self.plan, wire.0, number, is_spared, self.now);
+        if !matches!(connection.reader, Reader::Eager) {
+            self.ends[wire.0].slow_down(wire.1);
+        }
         connection.resumes = header(&request, "last-event-id").is_some();
         self.counts.resumed += u64::from(connection.resumes);
         let at = self.now + connection.delay;

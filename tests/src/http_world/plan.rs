@@ -147,9 +147,9 @@ impl Plan {
         self.faults.victims.is_none_or(|victims| client < victims)
     }
 
-    /// Whether reports may be merged where nothing goes wrong.
-    pub fn merges(&self) -> bool {
-        self.pace == Pace::Merged || self.stream_len < WIDE
+    /// Whether reports of a stream that is not read are held back before long.
+    pub fn is_tight(&self) -> bool {
+        self.stream_len < WIDE
     }
 }
 

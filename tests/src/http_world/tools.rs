@@ -151,7 +151,10 @@ impl World {
             let endpoint = host.server.endpoint(scope);
             let revision = endpoint.and_then(|it| it.peer()).map(|peer| peer.revision);
             assert!(!parts || revision == Some(Revision::V2025_11_25), "{revision:?}");
-            self.counts.parted += u64::from(parts);
+            if parts && let Some(call) = self.ends[work.end].calls.get_mut(&id) {
+                self.counts.parted += 1;
+                call.is_slow = true;
+            }
         }
         let Some(endpoint) = host.server.endpoint_mut(scope) else { return };
         if work.done < work.total && work.random.below(1_000) < plan.asks {

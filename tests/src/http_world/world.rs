@@ -14,7 +14,7 @@ use super::ends::{End, Wish};
 use super::host::Host;
 use super::judge::Weather;
 use super::network::{Connection, Piece, Port, Wire};
-use super::plan::{Lot, Plan, below, pick};
+use super::plan::{Lot, Pace, Plan, below, pick};
 use super::tools::{Question, Talk, Work, arguments};
 use crate::{at, millis, secs};
 
@@ -253,7 +253,8 @@ impl World {
         let weather = Weather {
             is_forgetful: self.counts.forgotten > 0,
             is_moving: self.counts.moved > 0,
-            merges: self.plan.merges(),
+            merges: self.plan.pace == Pace::Merged,
+            is_tight: self.plan.is_tight(),
         };
         for end in &self.ends {
             end.judge(weather, &mut self.counts);
