@@ -171,7 +171,8 @@ fn http(mut arguments: VecDeque<String>) -> Result<(), String> {
         let plan = Plan::of(seed);
         // Whatever is broken has been said by then.
         let counts = catch_unwind(|| World::new(plan).run().counts);
-        all += counts.map_err(|_| format!("{plan:#?}\nagain: mcp-check http --worlds 1 --seed {seed}"))?;
+        all += counts
+            .map_err(|_| format!("{plan:#?}\nagain: mcp-check http --worlds 1 --seed {seed}"))?;
     }
     println!("{all:#?}");
     let took = began.elapsed().as_secs_f64();

@@ -140,8 +140,7 @@ impl End {
 
     /// Whether each of its calls has ended.
     pub fn is_quiet(&self) -> bool {
-        self.client.calls_in_flight() == 0
-            && self.calls.values().all(|call| call.outcome.is_some())
+        self.client.calls_in_flight() == 0 && self.calls.values().all(|call| call.outcome.is_some())
     }
 
     /// Its session can be taken up again on other connections, and by another server.

@@ -57,7 +57,12 @@ impl Host {
     }
 
     /// Somebody else sends the request of a session.
-    pub(super) fn turn_away(&mut self, admission: Admission, request: Request<Bytes>, now: Instant) {
+    pub(super) fn turn_away(
+        &mut self,
+        admission: Admission,
+        request: Request<Bytes>,
+        now: Instant,
+    ) {
         let caller = Caller::default().principal("a stranger");
         let exchange = self.server.handle_request(admission, request, caller, now).unwrap();
         let head = self.server.poll_head(exchange).expect("it is answered at once");

@@ -218,7 +218,10 @@ impl World {
     /// The system of the client says that the other end has vanished.
     pub(super) fn vanished(&mut self, wire: Wire) {
         if let Some(connection) = self.wires.remove(&wire) {
-            assert!(!connection.heard.is_watched(), "a client did not notice that it heard nothing");
+            assert!(
+                !connection.heard.is_watched(),
+                "a client did not notice that it heard nothing"
+            );
             self.ends[wire.0].client.handle_failure(wire.1, self.now);
             self.touch(wire.0);
         }
@@ -442,7 +445,8 @@ impl World {
                 self.counts.refused += 1;
                 let call = end.call_of(wire.1);
                 let answered_at = call.as_ref().and_then(|call| call.answered_at);
-                let is_old = answered_at.is_some_and(|at| at + self.plan.replay_timeout <= self.now);
+                let is_old =
+                    answered_at.is_some_and(|at| at + self.plan.replay_timeout <= self.now);
                 let is_gone = was_kept == Some(false) && self.plan.ring < RING;
                 assert!(is_gone || is_old, "refused, and it was there");
                 if let Some(call) = call {

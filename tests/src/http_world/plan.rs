@@ -176,8 +176,10 @@ impl Plan {
     /// The randomness of one client's connection or call of this number.
     pub(super) fn lot(&self, of: Lot, client: usize, number: u64) -> Random {
         let parts = [of as u64, client as u64, number];
-        Random::new(parts.iter().fold(self.seed, |sum, part| {
-            Random::new(sum.rotate_left(17) ^ part).next_u64()
-        }))
+        Random::new(
+            parts
+                .iter()
+                .fold(self.seed, |sum, part| Random::new(sum.rotate_left(17) ^ part).next_u64()),
+        )
     }
 }

@@ -70,8 +70,7 @@ impl World {
                 let is_new = self.begun.insert((end, number("number")));
                 assert!(is_new, "call {} of {end} has begun before", number("number"));
                 let random = self.plan.lot(Lot::Call, end, number("number"));
-                let work =
-                    Work { talk, id, end, total, done: 0, random, is_undelivered: false };
+                let work = Work { talk, id, end, total, done: 0, random, is_undelivered: false };
                 self.begin(work);
             }
             Event::Request { id, .. } => {

@@ -258,6 +258,9 @@ impl World {
         };
         for end in &self.ends {
             end.judge(weather, &mut self.counts);
+            // Who is sent away and told when to come back calls it no outage.
+            let is_outage = end.told.iter().any(|(_, told)| told.ends_with("interrupted"));
+            assert!(!is_outage || self.is_stormy(), "an outage of a whole network: {:?}", end.told);
         }
         // What nobody came back for is forgotten in time.
         for _ in 0..1_000 {

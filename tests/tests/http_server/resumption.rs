@@ -225,8 +225,7 @@ fn streams_that_are_complete_make_room_for_those_of_other_sessions_that_go_on() 
 #[test]
 fn of_a_stream_that_was_left_before_its_first_event_nothing_is_kept() {
     // Nobody can name it, so nobody comes back.
-    let mut running =
-        Running::with(Revision::V2025_06_18, Ring::new(256, 1 << 20, 8 << 10));
+    let mut running = Running::with(Revision::V2025_06_18, Ring::new(256, 1 << 20, 8 << 10));
     let Running { exchange, scope, .. } = running;
     let id = running.id.clone();
     for id in 2..100 {
