@@ -166,6 +166,8 @@ impl End {
         if method == "initialize" {
             self.is_ready = false;
             self.sessions += 1;
+            // Streams of another session may have the same names.
+            self.places.clear();
         }
         if method == "tools/call" {
             let id = id_of(request).parse::<i64>().unwrap();
@@ -174,8 +176,8 @@ impl End {
     }
 
     fn call_on(&self, stream: u64) -> Option<RequestId> {
-        let mut calls = self.calls.iter();
-        calls.find(|(_, call)| call.stream == Some(stream)).map(|(id, _)| id.clone())
+        let mut open = self.calls.iter().filter(|(_, call)| call.outcome.is_none());
+        open.find(|(_, call)| call.stream == Some(stream)).map(|(id, _)| id.clone())
     }
 
     /// The call that an exchange is for.

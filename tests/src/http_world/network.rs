@@ -15,7 +15,7 @@ use super::ends::Carried;
 use super::heard::{Heard, Said};
 use super::plan::{Lot, Plan, RING, below, pick};
 use super::world::{Coming, World};
-use crate::http_hand::header;
+use crate::http_hand::{header, method_of};
 use crate::{millis, secs};
 
 /// A client and its exchange.
@@ -59,6 +59,8 @@ pub(super) struct Connection {
     is_blocked: bool,
     heard: Heard,
     is_stream: bool,
+    /// Nothing may befall it.
+    is_spared: bool,
     /// It takes a stream up again; and whether what followed was still kept, if that was looked for.
     resumes: bool,
     was_kept: Option<bool>,
@@ -112,6 +114,7 @@ impl Connection {
             is_blocked: false,
             heard: Heard::default(),
             is_stream: false,
+            is_spared,
             resumes: false,
             was_kept: None,
         }
@@ -145,7 +148,10 @@ impl World {
     pub(super) fn send(&mut self, wire: Wire, request: Request<Bytes>) {
         self.ends[wire.0].open(wire.1, &request);
         self.sent[wire.0] += 1;
-        let (number, is_spared) = (self.sent[wire.0], self.is_spared(wire.0));
+        // A server gives up a session whose handshake it has not heard the end of.
+        let ends_handshake = method_of(&request) == "notifications/initialized";
+        let is_spared = ends_handshake || self.is_spared(wire.0);
+        let number = self.sent[wire.0];
         let mut connection = Connection::new(&self.plan, wire.0, number, is_spared, self.now);
         if !matches!(connection.reader, Reader::Eager) {
             self.ends[wire.0].slow_down(wire.1);
@@ -187,6 +193,7 @@ impl World {
         let (is_spared, faults) = (self.is_spared(wire.0), &self.plan.faults);
         let connection = self.wires.get_mut(&wire)?;
         let lots = [(); 2].map(|()| connection.random.below(1_000));
+        let is_spared = is_spared || connection.is_spared;
         let breaks = !is_spared && self.plan.is_victim(wire.0) && lots[0] < faults.cuts;
         let line = if lots[1] < faults.holes { Line::Dead } else { Line::Cut };
         breaks.then_some(line)

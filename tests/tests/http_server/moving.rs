@@ -157,6 +157,25 @@ fn who_has_no_id_yet_gets_one_where_the_revision_has_that_and_is_refused_elsewhe
 }
 
 #[test]
+fn what_a_reader_who_stands_still_has_left_to_read_is_due_only_when_it_is_given_up() {
+    let (mut old, mut new) = (server(), next_server());
+    let session = old.open(Revision::V2025_11_25);
+    let ask =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "work"}});
+    let exchange = old.send(in_session(&ask, &session, Revision::V2025_11_25)).unwrap();
+    let (scope, _) = old.request();
+    moved(&mut old, scope, &mut new);
+    // The first id would have been due after a second; the client has it already.
+    let (now, options) = (old.now, ServerOptions::default());
+    for after in [options.prime_after, options.stall_timeout / 2] {
+        old.server.handle_timeout(now + after);
+        assert!(old.server.poll_timeout() > Some(now + after), "after {after:?} again at once");
+    }
+    old.server.handle_timeout(now + options.stall_timeout);
+    assert_eq!(old.take(exchange).end, Some(Body::Broken));
+}
+
+#[test]
 fn what_is_complete_leaves_whole_and_what_is_new_is_told_elsewhere() {
     let (mut old, mut new) = (server(), next_server());
     let (session, revision) = (old.open(Revision::V2025_06_18), Revision::V2025_06_18);

@@ -123,6 +123,7 @@ impl Exchanges {
             let source = Source::Whole(last.map(Some));
             let len = source.whole_len();
             let before = core::mem::replace(&mut entry.source, source).whole_len();
+            entry.primes_at = None;
             self.whole_len = self.whole_len + len - before;
             self.signal(exchange, now);
         }
