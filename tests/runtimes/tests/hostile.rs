@@ -120,16 +120,17 @@ async fn a_thousand_pings_are_answered_and_do_no_harm<H: Web>() {
     let both = [frame(FIN | PING, b""), frame(FIN | PONG, b"unasked")].concat();
     raw.pour(&both.repeat(1_000)).await;
     raw.pour(&frame(FIN | TEXT, modern(false).as_bytes())).await;
-    let mut pongs = 0;
+    let pong = Frame { opcode: PONG, payload: Vec::new() };
+    let mut is_answered = false;
     let hearing = async {
         while let Some(heard) = raw.next().await {
-            assert_eq!(heard, Frame { opcode: PONG, payload: Vec::new() });
-            pongs += 1;
+            assert_eq!(heard, pong);
+            is_answered = true;
         }
         None
     };
     assert_eq!(or(server.accept(), hearing).await.unwrap().method(), "tools/call");
-    assert!(pongs > 0);
+    assert!(is_answered || raw.next().await.unwrap() == pong);
 }
 
 /// A stream that says so when nothing more can be written to it, and counts what is read from it.
