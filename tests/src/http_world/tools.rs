@@ -92,8 +92,9 @@ impl World {
                 let question = self.questions.get_mut(&key).expect("it was asked");
                 assert!(!std::mem::replace(&mut question.has_ended, true), "{id} ended twice");
                 let by = question.by;
-                let is_awaited = self.works.contains_key(&by);
-                let is_lost = outcome.is_err() && is_awaited;
+                // A call that was given up may be overtaken by its cancellation, and works on for nobody.
+                let is_wanted = |work: &Work| !self.ends[work.end].calls[&work.id].is_cancelled;
+                let is_lost = outcome.is_err() && self.works.get(&by).is_some_and(is_wanted);
                 assert!(!is_lost || self.is_stormy(), "{id} ended with {outcome:?}");
                 self.put(self.now, Coming::Work(by));
             }
