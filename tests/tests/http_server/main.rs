@@ -3,6 +3,7 @@
 mod access;
 mod full;
 mod http_sse;
+mod leaving;
 mod limits;
 mod modern;
 mod moving;
