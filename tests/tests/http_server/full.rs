@@ -190,6 +190,9 @@ fn idle_streams_take_no_place_of_requests_and_have_a_limit_of_their_own() {
     assert_eq!((refused.status(), refused.header("retry-after").is_some()), (503, true));
     let sse = || bare(Method::GET, Bytes::new(), &[("accept", "text/event-stream")]);
     assert_eq!(web.ask(sse()).status(), 503, "HTTP+SSE counts too");
+    let mut returning = sse();
+    returning.headers_mut().insert("last-event-id", "1-1".parse().unwrap());
+    assert_eq!(web.ask(returning).status(), 503, "without a session there is nothing to take up");
 
     // Requests do not notice.
     let exchange = web.send(in_session(&call(json!(1), "x"), &sessions[0], REVISION)).unwrap();

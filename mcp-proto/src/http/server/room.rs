@@ -21,7 +21,7 @@ impl Server {
     /// Whether there is room for a request with this head, or else why not.
     pub(super) fn room_for(&self, head: &Parts) -> Result<Room, &'static str> {
         let (hub, options) = (&self.hub, &*self.hub.options);
-        if head.method == Method::GET && !resumes(head) {
+        if head.method == Method::GET && !resumes(head, options) {
             // It may be refused yet, and then takes the place of a request until that is told.
             let has_place = self.passing() < options.max_in_all();
             return match hub.exchanges.standing() < options.max_standing_streams {
@@ -88,7 +88,8 @@ pub(super) fn finishes(read: &Read<'_>) -> bool {
     read.as_ref().is_ok_and(is_one)
 }
 
-/// Whether a GET takes up a stream that its client has seen before.
-pub(super) fn resumes(head: &Parts) -> bool {
-    head.headers.get(LAST_EVENT).is_some_and(|id| !id.as_bytes().trim_ascii().is_empty())
+/// Whether a GET takes up a stream that its client has seen before. Without a session it opens one, whatever it has seen.
+fn resumes(head: &Parts, options: &ServerOptions) -> bool {
+    names_session(head, options)
+        && head.headers.get(LAST_EVENT).is_some_and(|id| !id.as_bytes().trim_ascii().is_empty())
 }
