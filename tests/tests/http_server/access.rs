@@ -104,6 +104,12 @@ fn two_eras_are_served_on_one_address() {
     request.headers_mut().insert("last-event-id", "7".parse().unwrap());
     let answer = web.ask(request);
     assert_eq!((answer.status(), answer.header("mcp-session-id")), (200, None));
+    let cancelled =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9}});
+    for named in [&*session, "unknown"] {
+        let answer = web.ask(in_session(&cancelled, named, Revision::V2026_07_28));
+        assert_eq!((answer.status(), answer.body.len()), (202, 0), "{named}");
+    }
     let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
     assert_eq!(web.ask(in_session(&ping, &session, Revision::V2025_06_18)).status(), 200);
     let answer = web.ask(in_session(&ping, &session, Revision::V2026_07_28));

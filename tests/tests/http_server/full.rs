@@ -159,6 +159,23 @@ fn what_finishes_work_has_a_limit_of_its_own() {
 }
 
 #[test]
+fn a_response_that_is_never_taken_gives_its_place_back_in_time() {
+    let mut full = Full::new(Why::Exchanges);
+    let ready = full.request(&json!({"jsonrpc": "2.0", "method": "notifications/x"}));
+    let untaken: Vec<_> =
+        (0..2).map(|_| full.web.send(ready.clone()).expect("there is room")).collect();
+    assert_eq!(full.web.ask(ready.clone()).status(), 503);
+    while full.web.server.poll_ready().is_some() {}
+    full.web.pass(Duration::from_secs(29));
+    assert_eq!(full.web.ask(ready.clone()).status(), 503);
+    full.web.pass(Duration::from_secs(2));
+    assert_eq!(full.web.ask(ready).status(), 202, "who does not read has no place");
+    for exchange in untaken {
+        assert_eq!(full.web.take(exchange).end, Some(Body::Broken));
+    }
+}
+
+#[test]
 fn bodies_that_were_let_in_at_once_find_the_room_that_is_left() {
     let mut full = Full::new(Why::Exchanges);
     let request = full.request(&json!({"jsonrpc": "2.0", "method": "notifications/x"}));

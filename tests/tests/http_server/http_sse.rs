@@ -63,3 +63,19 @@ fn it_is_served_only_where_it_is_wanted() {
     foreign.headers_mut().insert("origin", "http://evil.example".parse().unwrap());
     assert_eq!(web.ask(foreign).status(), 403, "R-OSSE-05");
 }
+
+#[test]
+fn the_address_for_messages_keeps_what_that_of_the_stream_says() {
+    // R-OSSE-02; a key may stand there, and the address of each message replaces the query of the stream.
+    let options = ServerOptions::default().http_sse();
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    for (query, kept) in [("key=a%20b&x", "?key=a%20b&x&sessionId="), ("", "?sessionId=")] {
+        let mut request = stream();
+        *request.uri_mut() = format!("/sse?{query}").parse().unwrap();
+        let exchange = web.send(request).unwrap();
+        let address = web.take(exchange).events().remove(0).data;
+        assert!(address.starts_with(kept), "{address}");
+        let answer = web.ask(to_announced(&address, &initialize(Revision::V2024_11_05)));
+        assert_eq!(answer.status(), 202, "{address}");
+    }
+}

@@ -314,7 +314,10 @@ impl Server {
     /// An exchange that had nothing to give when it was polled last, or was never polled, and has something now.
     pub fn poll_ready(&mut self) -> Option<Exchange> {
         self.settle();
-        self.hub.exchanges.poll_ready()
+        let exchange = self.hub.exchanges.poll_ready()?;
+        // A response that is here whole is mostly taken before anybody looks, and then needs no timer.
+        self.hub.arm(exchange);
+        Some(exchange)
     }
 
     /// The head of a response, once, as soon as it is known.

@@ -60,6 +60,8 @@ impl Server {
         let is_of_sessions =
             |named: Result<Revision, ()>| named.is_ok_and(|it| it.era() == Era::Legacy);
         let names_modern = matches!(version, Ok(Some(named)) if !is_of_sessions(named));
+        let is_modern_here = matches!(version, Ok(Some(Ok(named))) if named.era() == Era::Modern
+            && served.config.revisions.contains(named));
         let is_legacy_served = served.config.revisions.newest(Era::Legacy).is_some();
         let meta = match &read {
             Ok(Message::Request { params, .. }) => RequestMeta::of(*params),
@@ -70,6 +72,8 @@ impl Server {
             Ok(_) if meta.version.is_some() => true,
             _ if !is_legacy_served => true,
             _ if opens => false,
+            // R-SESS-11: its revision knows no sessions.
+            Ok(Message::Notification { .. }) if is_modern_here => true,
             _ => names_modern && !has_session,
         };
         if is_modern {

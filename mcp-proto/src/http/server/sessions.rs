@@ -240,7 +240,7 @@ impl Server {
             if !self.may_have_session(head) {
                 return self.turn_away(Stray::Version, ErrorId::Absent);
             }
-            return self.open_sse(admission.accepts, &caller);
+            return self.open_sse(head.uri.query(), admission.accepts, &caller);
         }
         let scope = match self.find_session(head, &caller) {
             Ok(scope) => scope,
@@ -319,7 +319,7 @@ impl Server {
     }
 
     /// HTTP+SSE: the stream is the session.
-    fn open_sse(&mut self, accepts: Accepts, caller: &Caller) -> Exchange {
+    fn open_sse(&mut self, query: Option<&str>, accepts: Accepts, caller: &Caller) -> Exchange {
         let (session, scope) = match self.new_session(caller) {
             Ok(opened) => opened,
             Err(why) => return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, why)),
@@ -332,8 +332,12 @@ impl Server {
         let exchange = self.hub.exchanges.open_standing(source, self.hub.clock);
         let mut stream = Stream::new(name, Kind::Everything, exchange, accepts);
         // The address of the stream itself (RFC 3986, 5.2.2). Its path as it is seen here would be wrong where somebody in front
-        // has taken a prefix off.
-        stream.announce(&format!("?{SSE_SESSION}={}", session.id.text()));
+        // has taken a prefix off. A query replaces the whole of the other, which may hold a key.
+        let id = session.id.text();
+        stream.announce(&match query.filter(|query| !query.is_empty()) {
+            Some(query) => format!("?{query}&{SSE_SESSION}={id}"),
+            None => format!("?{SSE_SESSION}={id}"),
+        });
         let endpoint = Endpoint::sharing(self.hub.served.clone());
         let mut conversation = Conversation::new(scope, endpoint, Some(Box::new(session)));
         conversation.streams.push(stream);

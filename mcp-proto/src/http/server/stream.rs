@@ -433,7 +433,8 @@ pub(super) fn read_id(id: &[u8]) -> Option<(StreamName, u64)> {
     let number = |text: &str| {
         // As it is written and in no other way.
         let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-        is_plain.then(|| text.parse::<u64>().ok()).flatten()
+        let is_short = text == "0" || !text.starts_with('0');
+        (is_plain && is_short).then(|| text.parse::<u64>().ok()).flatten()
     };
     Some((StreamName(number(stream)?), number(position)?))
 }
@@ -515,9 +516,22 @@ mod tests {
     #[test]
     fn an_id_is_read_as_it_is_written_and_in_no_other_way() {
         assert_eq!(read_id(b"7-2"), Some((StreamName(7), 2)));
-        for id in
-            ["", "-", "7", "7-", "-2", "+7-2", "7-+2", "7-2-1", " 7-2", "7-18446744073709551616"]
-        {
+        assert_eq!(read_id(b"10-0"), Some((StreamName(10), 0)));
+        for id in [
+            "",
+            "-",
+            "7",
+            "7-",
+            "-2",
+            "+7-2",
+            "7-+2",
+            "7-2-1",
+            " 7-2",
+            "07-2",
+            "7-02",
+            "7-00",
+            "7-18446744073709551616",
+        ] {
             assert_eq!(read_id(id.as_bytes()), None, "{id}");
         }
         assert_eq!(read_id(b"\xFF-1"), None);
