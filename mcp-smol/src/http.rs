@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! or is a [`Service`] that an axum router nests, see [`service`]. It answers every path: which one it is, whoever nests
+//! or is a [`Service`] that an axum router nests, see [`router_service`]. It answers every path: which one it is, whoever nests
 //! it decides. By default it speaks only to this machine; see [`Access`].
 
 use std::future::Future;
@@ -30,7 +30,9 @@ use smol::net::TcpListener;
 use crate::{Client, ClientConfig, ConnectError, Router, Server, ServerConfig, Smol, parts};
 
 pub use mcp_proto::driver::http::{HttpClient, Principal, ResponseBody, Service};
-pub use mcp_proto::http::{Access, ClientOptions, Replay, Ring, ServerOptions, StreamName};
+pub use mcp_proto::http::{
+    Access, BadAnnotation, ClientOptions, Replay, Ring, ServerOptions, StreamName,
+};
 pub use mcp_proto::net::http::{Connector, HttpServer};
 
 /// Connects to the server at an `http://` or `https://` URL, and waits until it is ready. See [`connector`] for headers
@@ -100,8 +102,32 @@ pub fn server(listener: TcpListener) -> io::Result<HttpServer> {
     Ok(HttpServer::new(parts::accept_tcp(listener), address, Smol::new()))
 }
 
+/// A router's tools as a server on HTTP without a socket, to be nested into whatever takes a `tower_service::Service`: a router
+/// of axum, a connection of hyper. Each request runs in a task of its own. It ends with the last clone of the service, once what
+/// is under way is finished.
+///
+/// ```
+/// use mcp_smol::Router;
+/// use mcp_smol::http::ServerOptions;
+///
+/// # fn example(router: Router) -> Result<(), mcp_smol::http::BadAnnotation> {
+/// let service = mcp_smol::http::router_service(router, ServerOptions::default())?;
+/// // hyper::server::conn::http1::Builder::new().serve_connection(io, …)
+/// # drop(service);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// [`BadAnnotation`] if a tool's schema says `x-mcp-header` where it must not.
+pub fn router_service(router: Router, options: ServerOptions) -> Result<Service, BadAnnotation> {
+    net::router_service(router, options, Smol::new())
+}
+
 /// A server on HTTP without a socket, to be nested into whatever takes a `tower_service::Service`: a router of axum, a
-/// connection of hyper. Requests are to be [accepted](Server::accept); its time moves in a task of its own.
+/// connection of hyper. Requests are to be [accepted](Server::accept); its time moves in a task of its own. Headers that tools want
+/// (`x-mcp-header`) are checked against the body if [`ServerOptions::mirror`] or [`Router::mirror`] has named them.
 ///
 /// ```
 /// use mcp_smol::http::ServerOptions;

@@ -5,7 +5,7 @@
 //! ```
 
 use axum::routing::get;
-use mcp_tokio::http::ServerOptions;
+use mcp_tokio::http::{self, BadAnnotation, ServerOptions};
 use mcp_tokio::{Context, Progress, Router, ToolError};
 
 async fn resize(ctx: Context) -> Result<&'static str, ToolError> {
@@ -21,18 +21,13 @@ async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8000".into());
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on http://{}/mcp", listener.local_addr()?);
-    axum::serve(listener, app()).await
+    axum::serve(listener, app().map_err(std::io::Error::other)?).await
 }
 
 /// The pages, one of which speaks MCP.
-fn app() -> axum::Router {
+fn app() -> Result<axum::Router, BadAnnotation> {
     let tools = Router::new("images", "1.0").tool("resize", "Resizes all images", resize);
-    let (mut requests, service) =
-        mcp_tokio::http::service(tools.config(), ServerOptions::default());
-    tokio::spawn(async move {
-        while let Some(request) = requests.accept().await {
-            tokio::spawn(tools.handle(request));
-        }
-    });
-    axum::Router::new().route("/", get(|| async { "images" })).route_service("/mcp", service)
+    let service = http::router_service(tools, ServerOptions::default())?;
+    let app = axum::Router::new().route("/", get(|| async { "images" }));
+    Ok(app.route_service("/mcp", service))
 }

@@ -9,7 +9,7 @@ use ::http::Uri;
 use async_channel::{Sender, bounded};
 use mcp_proto::driver::http::{HttpClient, Service};
 use mcp_proto::driver::{Client, Server};
-use mcp_proto::http::{ClientOptions, Replay, ServerOptions};
+use mcp_proto::http::{BadAnnotation, ClientOptions, Replay, ServerOptions};
 use mcp_proto::net::http::HttpServer;
 use mcp_proto::net::{ConnectError, Dial, Listener, http, ws};
 use mcp_proto::router::Router;
@@ -40,6 +40,16 @@ pub trait Web: Host<Platform: Dial, Doomed: Doomed<Platform: Dial>> {
     ) -> Client
     where
         L: HttpClient<Body: Send, Sending: Send> + Send + 'static;
+
+    /// The adapter's `http::router_service`.
+    ///
+    /// # Errors
+    ///
+    /// If a tool asks for a header where it must not.
+    fn http_router_service(
+        router: Router,
+        options: ServerOptions,
+    ) -> Result<Service, BadAnnotation>;
 
     /// The adapter's `http::service`.
     fn http_service(config: ServerConfig, options: ServerOptions) -> (Server, Service);
@@ -110,6 +120,13 @@ macro_rules! web {
                 L: HttpClient<Body: Send, Sending: Send> + Send + 'static,
             {
                 $adapter::http::client(http, url, config, options, prepare)
+            }
+
+            fn http_router_service(
+                router: Router,
+                options: ServerOptions,
+            ) -> Result<Service, BadAnnotation> {
+                $adapter::http::router_service(router, options)
             }
 
             fn http_service(config: ServerConfig, options: ServerOptions) -> (Server, Service) {

@@ -177,6 +177,39 @@ async fn a_service_and_a_client_need_no_socket<H: Web>() {
     }
 }
 
+/// A tool that wants an argument of this type in a header too.
+fn mirroring(kind: &str) -> Router {
+    let schema = format!(
+        r#"{{"type":"object","properties":{{"region":{{"type":"{kind}","x-mcp-header":"Region"}}}}}}"#
+    );
+    let deploy = async |_: Context, _: Option<RawJson>| CallToolResult::text("deployed");
+    let tool = Tool::new("deploy", RawJson::parse(schema).unwrap());
+    Router::new("s", "1").raw_tool(tool, deploy)
+}
+
+async fn a_service_of_a_router_checks_the_headers_that_its_tools_want<H: Web>() {
+    // R-XHDR-12, R-XHDR-13
+    let service = H::http_router_service(mirroring("string"), ServerOptions::default()).unwrap();
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"deploy","arguments":{"region":"eu"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    for (region, status) in [(Some("eu"), 200), (Some("us"), 400), (None, 400)] {
+        let mut request = Request::post("http://localhost/mcp")
+            .header("host", "localhost")
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", "deploy");
+        if let Some(region) = region {
+            request = request.header("mcp-param-region", region);
+        }
+        let request = request.body(Whole(Some(Bytes::from_static(body.as_bytes())))).unwrap();
+        let response = service.respond(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{region:?}");
+    }
+    let bad = H::http_router_service(mirroring("number"), ServerOptions::default());
+    assert!(bad.is_err(), "no header is a number");
+}
+
 /// Takes a request of a new connection, and sends it elsewhere. Gives what it was.
 fn redirect(listener: &TcpListener, status: &str, place: &str) -> Requested {
     let mut stream = BufReader::new(listener.accept().unwrap().0);
@@ -255,6 +288,7 @@ on_every_adapter!(
     a_client_of_both_eras_speaks_the_newer_one,
     the_tools_are_listed,
     a_service_and_a_client_need_no_socket,
+    a_service_of_a_router_checks_the_headers_that_its_tools_want,
     within_the_origin_a_redirect_is_followed_with_everything,
     to_another_origin_nothing_is_sent,
     a_server_that_sends_its_clients_round_and_round_is_left,

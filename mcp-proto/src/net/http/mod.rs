@@ -11,4 +11,4 @@ mod serve;
 
 pub use self::client::{Connector, client};
 pub use self::hyper::{Failure, Hyper};
-pub use self::serve::{HttpServer, service, service_with};
+pub use self::serve::{HttpServer, router_service, service, service_with};

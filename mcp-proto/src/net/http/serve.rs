@@ -24,7 +24,7 @@ use crate::driver::Server;
 use crate::driver::http::{self, Service};
 #[cfg(doc)]
 use crate::http::Access;
-use crate::http::{Replay, Ring, ServerOptions};
+use crate::http::{BadAnnotation, Replay, Ring, ServerOptions};
 use crate::net::listen::accept;
 use crate::net::platform::drive;
 use crate::net::run::run_handlers;
@@ -33,6 +33,24 @@ use crate::net::tasks::Tasks;
 use crate::net::timing::{unless, within};
 use crate::net::{Accept, Platform};
 use crate::router::Router;
+
+/// A router's tools as a server on HTTP without a socket, to be nested into any other server. Each request runs in a task of
+/// its own. It ends with the last clone of the service, once what is under way is finished.
+///
+/// # Errors
+///
+/// [`BadAnnotation`] if a tool's schema says `x-mcp-header` where it must not.
+pub fn router_service(
+    router: Router,
+    options: ServerOptions,
+    platform: impl Platform + Clone,
+) -> Result<Service, BadAnnotation> {
+    let options = router.mirror(options)?;
+    let (server, service) = service(router.config(), options, platform.clone());
+    let own = Arc::new(platform.clone());
+    drive(&platform, async move { run_handlers(router, server, own).await });
+    Ok(service)
+}
 
 /// A server on HTTP without a socket, to be nested into any other server. Requests are to be
 /// [accepted](Server::accept); its time moves in a task of its own.
