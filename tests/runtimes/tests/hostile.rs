@@ -15,7 +15,7 @@ use futures_lite::future::{or, zip};
 use mcp_proto::Limits;
 use mcp_proto::driver::Transport;
 use mcp_proto::http::Access;
-use mcp_proto::net::{Dial, Stream, prelude::*, ws};
+use mcp_proto::net::{Accept, Dial, Listener, Stream, prelude::*, ws};
 use mcp_runtimes_tests::listening::serving;
 use mcp_runtimes_tests::raw::*;
 use mcp_runtimes_tests::tools::{all, reports, tools};
@@ -379,19 +379,29 @@ on_every_adapter!(
     what_others_reach_must_know_its_name,
 );
 
-/// On Tokio alone, whose clock can be paused: minutes pass, and exactly as many as have to.
-#[test]
-fn a_peer_that_says_nothing_is_asked_and_then_given_up() {
+/// Runs it on Tokio alone, whose clock can be paused: minutes pass, and exactly as many as have to.
+fn paused(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(async {
-        let (near, far) = tokio::io::duplex(1 << 16);
-        let (acceptor, config) = (mcp_tokio::ws::acceptor(), ServerConfig::new("s", "1"));
-        let (near, far) = (mcp_tokio::stream(near), mcp_tokio::stream(far));
-        let (server, mut raw) = zip(acceptor.accept(far, config), Raw::open(near)).await;
+    runtime.block_on(test);
+}
+
+/// A server over a pipe that holds so many bytes each way, and its client by hand.
+async fn piped(capacity: usize) -> (Server, Raw) {
+    let (near, far) = tokio::io::duplex(capacity);
+    let (acceptor, config) = (mcp_tokio::ws::acceptor(), ServerConfig::new("s", "1"));
+    let (near, far) = (mcp_tokio::stream(near), mcp_tokio::stream(far));
+    let (server, raw) = zip(acceptor.accept(far, config), Raw::open(near)).await;
+    (server.unwrap(), raw)
+}
+
+#[test]
+fn a_peer_that_says_nothing_is_asked_and_then_given_up() {
+    paused(async {
+        let (server, mut raw) = piped(1 << 16).await;
         let start = tokio::time::Instant::now();
         for _ in 0..3 {
             let ping = raw.next().await.unwrap();
@@ -403,6 +413,70 @@ fn a_peer_that_says_nothing_is_asked_and_then_given_up() {
         assert_eq!(raw.next().await.unwrap().opcode, PING);
         assert_eq!(raw.ended().await, 1008);
         drop(raw);
-        assert_eq!(server.unwrap().closed().await, CloseReason::Transport);
+        assert_eq!(server.closed().await, CloseReason::Transport);
+    });
+}
+
+/// Sends pings until none is taken any more.
+async fn flood(raw: &mut Raw) {
+    let pings = frame(FIN | PING, &[0; 100]).repeat(10_000);
+    or(async { panic!("all were taken: {:?}", raw.send(&pings).await) }, idle()).await;
+}
+
+#[test]
+fn one_that_goes_on_pinging_and_reads_nothing_is_let_go_and_told_why() {
+    paused(async {
+        let (server, mut raw) = piped(1 << 10).await;
+        flood(&mut raw).await;
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        assert_eq!(raw.ended().await, 1008);
+        drop(raw);
+        assert_eq!(server.closed().await, CloseReason::Transport);
+    });
+}
+
+#[test]
+fn one_that_reads_at_last_is_heard_again() {
+    paused(async {
+        let (server, mut raw) = piped(1 << 10).await;
+        flood(&mut raw).await;
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        while let Ok(frame) = tokio::time::timeout(Duration::from_secs(1), raw.next()).await {
+            assert_eq!(frame.unwrap().opcode, PONG);
+        }
+        let still = tokio::time::timeout(Duration::from_secs(25), server.closed()).await;
+        assert!(still.is_err(), "{still:?}");
+    });
+}
+
+/// One connection, and then no more.
+struct One(Option<Stream>);
+
+impl Accept for One {
+    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<std::io::Result<Stream>> {
+        self.0.take().map_or(Poll::Pending, |stream| Poll::Ready(Ok(stream)))
+    }
+}
+
+#[test]
+fn a_server_stops_in_time_whoever_pings_and_reads_nothing() {
+    paused(async {
+        let (near, far) = tokio::io::duplex(1 << 10);
+        let address = Some(([127, 0, 0, 1], 80).into());
+        let source = One(Some(mcp_tokio::stream(far)));
+        let listener = Listener::new(source, address, mcp_tokio::Tokio::new());
+        let listener = mcp_tokio::ws::acceptor().over(listener).unwrap();
+        let (stop, stopped) = bounded::<()>(1);
+        let until = async move {
+            let _ = stopped.recv().await;
+        };
+        let running = tokio::spawn(listener.run(tools().0, until));
+        let mut raw = Raw::open(mcp_tokio::stream(near)).await;
+        flood(&mut raw).await;
+        let began = tokio::time::Instant::now();
+        stop.close();
+        running.await.unwrap();
+        // So long the last bytes may take.
+        assert!(began.elapsed().as_secs() <= 5, "{:?}", began.elapsed());
     });
 }

@@ -30,6 +30,8 @@ pub struct Socket {
     closing: Closing,
     /// Pings since everything was flushed last; their answers may wait in the buffer.
     unanswered: u32,
+    /// Until when the peer has to take them, once there are too many.
+    stalls: Option<Deadline>,
     pulse: Pulse,
     platform: Arc<dyn Platform>,
     /// Ready when the server stops.
@@ -89,6 +91,7 @@ impl Socket {
             fault: None,
             closing: Closing::No,
             unanswered: 0,
+            stalls: None,
             pulse: Pulse { deadline, every, has_heard: false, has_asked: false },
             platform,
             stop: None,
@@ -106,13 +109,30 @@ impl Socket {
         Poll::Ready(Some(Err(error)))
     }
 
-    /// What to do while nothing comes.
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        if let Some(stop) = &mut self.stop
-            && Pin::new(stop).poll(cx).is_ready()
-        {
+    /// Whether the server has stopped: the end of the input, once.
+    fn has_stopped(&mut self, cx: &mut Context<'_>) -> bool {
+        let has_stopped = self.stop.as_mut().is_some_and(|stop| Pin::new(stop).poll(cx).is_ready());
+        if has_stopped {
             self.stop = None;
             self.fault = Some(CloseCode::Away);
+        }
+        has_stopped
+    }
+
+    /// What to do while nothing is read, because the peer has pinged and takes no answer.
+    fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        if self.has_stopped(cx) {
+            return Poll::Ready(None);
+        }
+        let Self { stalls, pulse, platform, .. } = self;
+        let stalls = stalls.get_or_insert_with(|| Deadline::after(pulse.every, &**platform));
+        ready!(stalls.poll(&**platform, cx));
+        self.fail(CloseCode::Policy, Error::Io(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// What to do while nothing comes.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        if self.has_stopped(cx) {
             return Poll::Ready(None);
         }
         let platform = self.platform.clone();
@@ -173,8 +193,10 @@ impl MessageTransport for Socket {
         }
         for _ in 0..MAX_PASSED {
             if this.unanswered >= MAX_UNANSWERED {
-                ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
-                this.unanswered = 0;
+                if Pin::new(&mut this.stream).poll_flush(cx)?.is_pending() {
+                    return this.poll_unread(cx);
+                }
+                (this.unanswered, this.stalls) = (0, None);
             }
             let Poll::Ready(received) = Pin::new(&mut this.stream).poll_next(cx) else {
                 return this.poll_silence(cx);
@@ -201,6 +223,10 @@ impl MessageTransport for Socket {
                 }
                 Some(Err(error)) => return this.fail(code_of(&error), error),
             }
+        }
+        // One that is always there with another ping would be heard for ever.
+        if this.has_stopped(cx) {
+            return Poll::Ready(None);
         }
         cx.waker().wake_by_ref();
         Poll::Pending
