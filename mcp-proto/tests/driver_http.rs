@@ -382,6 +382,38 @@ fn bodies_that_arrive_slowly_take_so_much_memory_and_no_more() {
 }
 
 #[test]
+fn what_was_handed_out_and_not_sent_counts_as_waiting() {
+    let mut world = World::new();
+    let mut options = ServerOptions::default();
+    options.max_waiting_len = 100_000;
+    let (mut server, service, driver) =
+        http_driver::serve(ServerConfig::new("test", "1"), options, world.clock.clone());
+    world.spawn(async move { drop(driver.await) });
+    world.spawn(async move {
+        while let Some(request) = server.accept().await {
+            let _ = request.respond(&CallToolResult::text("x".repeat(60_000)));
+        }
+    });
+    let mut ask = || {
+        let line = modern_call(1, 1).replace("count", "t");
+        let service = service.clone();
+        world.run(async move { service.respond(post("t", Text::whole(line))).await.unwrap() })
+    };
+    let mut unsent: Vec<_> = (0..2).map(|_| ask().into_body()).collect();
+    assert_eq!(ask().status(), StatusCode::SERVICE_UNAVAILABLE);
+    // It is on its way, and no further.
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    let frame = Pin::new(&mut unsent[0]).poll_frame(&mut cx);
+    assert!(matches!(frame, Poll::Ready(Some(Ok(_)))));
+    assert_eq!(ask().status(), StatusCode::SERVICE_UNAVAILABLE);
+    unsent.pop();
+    assert_eq!(ask().status(), StatusCode::OK, "there is room again");
+    unsent.clear();
+    let all: Vec<_> = (0..2).map(|_| ask()).collect();
+    assert!(all.iter().all(|answer| answer.status() == StatusCode::OK), "and all of it");
+}
+
+#[test]
 fn a_server_on_its_way_out_finishes_what_is_under_way_and_takes_nothing_new() {
     let mut world = World::new();
     let (mut server, service) = service(&mut world);

@@ -10,6 +10,8 @@ mod value;
 pub use access::{Access, Denied};
 pub use client::{Client, ClientOptions, Transmit};
 pub use params::BadAnnotation;
+#[cfg(feature = "driver")]
+pub(crate) use server::Loan;
 #[cfg(feature = "snapshot")]
 pub use server::SessionSnapshot;
 pub use server::{Admission, Body, Caller, Replay, Ring, Scope, Server, ServerOptions, StreamName};

@@ -5,4 +5,5 @@
 mod nested;
 mod pipes;
 mod pool;
+mod window;
 mod world;

@@ -81,7 +81,7 @@ pub(crate) fn served() -> (World, UnboundedSender<Stream>) {
 }
 
 /// A connection to it that holds so many bytes on their way.
-fn connected(ends: &UnboundedSender<Stream>, capacity: usize) -> DuplexStream {
+pub(crate) fn connected(ends: &UnboundedSender<Stream>, capacity: usize) -> DuplexStream {
     let (near, far) = duplex(capacity);
     ends.send(stream(far)).unwrap();
     near
@@ -184,6 +184,19 @@ async fn a_peer_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
         near.read_exact(&mut [0; 16]).await.unwrap();
     }
     tokio::time::sleep(patience - Duration::from_secs(1)).await;
+    near.write_u8(b'x').await.expect("a connection that may still take something");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    near.write_u8(b'x').await.expect_err("a connection that is given up");
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_takes_nothing_is_given_up_where_the_stream_keeps_what_is_written() {
+    let (world, ends) = served();
+    let (mut near, far) = duplex(16);
+    ends.send(stream(tokio::io::BufStream::new(far))).unwrap();
+    near.write_all(b"GET /mcp HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(29)).await;
     near.write_u8(b'x').await.expect("a connection that may still take something");
     tokio::time::sleep(Duration::from_secs(2)).await;
     near.write_u8(b'x').await.expect_err("a connection that is given up");

@@ -1,4 +1,4 @@
-//! A server at work, its tool, and requests to it by hand.
+//! A server at work, its tools, and requests to it by hand.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_tokio::http::HttpServer;
-use mcp_tokio::{CallTool, CallToolResult, Context, RawJson, Router, Tool};
+use mcp_tokio::{CallTool, CallToolResult, Context, Pacing, Progress, RawJson, Router, Tool};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-/// What tests share with the tool that they call.
+/// What tests share with the tools that they call.
 #[derive(Clone, Default)]
 pub(crate) struct Gate {
     pub(crate) entered: Arc<Counter>,
@@ -34,7 +34,11 @@ impl Counter {
     }
 }
 
-/// `wait` is there until the gate opens or nobody wants it.
+/// Bytes of a large answer, about.
+pub(crate) const LARGE: usize = 100_000;
+
+/// `wait` is there until the gate opens or nobody wants it; `tell` reports three times before that, once at length; `small`
+/// and `large` answer at once.
 fn router(gate: &Gate) -> Router {
     let inside = gate.clone();
     let wait = move |ctx: Context, _: Option<RawJson>| {
@@ -49,8 +53,26 @@ fn router(gate: &Gate) -> Router {
             CallToolResult::text("waited")
         }
     };
-    let schema = RawJson::parse(r#"{"type":"object"}"#).unwrap();
-    Router::new("test", "1.0").raw_tool(Tool::new("wait", schema), wait)
+    let waits = wait.clone();
+    let tell = move |ctx: Context, arguments: Option<RawJson>| {
+        let waits = waits.clone();
+        async move {
+            for (step, len) in [(1, 10), (2, LARGE), (3, 10)] {
+                let report = Progress::new(step.into()).message("x".repeat(len));
+                let _ = ctx.progress().report(report);
+            }
+            waits(ctx, arguments).await
+        }
+    };
+    let small = async |_: Context, _: Option<RawJson>| CallToolResult::text("done");
+    let large = async |_: Context, _: Option<RawJson>| CallToolResult::text("x".repeat(LARGE));
+    let schema = || RawJson::parse(r#"{"type":"object"}"#).unwrap();
+    Router::new("test", "1.0")
+        .pacing(Pacing::UNLIMITED)
+        .raw_tool(Tool::new("wait", schema()), wait)
+        .raw_tool(Tool::new("tell", schema()), tell)
+        .raw_tool(Tool::new("small", schema()), small)
+        .raw_tool(Tool::new("large", schema()), large)
 }
 
 /// A server, and what ends it.

@@ -9,7 +9,7 @@ use http::Response;
 use http_body::{Frame, SizeHint};
 
 use super::serving::Serve;
-use crate::http::{Body, Exchange, Server};
+use crate::http::{Body, Exchange, Loan, Server};
 
 /// An exchange under way. Dropped before its end, the client has hung up.
 pub(super) struct Open {
@@ -24,6 +24,8 @@ pub struct ResponseBody {
     /// What was there when the head was: it leaves with it, in one write.
     ready: Option<Bytes>,
     rest: Option<Open>,
+    /// What of it was handed out last counts until more is asked for, or it is dropped.
+    loan: Option<Loan>,
 }
 
 /// The client did not read, so its response breaks off: the connection is to be cut.
@@ -52,9 +54,16 @@ impl Open {
         self.shared.poll_exchange(self.exchange, cx, ask)
     }
 
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Body> {
-        let polled = self.poll(cx, Server::poll_body);
-        self.is_over = matches!(polled, Poll::Ready(Body::End | Body::Broken));
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<(Body, Option<Loan>)> {
+        let polled = self.poll(cx, |server, exchange| {
+            let body = server.poll_body(exchange)?;
+            let loan = match &body {
+                Body::Chunk(chunk) => server.lend(chunk.len()),
+                _ => None,
+            };
+            Some((body, loan))
+        });
+        self.is_over = matches!(polled, Poll::Ready((Body::End | Body::Broken, _)));
         polled
     }
 }
@@ -77,6 +86,7 @@ pub(super) struct Beginning {
     ready: Option<Bytes>,
     /// That is all, or what follows is lost.
     end: Option<Body>,
+    loan: Option<Loan>,
 }
 
 impl Beginning {
@@ -86,9 +96,10 @@ impl Beginning {
         Some(match server.poll_body(exchange) {
             Some(Body::Chunk(chunk)) => {
                 let end = server.poll_end(exchange).then_some(Body::End);
-                Self { head, ready: Some(chunk), end }
+                let loan = server.lend(chunk.len());
+                Self { head, ready: Some(chunk), end, loan }
             }
-            end => Self { head, ready: None, end },
+            end => Self { head, ready: None, end, loan: None },
         })
     }
 
@@ -99,17 +110,26 @@ impl Beginning {
 
     /// The response, the rest of which is asked for as the client has room.
     pub(super) fn respond(self, mut open: Open) -> Response<ResponseBody> {
-        let Self { head, ready, end } = self;
+        let Self { head, ready, end, loan } = self;
         open.is_over = end.is_some();
         let rest = (end != Some(Body::End)).then_some(open);
-        head.map(|()| ResponseBody { ready, rest })
+        head.map(|()| ResponseBody { ready, rest, loan })
     }
 }
 
 impl ResponseBody {
     /// A body that is there.
     pub(super) fn whole(body: Bytes) -> Self {
-        Self { ready: Some(body).filter(|body| !body.is_empty()), rest: None }
+        Self { ready: Some(body).filter(|body| !body.is_empty()), rest: None, loan: None }
+    }
+}
+
+/// For whoever sends it, and knows more of the connection.
+#[cfg(feature = "net-http")]
+impl ResponseBody {
+    /// What was handed out last, to be counted for longer.
+    pub(crate) fn take_loan(&mut self) -> Option<Loan> {
+        self.loan.take()
     }
 }
 
@@ -124,11 +144,13 @@ impl http_body::Body for ResponseBody {
         if let Some(ready) = self.ready.take() {
             return Poll::Ready(Some(Ok(Frame::data(ready))));
         }
+        self.loan = None;
         let Some(open) = &mut self.rest else { return Poll::Ready(None) };
-        let body = match open.is_over {
-            true => Body::Broken,
+        let (body, loan) = match open.is_over {
+            true => (Body::Broken, None),
             false => core::task::ready!(open.poll_body(cx)),
         };
+        self.loan = loan;
         Poll::Ready(match body {
             Body::Chunk(chunk) => Some(Ok(Frame::data(chunk))),
             Body::End => {

@@ -38,6 +38,9 @@ impl Hub {
         let Self {
             options: _,
             served: _,
+            // It belongs to whoever sends.
+            #[cfg(feature = "driver")]
+                lent: _,
             exchanges,
             sessions,
             timers,

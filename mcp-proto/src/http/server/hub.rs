@@ -28,6 +28,9 @@ pub(super) struct Hub {
     pub(super) last_stream: u64,
     /// Bytes that wait on all streams.
     pub(super) waiting_len: usize,
+    /// Bytes that were handed out and have not left.
+    #[cfg(feature = "driver")]
+    pub(super) lent: super::loan::Lent,
     /// Requests that run in all conversations.
     pub(super) in_flight: usize,
     /// The latest time that a caller named.
@@ -53,6 +56,8 @@ impl Hub {
             finished: Vec::new(),
             last_stream: 0,
             waiting_len: 0,
+            #[cfg(feature = "driver")]
+            lent: Default::default(),
             in_flight: 0,
             clock: Instant::ZERO,
             is_draining: false,
@@ -79,7 +84,11 @@ impl Hub {
 
     /// Bytes that wait for all clients to read.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting_len + self.exchanges.whole_len()
+        #[cfg(feature = "driver")]
+        let lent = self.lent.len();
+        #[cfg(not(feature = "driver"))]
+        let lent = 0;
+        self.waiting_len + self.exchanges.whole_len() + lent
     }
 
     /// Bytes that one conversation may say now. A little always fits: who reads nothing delays nobody else.
@@ -124,6 +133,8 @@ impl Clone for Hub {
             finished: self.finished.clone(),
             last_stream: self.last_stream,
             waiting_len: self.waiting_len,
+            #[cfg(feature = "driver")]
+            lent: self.lent.clone(),
             in_flight: self.in_flight,
             clock: self.clock,
             is_draining: self.is_draining,

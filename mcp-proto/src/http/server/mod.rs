@@ -8,6 +8,8 @@ mod digest;
 mod exchange;
 mod headers;
 mod hub;
+#[cfg(feature = "driver")]
+mod loan;
 mod memory;
 mod options;
 mod post;
@@ -33,6 +35,8 @@ use http::{Method, Request, Response, StatusCode};
 use self::conversations::Conversations;
 use self::exchange::{Source, Timer};
 use self::hub::Hub;
+#[cfg(feature = "driver")]
+pub(crate) use self::loan::Loan;
 use self::replay::StreamName as Name;
 use self::status::{empty, not_allowed, stream_head};
 use self::stream::{Form, Taken};
@@ -451,6 +455,12 @@ impl Server {
             None => false,
         };
         is_taken && self.poll_body(exchange) == Some(Body::End)
+    }
+
+    /// So many bytes of a response are handed out, and count as waiting until they have left.
+    #[cfg(feature = "driver")]
+    pub(crate) fn lend(&self, len: usize) -> Option<Loan> {
+        self.hub.lent.lend(len)
     }
 
     /// The conversation that an exchange takes part in.

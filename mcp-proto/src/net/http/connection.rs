@@ -29,7 +29,12 @@ pub(super) struct Prompt {
     patience: Duration,
     /// Until when it has to take something, while something waits for it.
     stalls: Option<Deadline>,
+    /// Where the stream keeps what is written: until when all of it has to leave, and what was written since.
+    unflushed: Option<(Deadline, usize)>,
 }
+
+/// A stream that has taken so many bytes while it could not let go of all has let go of some.
+const FLUSHED_LEN: usize = 64 << 10;
 
 impl Prompt {
     pub(super) fn new(
@@ -39,7 +44,7 @@ impl Prompt {
         platform: Arc<dyn Platform>,
     ) -> Self {
         let awaits = Some((GREETING_LEN, Deadline::after(GREETING, &*platform)));
-        Self { stream, platform, awaits, usage, patience, stalls: None }
+        Self { stream, platform, awaits, usage, patience, stalls: None, unflushed: None }
     }
 
     /// What was written, unless the peer has taken nothing for too long.
@@ -49,9 +54,15 @@ impl Prompt {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(done) = &written {
-            self.usage.note_written(*done.as_ref().unwrap_or(&0));
-            if self.stalls.take().is_some() {
-                self.usage.set_waits(false);
+            let len = *done.as_ref().unwrap_or(&0);
+            self.usage.note_written(len);
+            let has_waited = self.stalls.take().is_some() || self.unflushed.is_some();
+            if let Some((_, since)) = &mut self.unflushed {
+                *since += len;
+                self.unflushed.take_if(|(_, since)| *since > FLUSHED_LEN);
+            }
+            if has_waited {
+                self.usage.set_waits(self.unflushed.is_some());
             }
             return written;
         }
@@ -115,7 +126,21 @@ impl Transport for Prompt {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let this = &mut *self;
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            if this.unflushed.take().is_some() {
+                this.usage.set_waits(this.stalls.is_some());
+            }
+            return flushed;
+        }
+        let Self { unflushed, patience, platform, usage, .. } = this;
+        let (deadline, _) = unflushed.get_or_insert_with(|| {
+            usage.set_waits(true);
+            (Deadline::after(*patience, &**platform), 0)
+        });
+        ready!(deadline.poll(&**platform, cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,19 +1,12 @@
 //! Whether a connection is used: a request of it is under way, or its peer still takes what was said.
+//!
+//! On HTTP/2 each response waits for room of its own, which its peer may never give, and nobody sees that on the socket.
 
 use alloc::sync::Arc;
-use core::convert::Infallible;
-use core::future::Future;
-use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use core::task::{Context, Poll};
 use core::time::Duration;
 
-use ::hyper::Response;
-use ::hyper::body::{Body, Frame, Incoming, SizeHint};
-use bytes::Bytes;
-
 use crate::driver::Runtime;
-use crate::driver::http::{Broken, Responding, ResponseBody};
 use crate::net::timing::sleep;
 
 /// The use of one connection. Clones are the same.
@@ -28,17 +21,34 @@ struct State {
     waits: AtomicBool,
     /// Counts on with each use, so that one is seen that was short.
     uses: AtomicUsize,
+    /// Its peer speaks HTTP/2.
+    is_shared: AtomicBool,
+    /// What waits for the peer to give it room, by the turn in which it began to.
+    unread: [AtomicUsize; TURNS],
+    /// The turn, which moves on while somebody [looks](Usage::stalled).
+    turn: AtomicUsize,
 }
+
+/// The one that there is, two in which something may wait, and the one in which it must no longer.
+const TURNS: usize = 4;
 
 /// What is written without being asked for is shorter: pings of HTTP/2, and the answers to them.
 const SHORT: usize = 64;
 
 impl Usage {
-    /// A request has come.
-    pub(super) fn begin(&self) -> Used {
+    /// A request has come, over HTTP/2 or not.
+    pub(super) fn begin(&self, is_shared: bool) -> Used {
+        if is_shared {
+            self.0.is_shared.store(true, Relaxed);
+        }
         self.0.open.fetch_add(1, Relaxed);
         self.0.note();
         Used(self.0.clone())
+    }
+
+    /// Whether its peer speaks HTTP/2.
+    pub(super) fn is_shared(&self) -> bool {
+        self.0.is_shared.load(Relaxed)
     }
 
     /// So many bytes were written.
@@ -66,6 +76,17 @@ impl Usage {
             seen = uses;
         }
     }
+
+    /// Ready once something has waited for its peer for so long, or half as long again.
+    pub(super) async fn stalled(&self, limit: Duration, runtime: &dyn Runtime) {
+        let half = (limit / 2).max(Duration::from_millis(1));
+        loop {
+            sleep(half, runtime).await;
+            if self.0.move_on() {
+                return;
+            }
+        }
+    }
 }
 
 impl State {
@@ -76,10 +97,32 @@ impl State {
     fn note(&self) {
         self.uses.fetch_add(1, Relaxed);
     }
+
+    fn unread(&self, turn: usize) -> Option<&AtomicUsize> {
+        self.unread.get(turn % TURNS)
+    }
+
+    /// The next turn. Whether something waits since the last but two.
+    fn move_on(&self) -> bool {
+        let turn = self.turn.fetch_add(1, Relaxed) + 1;
+        // It is as far behind as it is ahead.
+        self.unread(turn + 1).is_some_and(|waiting| waiting.load(Relaxed) > 0)
+    }
 }
 
 /// A request under way, until it is dropped.
 pub(super) struct Used(Arc<State>);
+
+impl Used {
+    /// Something waits for the peer to give it room.
+    pub(super) fn unread(&self) -> Unread {
+        let turn = self.0.turn.load(Relaxed);
+        if let Some(waiting) = self.0.unread(turn) {
+            waiting.fetch_add(1, Relaxed);
+        }
+        Unread { state: self.0.clone(), turn }
+    }
+}
 
 impl Drop for Used {
     fn drop(&mut self) {
@@ -88,50 +131,16 @@ impl Drop for Used {
     }
 }
 
-/// A response on its way, during which the connection is used.
-pub(super) struct Using {
-    responding: Responding<Incoming>,
-    used: Option<Used>,
+/// Something that waits for the peer to give it room, until it is dropped.
+pub(super) struct Unread {
+    state: Arc<State>,
+    turn: usize,
 }
 
-impl Using {
-    pub(super) fn new(responding: Responding<Incoming>, used: Used) -> Self {
-        Self { responding, used: Some(used) }
-    }
-}
-
-impl Future for Using {
-    type Output = Result<Response<UsingBody>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = core::task::ready!(Pin::new(&mut self.responding).poll(cx));
-        let _used = self.used.take();
-        Poll::Ready(response.map(|response| response.map(|body| UsingBody { body, _used })))
-    }
-}
-
-/// Its body.
-pub(super) struct UsingBody {
-    body: ResponseBody,
-    _used: Option<Used>,
-}
-
-impl Body for UsingBody {
-    type Data = Bytes;
-    type Error = Broken;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+impl Drop for Unread {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.state.unread(self.turn) {
+            waiting.fetch_sub(1, Relaxed);
+        }
     }
 }

@@ -8,6 +8,7 @@ mod io;
 mod pool;
 mod rt;
 mod serve;
+mod using;
 
 pub use self::client::{Connector, client};
 pub use self::hyper::{Failure, Hyper};

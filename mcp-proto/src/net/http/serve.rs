@@ -12,13 +12,14 @@ use std::io;
 use std::net::SocketAddr;
 
 use ::hyper::body::Incoming;
-use ::hyper::{Request, Response};
+use ::hyper::{Request, Response, Version};
 use hyper_util::server::conn::auto;
 
 use super::connection::Prompt;
-use super::idle::{Usage, Using, UsingBody};
+use super::idle::Usage;
 use super::io::Io;
 use super::rt::{Clock, Executor};
+use super::using::{Using, UsingBody};
 use crate::config::ServerConfig;
 use crate::driver::Server;
 use crate::driver::http::{self, Service};
@@ -209,14 +210,8 @@ impl HttpServer {
             let stream = Prompt::new(stream, usage.clone(), stall_timeout, platform.clone());
             let (served, stopped) = (Serves { service: service.clone(), usage }, stop.raised());
             let (protocol, platform) = (protocol.clone(), platform.clone());
-            connections.spawn(connection(
-                stream,
-                served,
-                protocol,
-                idle_timeout,
-                stopped,
-                platform,
-            ));
+            let limits = [idle_timeout, stall_timeout];
+            connections.spawn(connection(stream, served, protocol, limits, stopped, platform));
         })
         .await;
         service.drain();
@@ -246,13 +241,15 @@ async fn connection(
     stream: Prompt,
     served: Serves,
     protocol: auto::Builder<Executor>,
-    idle_timeout: Duration,
+    [idle_timeout, stall_timeout]: [Duration; 2],
     mut stopped: Raised,
     platform: Arc<dyn Platform>,
 ) {
     let usage = served.usage.clone();
     let mut connection = pin!(protocol.serve_connection(Io(stream), served));
     let mut idle = pin!(usage.unused(idle_timeout, &*platform));
+    // Most connections never need it.
+    let mut stalled: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
     let why = poll_fn(|cx| {
         // How a connection ends concerns nobody else: its requests learn of it by themselves.
         if connection.as_mut().poll(cx).is_ready() {
@@ -261,10 +258,16 @@ async fn connection(
         if Pin::new(&mut stopped).poll(cx).is_ready() {
             return Poll::Ready(Why::Stopped);
         }
+        if usage.is_shared() {
+            let watch = || Box::pin(usage.stalled(stall_timeout, &*platform)) as _;
+            if stalled.get_or_insert_with(watch).as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Why::Stalled);
+            }
+        }
         idle.as_mut().poll(cx).map(|()| Why::Idle)
     })
     .await;
-    if why == Why::Ended {
+    if matches!(why, Why::Ended | Why::Stalled) {
         return;
     }
     connection.as_mut().graceful_shutdown();
@@ -281,6 +284,8 @@ enum Why {
     Ended,
     Stopped,
     Idle,
+    /// Its peer has taken nothing of a response for too long.
+    Stalled,
 }
 
 /// The service as hyper calls it.
@@ -295,7 +300,9 @@ impl ::hyper::service::Service<Request<Incoming>> for Serves {
     type Future = Using;
 
     fn call(&self, request: Request<Incoming>) -> Using {
-        Using::new(self.service.respond(request), self.usage.begin())
+        let is_shared = request.version() == Version::HTTP_2;
+        let used = self.usage.begin(is_shared);
+        Using::new(self.service.respond(request), used, is_shared)
     }
 }
 

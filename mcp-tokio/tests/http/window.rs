@@ -1,0 +1,133 @@
+//! Peers of HTTP/2 that give no room for what they have asked for, and answer pings all the while.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use mcp_tokio::Stream;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::pipes::{connected, served};
+use crate::world::{LARGE, World, soon};
+
+/// A connection of which each response may say so many bytes, until more of it is read.
+struct Narrow {
+    sender: SendRequest<Full<Bytes>>,
+    connection: JoinHandle<hyper::Result<()>>,
+    url: String,
+}
+
+impl Narrow {
+    async fn new(world: &World, ends: &UnboundedSender<Stream>, window: u32) -> Self {
+        let near = TokioIo::new(connected(ends, 1 << 20));
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.initial_stream_window_size(window);
+        let (sender, connection) = builder.handshake(near).await.unwrap();
+        Self {
+            sender,
+            connection: tokio::spawn(connection),
+            url: format!("http://{}/mcp", world.address),
+        }
+    }
+
+    /// A call: its response, which is read by nobody yet.
+    fn call(
+        &mut self,
+        tool: &str,
+        accept: &str,
+    ) -> impl Future<Output = hyper::Result<Response<Incoming>>> + Send + use<> {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","_meta":{{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
+        );
+        let request = hyper::Request::post(&self.url)
+            .header("content-type", "application/json")
+            .header("accept", accept)
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", tool)
+            .body(Full::new(Bytes::from(body)))
+            .unwrap();
+        self.sender.send_request(request)
+    }
+}
+
+const JSON: &str = "application/json";
+const BOTH: &str = "application/json, text/event-stream";
+
+/// How long it may take nothing, or half as long again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_gives_a_response_no_room_is_cut_whatever_else_it_does() {
+    for (tool, accept, window) in [
+        ("small", JSON, 0),
+        ("small", BOTH, 0),
+        ("tell", BOTH, 0),
+        ("large", JSON, 0),
+        // All of it was taken from the server's machine, and waits in hyper.
+        ("large", JSON, 1),
+        ("large", BOTH, 20_000),
+        ("tell", BOTH, 1),
+    ] {
+        let (world, ends) = served();
+        let mut narrow = Narrow::new(&world, &ends, window).await;
+        let began = Instant::now();
+        let mut unread = Vec::new();
+        for _ in 0..3 {
+            let response = soon(narrow.call(tool, accept)).await.unwrap();
+            assert_eq!(response.status(), 200, "{tool}");
+            unread.push(response);
+        }
+        // A request under way keeps it open, and so does a peer that asks for more.
+        let waits = tokio::spawn(narrow.call("wait", JSON));
+        soon(world.gate.entered.one_more()).await;
+        let _ = narrow.connection.await.unwrap();
+        let waited = began.elapsed();
+        let in_time = PATIENCE..=PATIENCE * 3 / 2 + Duration::from_secs(2);
+        assert!(in_time.contains(&waited), "{tool} {accept} {window}: {waited:?}");
+        assert!(waits.await.unwrap().is_err(), "{tool}: what else it has asked for ends, too");
+        // Handlers have heard that nobody wants them.
+        world.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_reads_slowly_is_not_cut() {
+    let (world, ends) = served();
+    let mut narrow = Narrow::new(&world, &ends, 1 << 14).await;
+    let began = Instant::now();
+    let mut response = soon(narrow.call("large", JSON)).await.unwrap();
+    let mut len = 0;
+    while let Some(frame) = response.frame().await {
+        len += frame.unwrap().data_ref().map_or(0, Bytes::len);
+        tokio::time::sleep(PATIENCE * 2 / 3).await;
+    }
+    assert!(len > LARGE && began.elapsed() > PATIENCE * 3, "{len} {:?}", began.elapsed());
+    assert_eq!(soon(narrow.call("small", JSON)).await.unwrap().status(), 200);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_on_which_nothing_is_said_is_no_stall() {
+    let (world, ends) = served();
+    let mut narrow = Narrow::new(&world, &ends, 1 << 16).await;
+    let mut told = soon(narrow.call("tell", BOTH)).await.unwrap();
+    world.gate.entered.one_more().await;
+    let reading = tokio::spawn(async move {
+        let mut read = Vec::new();
+        while let Some(frame) = told.frame().await {
+            read.extend_from_slice(frame.unwrap().data_ref().unwrap());
+        }
+        String::from_utf8(read).unwrap()
+    });
+    tokio::time::sleep(PATIENCE * 10).await;
+    world.gate.open.notify_waiters();
+    assert!(soon(reading).await.unwrap().contains("waited"));
+    world.end().await;
+}
