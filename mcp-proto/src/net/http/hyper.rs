@@ -6,12 +6,12 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 
-use ::hyper::body::Incoming;
 use ::hyper::header::LOCATION;
 use ::hyper::{Method, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::Full;
 
+pub use super::places::Received;
 pub use super::pool::Failure;
 use super::pool::Pool;
 use crate::driver::http::HttpClient;
@@ -41,9 +41,9 @@ impl Hyper {
 }
 
 impl HttpClient for Hyper {
-    type Body = Incoming;
+    type Body = Received;
     type Error = Failure;
-    type Sending = Pin<Box<dyn Future<Output = Result<Response<Incoming>, Failure>> + Send>>;
+    type Sending = Pin<Box<dyn Future<Output = Result<Response<Received>, Failure>> + Send>>;
 
     fn send(&mut self, request: Request<Bytes>) -> Self::Sending {
         let pool = self.pool.clone();
@@ -65,7 +65,7 @@ impl HttpClient for Hyper {
 /// The same request to where a response sends it, if that is of the same origin and the method stays.
 fn redirected(
     mut request: Request<Full<Bytes>>,
-    response: &Response<Incoming>,
+    response: &Response<Received>,
 ) -> Option<Request<Full<Bytes>>> {
     let keeps_method = [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT]
         .contains(&response.status());

@@ -5,11 +5,12 @@ mod connection;
 mod hyper;
 mod idle;
 mod io;
+mod places;
 mod pool;
 mod rt;
 mod serve;
 mod using;
 
 pub use self::client::{Connector, client};
-pub use self::hyper::{Failure, Hyper};
+pub use self::hyper::{Failure, Hyper, Received};
 pub use self::serve::{HttpServer, router_service, service, service_with};

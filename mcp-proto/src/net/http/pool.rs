@@ -7,12 +7,13 @@ use alloc::string::{String, ToString};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
 use core::time::Duration;
 use std::error::Error;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ::hyper::body::Incoming;
 use ::hyper::client::conn::{TrySendError, http1, http2};
 use ::hyper::header::{HOST, HeaderValue};
 use ::hyper::http::uri::{Authority, Parts, Scheme};
@@ -21,10 +22,12 @@ use bytes::Bytes;
 use http_body_util::Full;
 
 use super::io::Io;
+use super::places::{Place, Places, Received};
 use super::rt::{Clock, Executor};
+use crate::net::Stream;
 use crate::net::connect_error::ConnectError;
 use crate::net::platform::{Dial, Platform};
-use crate::net::signal::Signal;
+use crate::net::signal::{Raised, Signal};
 use crate::net::target::Server;
 use crate::net::timing::{sleep, unless};
 
@@ -59,8 +62,10 @@ pub(super) struct Pool {
 struct Connections {
     /// Of HTTP/1.1, where one request has a connection for itself.
     single: Vec<Kept<http1::SendRequest<Body>>>,
-    /// Of HTTP/2, where all share one.
-    shared: Option<Kept<http2::SendRequest<Body>>>,
+    /// Of HTTP/2, where many share one: another is made where all are full. It carries the answers that calls may wait for.
+    shared: Vec<Shared>,
+    /// One of HTTP/2 is being made: raised when that is over.
+    making: Option<Signal>,
     /// Whether somebody looks after those that are not used.
     is_swept: bool,
 }
@@ -77,10 +82,44 @@ impl<S> Kept<S> {
     }
 }
 
+/// One that many use.
+struct Shared {
+    kept: Kept<http2::SendRequest<Body>>,
+    places: Arc<Places>,
+    /// It knows what the server allows.
+    connection: Arc<Mutex<Connection>>,
+}
+
+type Connection = http2::Connection<Io<Stream>, Body, Executor>;
+
 /// A connection, for one request.
 enum Sender {
     Single(http1::SendRequest<Body>),
-    Shared(http2::SendRequest<Body>),
+    Shared(http2::SendRequest<Body>, Place),
+}
+
+impl Shared {
+    /// A place on it, if it has one.
+    fn take(&mut self) -> Option<Sender> {
+        let place = Places::take(&self.places).or_else(|| {
+            self.places.limit(locked(&self.connection).current_max_send_streams());
+            Places::take(&self.places)
+        })?;
+        self.kept.is_idle = false;
+        Some(Sender::Shared(self.kept.sender.clone(), place))
+    }
+}
+
+/// A connection of HTTP/2 is being made, until this is dropped.
+struct Making<'a>(&'a Pool);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        let making = self.0.lock().making.take();
+        if let Some(over) = making {
+            over.raise();
+        }
+    }
 }
 
 impl Pool {
@@ -107,55 +146,76 @@ impl Pool {
 
     /// Why the last request failed, once.
     pub(super) fn take_trouble(&self) -> Option<ConnectError> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+        locked(&self.trouble).take()
     }
 
     /// Sends a request to the server, whatever authority its URI names.
     pub(super) async fn request(
         self: &Arc<Self>,
         request: Request<Body>,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<Response<Received>, Failure> {
         let (answered, trouble) = match self.try_request(request).await {
             Ok(response) => (Ok(response), None),
             Err(error) => (Err(Failure::of(&error)), Some(error)),
         };
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        *locked(&self.trouble) = trouble;
         answered
     }
 
     async fn try_request(
         self: &Arc<Self>,
         mut request: Request<Body>,
-    ) -> Result<Response<Incoming>, ConnectError> {
-        // Each that fails is gone, so in the end a new one is tried.
-        while let Some(sender) = self.used() {
-            match self.send(sender, request).await {
-                Ok(response) => return Ok(response),
-                // The server closed it before a word was said.
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(refused(&error.into_error())),
-                },
+    ) -> Result<Response<Received>, ConnectError> {
+        let mut has_waited = false;
+        let making = loop {
+            // Each that fails is gone, so in the end a new one is tried.
+            while let Some(sender) = self.used() {
+                match self.send(sender, request).await {
+                    Ok(response) => return Ok(response),
+                    // The server closed it before a word was said.
+                    Err(mut error) => match error.take_message() {
+                        Some(unsent) => request = unsent,
+                        None => return Err(refused(&error.into_error())),
+                    },
+                }
             }
-        }
+            match self.make() {
+                Ok(making) => break making,
+                // Where that one fails, each tries for itself.
+                Err(_) if has_waited => break None,
+                Err(over) => over.await,
+            }
+            has_waited = true;
+        };
         let sender = self.connect().await?;
+        drop(making);
         self.send(sender, request).await.map_err(|error| refused(&error.into_error()))
     }
 
     /// A connection that nobody else uses, or that many may use.
     fn used(&self) -> Option<Sender> {
         let mut connections = self.lock();
-        if let Some(shared) = &mut connections.shared {
-            if !shared.sender.is_closed() {
-                shared.is_idle = false;
-                return Some(Sender::Shared(shared.sender.clone()));
-            }
-            connections.shared = None;
+        connections.shared.retain(|shared| !shared.kept.sender.is_closed());
+        if let Some(sender) = connections.shared.iter_mut().find_map(Shared::take) {
+            return Some(sender);
         }
         connections.single.retain(|single| !single.sender.is_closed());
         // The last that was used is the likeliest to be still there.
         let at = connections.single.iter().rposition(|single| single.sender.is_ready())?;
         Some(Sender::Single(connections.single.remove(at).sender))
+    }
+
+    /// Says that a connection is being made, if that is one for many; or else when the one that is being made is there.
+    fn make(&self) -> Result<Option<Making<'_>>, Raised> {
+        let mut connections = self.lock();
+        if !self.is_http2 && connections.shared.is_empty() {
+            return Ok(None);
+        }
+        if let Some(making) = &connections.making {
+            return Err(making.raised());
+        }
+        connections.making = Some(Signal::default());
+        Ok(Some(Making(self)))
     }
 
     async fn connect(self: &Arc<Self>) -> Result<Sender, ConnectError> {
@@ -172,12 +232,19 @@ impl Pool {
                 .keep_alive_while_idle(true);
             let (sender, connection) =
                 builder.handshake(io).await.map_err(|error| refused(&error))?;
-            platform.spawn(Box::pin(async { drop(connection.await) }));
+            let connection = Arc::new(Mutex::new(connection));
+            let driven = connection.clone();
+            platform.spawn(Box::pin(poll_fn(move |cx| {
+                Pin::new(&mut *locked(&driven)).poll(cx).map(drop)
+            })));
+            let places = Arc::<Places>::default();
+            let place = Places::first(&places);
+            let kept = Kept::new(sender.clone());
             let mut connections = self.lock();
-            connections.shared = Some(Kept::new(sender.clone()));
+            connections.shared.push(Shared { kept, places, connection });
             self.look_after(&mut connections);
             drop(connections);
-            return Ok(Sender::Shared(sender));
+            return Ok(Sender::Shared(sender, place));
         }
         let (sender, connection) = http1::handshake(io).await.map_err(|error| refused(&error))?;
         platform.spawn(Box::pin(async { drop(connection.await) }));
@@ -188,7 +255,7 @@ impl Pool {
         self: &Arc<Self>,
         sender: Sender,
         mut request: Request<Body>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
+    ) -> Result<Response<Received>, TrySendError<Request<Body>>> {
         let path = request.uri().path_and_query().cloned();
         match sender {
             Sender::Single(mut sender) => {
@@ -198,16 +265,17 @@ impl Pool {
                 }
                 let response = sender.try_send_request(request).await?;
                 self.keep(sender);
-                Ok(response)
+                Ok(response.map(|body| Received::new(body, None)))
             }
-            Sender::Shared(mut sender) => {
+            Sender::Shared(mut sender, place) => {
                 request.headers_mut().remove(HOST);
                 let mut parts = Parts::default();
                 parts.scheme = self.scheme.clone();
                 parts.authority = self.authority.clone();
                 parts.path_and_query = path;
                 *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
-                sender.try_send_request(request).await
+                let response = sender.try_send_request(request).await?;
+                Ok(response.map(|body| Received::new(body, Some(place))))
             }
         }
     }
@@ -231,8 +299,12 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connections> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.connections)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Pool {
@@ -252,9 +324,11 @@ async fn sweep(pool: Weak<Pool>, platform: Arc<dyn Dial>) {
             !(sender.is_closed() || was_idle && *is_idle)
         });
         // Responses that still come on it end as they would; the next request has a connection of its own.
-        let was_idle = |shared: &mut Kept<_>| core::mem::replace(&mut shared.is_idle, true);
-        connections.shared.take_if(|shared| shared.sender.is_closed() || was_idle(shared));
-        if connections.single.is_empty() && connections.shared.is_none() {
+        connections.shared.retain_mut(|Shared { kept, .. }| {
+            let was_idle = core::mem::replace(&mut kept.is_idle, true);
+            !(kept.sender.is_closed() || was_idle)
+        });
+        if connections.single.is_empty() && connections.shared.is_empty() {
             connections.is_swept = false;
             return;
         }
