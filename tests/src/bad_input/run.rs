@@ -1,10 +1,11 @@
 //! One case in one revision: start, feed, look, judge, and see whether the engine still works.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mcp_proto::Revision;
 use mcp_proto::role::Role;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::case::{Case, Feed, Side};
 use super::forbidden;
@@ -151,8 +152,8 @@ fn play<R: Role>(
     Outcome { failures, reaction, transcript, memory }
 }
 
-/// How many times as long an input takes as half of it: the least of some tries, because whatever else runs only
-/// makes it more.
+/// How many times as long an input takes as half of it, in time of the processor: the least of some tries, because whatever
+/// else runs only makes it more.
 fn growth(case: &Case, revision: Revision) -> f64 {
     let fastest = |case: &Case| (0..TRIES).map(|_| time(case, revision)).min().unwrap_or_default();
     let half = case.halved();
@@ -167,10 +168,10 @@ fn time(case: &Case, revision: Revision) -> Duration {
     fn feed<R: Role>(case: &Case, started: Started<R>) -> Duration {
         let Started { mut subject, names } = started;
         let input = case.input(&names);
-        let began = Instant::now();
+        let began = clock_gettime(ClockId::ThreadCPUTime);
         subject.feed(&input, case.setup.feed);
         subject.pass(PROMPT);
-        began.elapsed()
+        Duration::try_from(clock_gettime(ClockId::ThreadCPUTime) - began).unwrap_or_default()
     }
     match case.role {
         Side::Server => feed(case, Started::server(case, revision)),
