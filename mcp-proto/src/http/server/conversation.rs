@@ -137,10 +137,11 @@ impl Conversation {
             }
         }
         self.streams.retain(|stream| {
-            if stream.is_gone() {
+            let is_gone = stream.is_gone();
+            if is_gone {
                 hub.replay.forget(stream.key);
             }
-            !stream.is_gone()
+            !is_gone
         });
         self.end_everything(hub);
         self.hold_standalone(hub);

@@ -212,13 +212,13 @@ impl Exchanges {
         }
     }
 
-    /// The next one that has something for its reader.
-    pub(super) fn poll_ready(&mut self) -> Option<Exchange> {
+    /// The next one that has something for its reader, and whether it is a response that is there whole.
+    pub(super) fn poll_ready(&mut self) -> Option<(Exchange, bool)> {
         loop {
             let exchange = self.ready.pop_front()?;
             if let Some(entry) = self.get_mut(exchange) {
                 entry.is_listed = false;
-                return Some(exchange);
+                return Some((exchange, matches!(entry.source, Source::Whole(_))));
             }
         }
     }
@@ -287,7 +287,10 @@ mod tests {
         for _ in 0..3 {
             exchanges.signal(exchange, Instant::ZERO);
         }
-        assert_eq!((exchanges.poll_ready(), exchanges.poll_ready()), (Some(exchange), None));
+        assert_eq!(
+            (exchanges.poll_ready(), exchanges.poll_ready()),
+            (Some((exchange, false)), None)
+        );
         exchanges.signal(exchange, Instant::ZERO);
         assert_eq!(exchanges.poll_ready(), None, "nobody asked in between");
         for _ in 0..100 {

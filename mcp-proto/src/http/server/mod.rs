@@ -318,9 +318,11 @@ impl Server {
     /// An exchange that had nothing to give when it was polled last, or was never polled, and has something now.
     pub fn poll_ready(&mut self) -> Option<Exchange> {
         self.settle();
-        let exchange = self.hub.exchanges.poll_ready()?;
+        let (exchange, is_whole) = self.hub.exchanges.poll_ready()?;
         // A response that is here whole is mostly taken before anybody looks, and then needs no timer.
-        self.hub.arm(exchange);
+        if is_whole {
+            self.hub.arm(exchange);
+        }
         Some(exchange)
     }
 
