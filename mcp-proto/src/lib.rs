@@ -49,8 +49,8 @@
 //!
 //! With time in it, three more lines: sleep until [`Connection::poll_timeout`](Endpoint::poll_timeout) or until
 //! bytes come, then call [`handle_timeout`](Connection::handle_timeout) or
-//! [`handle_input`](Connection::handle_input), then poll again. `examples/threads` and
-//! `examples/mio` do so.
+//! [`handle_input`](Connection::handle_input), then poll again. `examples/threads.rs` and
+//! `examples/mio.rs` do so.
 //!
 //! # Where to go
 //!

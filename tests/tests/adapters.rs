@@ -123,16 +123,23 @@ fn each_adapter_is_small() {
     }
 }
 
+/// What is tried as a newcomer's crate and what is tested as an example are one program.
+#[test]
+fn the_page_on_embedding_shows_the_example_on_threads() {
+    let read = |file| fs::read_to_string(folder("").join(file)).unwrap();
+    let (page, example) = (read("docs/embedding.md"), read("mcp-proto/examples/threads.rs"));
+    let (_, program) = example.split_once("// outside the engine, clocks are fine\n\n").unwrap();
+    assert!(page.contains(&format!("```rust,no_run\n{program}```\n")));
+}
+
 /// What a new runtime takes for byte streams, and the examples of those who have none.
 #[test]
 fn what_needs_no_adapter_of_ours_is_short() {
     for (file, most) in [
         ("tests/runtimes/src/toy.rs", 150),
-        ("mcp-proto/examples/threads/main.rs", 149),
-        ("mcp-proto/examples/threads/port.rs", 149),
-        ("mcp-proto/examples/threads/server.rs", 149),
-        ("mcp-proto/examples/mio/main.rs", 149),
-        ("mcp-proto/examples/mio/socket.rs", 149),
+        ("mcp-proto/examples/threads.rs", 149),
+        ("mcp-proto/examples/threads_server.rs", 149),
+        ("mcp-proto/examples/mio.rs", 149),
     ] {
         let text = fs::read_to_string(folder("").join(file)).unwrap();
         let lines = text.lines().count();
