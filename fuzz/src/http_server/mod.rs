@@ -150,12 +150,18 @@ impl World {
             caller = caller.seed([self.seeds; 24]);
         }
         let method = head.method.clone();
+        // R-SESS-11: whatever session it names, it uses none.
+        let is_stateless =
+            head.headers.get("mcp-protocol-version").is_some_and(|it| it == "2026-07-28")
+                && serde_json::from_slice::<serde_json::Value>(&body).is_ok_and(|message| {
+                    message["method"].is_string() && message.get("id").is_none()
+                });
         let request = Request::from_parts(head, body.clone());
         let before = self.server.exchanges();
         let exchange = self.server.handle_request(admission, request, caller, self.now);
         let exchange = exchange.expect("there was room for its head");
         assert_eq!(self.server.exchanges(), before + 1, "each request has one exchange");
-        let reader = Reader::new(&method, &body, is_theirs);
+        let reader = Reader::new(&method, &body, is_theirs && !is_stateless);
         assert!(self.readers.insert(exchange, reader).is_none(), "a name is used twice");
         self.take(exchange, 0);
     }
