@@ -146,8 +146,9 @@ async fn a_connection_that_its_server_has_closed_is_made_anew() {
 #[tokio::test(start_paused = true)]
 async fn calls_at_once_have_a_connection_each_or_share_one_of_http2() {
     // A server takes 256 at once on one connection: the next, which may be an answer that all of those wait for, has another.
+    // As long as a new one has not said so, it gets a hundred. They are made one after the other, and not one for each call.
     for (is_http2, calls, connections) in
-        [(false, 3, 3), (true, 3, 1), (true, 256, 1), (true, 300, 2)]
+        [(false, 3, 3), (true, 3, 1), (true, 256, 1), (true, 300, 2), (true, 1000, 9)]
     {
         let (connector, mut ends) = pipes();
         let connector = if is_http2 { connector.http2() } else { connector };
@@ -184,6 +185,35 @@ async fn wait_at_once(world: &World, client: &Client, count: usize) {
     for call in calls {
         soon(call).await.unwrap().unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_connection_that_its_server_has_ended_is_made_anew_at_once() {
+    let (connector, mut ends) = pipes();
+    let (world, server) = served();
+    let client = connector.http2().open("http://localhost/mcp", config(), |_| ()).unwrap();
+    let (end_it, mut ended) = tokio::sync::mpsc::channel::<()>(1);
+    let passing = tokio::spawn(async move {
+        for _ in 0..3 {
+            let (mut near, far) = tokio::io::duplex(1 << 16);
+            server.send(stream(far)).unwrap();
+            let mut end = next(&mut ends).await;
+            tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut end, &mut near) => {}
+                _ = ended.recv() => {}
+            }
+        }
+    });
+    for _ in 0..3 {
+        let began = tokio::time::Instant::now();
+        wait_at_once(&world, &client, 2).await;
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        end_it.send(()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    soon(passing).await.unwrap();
+    drop(client);
+    world.end().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mcp_tokio::Stream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -25,10 +26,13 @@ struct Narrow {
 
 impl Narrow {
     async fn new(world: &World, ends: &UnboundedSender<Stream>, window: u32) -> Self {
-        let near = TokioIo::new(connected(ends, 1 << 20));
+        Self::over(connected(ends, 1 << 20), world, window).await
+    }
+
+    async fn over(near: DuplexStream, world: &World, window: u32) -> Self {
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder.initial_stream_window_size(window);
-        let (sender, connection) = builder.handshake(near).await.unwrap();
+        builder.initial_stream_window_size(window).initial_connection_window_size(1 << 24);
+        let (sender, connection) = builder.handshake(TokioIo::new(near)).await.unwrap();
         Self {
             sender,
             connection: tokio::spawn(connection),
@@ -110,6 +114,41 @@ async fn one_that_reads_slowly_is_not_cut() {
     }
     assert!(len > LARGE && began.elapsed() > PATIENCE * 3, "{len} {:?}", began.elapsed());
     assert_eq!(soon(narrow.call("small", JSON)).await.unwrap().status(), 200);
+    world.end().await;
+}
+
+/// Many responses share a slow line: each piece waits for all before it, and the line never stands still.
+#[tokio::test(start_paused = true)]
+async fn many_that_share_a_slow_line_are_not_cut() {
+    let (world, ends) = served();
+    let (mut from, mut into) = tokio::io::split(connected(&ends, 1 << 14));
+    let (near, far) = tokio::io::duplex(1 << 14);
+    let (mut asked, mut told) = tokio::io::split(far);
+    tokio::spawn(async move { tokio::io::copy(&mut asked, &mut into).await });
+    tokio::spawn(async move {
+        let mut bytes = vec![0; 1 << 14];
+        loop {
+            let len = from.read(&mut bytes).await.unwrap();
+            if len == 0 || told.write_all(&bytes[..len]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let mut narrow = Narrow::over(near, &world, 1 << 22).await;
+    let began = Instant::now();
+    let calls: Vec<_> = (0..64)
+        .map(|_| {
+            let response = narrow.call("large", JSON);
+            tokio::spawn(async move { response.await?.into_body().collect().await })
+        })
+        .collect();
+    for call in calls {
+        let body = tokio::time::timeout(PATIENCE * 1000, call).await.unwrap().unwrap();
+        assert!(body.unwrap().to_bytes().len() > LARGE);
+    }
+    assert!(began.elapsed() > PATIENCE * 4, "{:?}", began.elapsed());
+    drop(narrow);
     world.end().await;
 }
 

@@ -2,7 +2,6 @@
 //!
 //! `cargo build && cargo run`. Ends with a panic if something is not as it should be.
 
-#[path = "../../../mcp-proto/examples/threads/port.rs"]
 mod port;
 
 use std::io::{Read, Write};

@@ -5,6 +5,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use crate::driver::Runtime;
 use crate::net::timing::sleep;
@@ -23,7 +24,7 @@ struct State {
     uses: AtomicUsize,
     /// Its peer speaks HTTP/2.
     is_shared: AtomicBool,
-    /// What waits for the peer to give it room, by the turn in which it began to.
+    /// Responses that wait for the peer to give them room, by the turn in which they began to.
     unread: [AtomicUsize; TURNS],
     /// The turn, which moves on while somebody [looks](Usage::stalled).
     turn: AtomicUsize,
@@ -77,12 +78,13 @@ impl Usage {
         }
     }
 
-    /// Ready once something has waited for its peer for so long, or half as long again.
+    /// Ready once a response has waited for room for so long, or half as long again, while the socket had some: what waits for
+    /// the socket has a limit of its own.
     pub(super) async fn stalled(&self, limit: Duration, runtime: &dyn Runtime) {
         let half = (limit / 2).max(Duration::from_millis(1));
         loop {
             sleep(half, runtime).await;
-            if self.0.move_on() {
+            if self.0.move_on() && !self.0.waits.load(Relaxed) {
                 return;
             }
         }
@@ -114,13 +116,9 @@ impl State {
 pub(super) struct Used(Arc<State>);
 
 impl Used {
-    /// Something waits for the peer to give it room.
-    pub(super) fn unread(&self) -> Unread {
-        let turn = self.0.turn.load(Relaxed);
-        if let Some(waiting) = self.0.unread(turn) {
-            waiting.fetch_add(1, Relaxed);
-        }
-        Unread { state: self.0.clone(), turn }
+    /// A response, nothing of which waits yet.
+    pub(super) fn response(&self) -> Response {
+        Response { state: self.0.clone(), waiting: Arc::default() }
     }
 }
 
@@ -131,16 +129,58 @@ impl Drop for Used {
     }
 }
 
-/// Something that waits for the peer to give it room, until it is dropped.
-pub(super) struct Unread {
+/// What of one response waits for the peer to give it room.
+#[derive(Clone)]
+pub(super) struct Response {
     state: Arc<State>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// How many pieces.
+    pieces: usize,
+    /// The turn in which the first came, or the last left: as long as some leave, its peer reads.
     turn: usize,
 }
 
+impl Response {
+    /// One more piece of it.
+    pub(super) fn unread(&self) -> Unread {
+        self.change(|pieces| pieces + 1, |before, _| before == 0);
+        Unread(self.clone())
+    }
+
+    fn change(
+        &self,
+        count: impl FnOnce(usize) -> usize,
+        renews: impl FnOnce(usize, usize) -> bool,
+    ) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = waiting.pieces;
+        waiting.pieces = count(before);
+        if !renews(before, waiting.pieces) {
+            return;
+        }
+        if before > 0
+            && let Some(turn) = self.state.unread(waiting.turn)
+        {
+            turn.fetch_sub(1, Relaxed);
+        }
+        waiting.turn = self.state.turn.load(Relaxed);
+        if waiting.pieces > 0
+            && let Some(turn) = self.state.unread(waiting.turn)
+        {
+            turn.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// A piece that waits for the peer to give it room, until it is dropped.
+pub(super) struct Unread(Response);
+
 impl Drop for Unread {
     fn drop(&mut self) {
-        if let Some(waiting) = self.state.unread(self.turn) {
-            waiting.fetch_sub(1, Relaxed);
-        }
+        self.0.change(|pieces| pieces.saturating_sub(1), |_, _| true);
     }
 }

@@ -66,6 +66,8 @@ struct Connections {
     shared: Vec<Shared>,
     /// One of HTTP/2 is being made: raised when that is over.
     making: Option<Signal>,
+    /// How many could not be made. Who has waited for one of these tries for itself.
+    failed: usize,
     /// Whether somebody looks after those that are not used.
     is_swept: bool,
 }
@@ -86,8 +88,8 @@ impl<S> Kept<S> {
 struct Shared {
     kept: Kept<http2::SendRequest<Body>>,
     places: Arc<Places>,
-    /// It knows what the server allows.
-    connection: Arc<Mutex<Connection>>,
+    /// It knows what the server allows. Only the task that drives it owns it: what has ended is closed when it is dropped.
+    connection: Weak<Mutex<Connection>>,
 }
 
 type Connection = http2::Connection<Io<Stream>, Body, Executor>;
@@ -101,21 +103,27 @@ enum Sender {
 impl Shared {
     /// A place on it, if it has one.
     fn take(&mut self) -> Option<Sender> {
-        let place = Places::take(&self.places).or_else(|| {
-            self.places.limit(locked(&self.connection).current_max_send_streams());
-            Places::take(&self.places)
-        })?;
+        // It may say another number at any time.
+        let connection = self.connection.upgrade()?;
+        self.places.limit(locked(&connection).current_max_send_streams());
+        let place = Places::take(&self.places)?;
         self.kept.is_idle = false;
         Some(Sender::Shared(self.kept.sender.clone(), place))
     }
 }
 
 /// A connection of HTTP/2 is being made, until this is dropped.
-struct Making<'a>(&'a Pool);
+struct Making<'a> {
+    pool: &'a Pool,
+    has_failed: bool,
+}
 
 impl Drop for Making<'_> {
     fn drop(&mut self) {
-        let making = self.0.lock().making.take();
+        let mut connections = self.pool.lock();
+        connections.failed = connections.failed.wrapping_add(usize::from(self.has_failed));
+        let making = connections.making.take();
+        drop(connections);
         if let Some(over) = making {
             over.raise();
         }
@@ -166,8 +174,8 @@ impl Pool {
         self: &Arc<Self>,
         mut request: Request<Body>,
     ) -> Result<Response<Received>, ConnectError> {
-        let mut has_waited = false;
-        let making = loop {
+        let failed = self.lock().failed;
+        let mut making = loop {
             // Each that fails is gone, so in the end a new one is tried.
             while let Some(sender) = self.used() {
                 match self.send(sender, request).await {
@@ -181,14 +189,17 @@ impl Pool {
             }
             match self.make() {
                 Ok(making) => break making,
-                // Where that one fails, each tries for itself.
-                Err(_) if has_waited => break None,
+                // Where one could not be made, each tries for itself.
+                Err(_) if self.lock().failed != failed => break None,
                 Err(over) => over.await,
             }
-            has_waited = true;
         };
-        let sender = self.connect().await?;
+        let connected = self.connect().await;
+        if let Some(making) = &mut making {
+            making.has_failed = connected.is_err();
+        }
         drop(making);
+        let sender = connected?;
         self.send(sender, request).await.map_err(|error| refused(&error.into_error()))
     }
 
@@ -215,7 +226,7 @@ impl Pool {
             return Err(making.raised());
         }
         connections.making = Some(Signal::default());
-        Ok(Some(Making(self)))
+        Ok(Some(Making { pool: self, has_failed: false }))
     }
 
     async fn connect(self: &Arc<Self>) -> Result<Sender, ConnectError> {
@@ -232,8 +243,8 @@ impl Pool {
                 .keep_alive_while_idle(true);
             let (sender, connection) =
                 builder.handshake(io).await.map_err(|error| refused(&error))?;
-            let connection = Arc::new(Mutex::new(connection));
-            let driven = connection.clone();
+            let driven = Arc::new(Mutex::new(connection));
+            let connection = Arc::downgrade(&driven);
             platform.spawn(Box::pin(poll_fn(move |cx| {
                 Pin::new(&mut *locked(&driven)).poll(cx).map(drop)
             })));

@@ -10,7 +10,7 @@ use ::hyper::Response;
 use ::hyper::body::{Body, Frame, Incoming, SizeHint};
 use bytes::Bytes;
 
-use super::idle::{Unread, Used};
+use super::idle::{Response as Waiting, Unread, Used};
 use crate::driver::http::{Broken, Responding, ResponseBody};
 use crate::http::Loan;
 
@@ -48,9 +48,9 @@ pub(super) struct UsingBody {
     body: ResponseBody,
     /// What was taken from it, and is yet to be given to hyper.
     rest: Option<Rest>,
-    used: Option<Used>,
-    /// Over HTTP/2.
-    is_shared: bool,
+    _used: Option<Used>,
+    /// Over HTTP/2, what of it waits there.
+    waiting: Option<Waiting>,
     /// There, what was given to hyper last waits for room. It asks for more, or drops this, once it has got it.
     unread: Option<Unread>,
 }
@@ -75,20 +75,21 @@ impl AsRef<[u8]> for Piece {
 
 impl UsingBody {
     fn new(body: ResponseBody, used: Option<Used>, is_shared: bool) -> Self {
-        let mut body = Self { body, rest: None, used, is_shared, unread: None };
+        let waiting = used.as_ref().filter(|_| is_shared).map(Used::response);
+        let mut body = Self { body, rest: None, _used: used, waiting, unread: None };
         body.unread = body.waits();
         body
     }
 
     /// Something waits for room, where it needs some.
     fn waits(&self) -> Option<Unread> {
-        self.used.as_ref().filter(|_| self.is_shared).map(Used::unread)
+        self.waiting.as_ref().map(Waiting::unread)
     }
 
     /// The next piece of what was taken.
     fn next_piece(&mut self) -> Option<Bytes> {
         let mut rest = self.rest.take()?;
-        let most = if self.is_shared { PIECE } else { usize::MAX };
+        let most = if self.waiting.is_some() { PIECE } else { usize::MAX };
         let bytes = rest.bytes.split_to(most.min(rest.bytes.len()));
         let piece = Piece { bytes, _loan: rest.loan.clone(), _unread: self.waits() };
         self.rest = Some(rest).filter(|rest| !rest.bytes.is_empty());
