@@ -29,7 +29,7 @@ fn request(address: SocketAddr) -> hyper::Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// Opens and resets as much as it can, and says how much that was.
+/// Opens and resets as much as it can, and says how many requests that were.
 async fn storm(address: SocketAddr) -> usize {
     let mut asked = 0;
     for _ in 0..CONNECTIONS {
@@ -38,12 +38,13 @@ async fn storm(address: SocketAddr) -> usize {
             http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         let connection = tokio::spawn(connection);
         // The server ends a connection on which too many wait to be reset.
-        while asked % RESETS != RESETS - 1 && sender.ready().await.is_ok() {
-            asked += 1;
+        let mut opened = 0;
+        while opened < RESETS && sender.ready().await.is_ok() {
+            opened += 1;
             let sending = async { drop(sender.send_request(request(address)).await) };
             futures_lite::future::or(sending, tokio::task::yield_now()).await;
         }
-        asked += 1;
+        asked += opened;
         drop(sender);
         // How it ends is its own affair.
         let _ = connection.await.unwrap();
@@ -56,7 +57,8 @@ async fn requests_that_are_reset_at_once_hold_up_nobody<H: Web>() {
     let site = Site::with::<H>(tools().0, |server| server.grace(Duration::from_secs(3600)));
     let address = site.address;
     let asked = apart(move || TokioCurrentThread::block_on(storm(address))).await;
-    assert!(asked >= CONNECTIONS, "{asked} requests");
+    // It bears 20 on a connection that were reset before it looked at them.
+    assert!(asked > 10 * CONNECTIONS, "{asked} requests");
     // Whoever behaves is served, and what was reset has let go: otherwise the server would not end.
     let client = site.client::<H>(Revision::V2026_07_28).await;
     assert_eq!(reports(&client, "steps", |_| ()).await, Ok(all("done")));
