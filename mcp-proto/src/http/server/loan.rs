@@ -24,7 +24,6 @@ impl Lent {
     }
 
     /// So many more are handed out.
-    #[cfg(feature = "driver")]
     pub(super) fn lend(&self, len: usize) -> Option<Loan> {
         (len > SHORT).then(|| {
             self.0.fetch_add(len, Relaxed);
