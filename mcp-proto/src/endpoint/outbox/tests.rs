@@ -199,6 +199,7 @@ fn what_a_stream_has_begun_is_not_handed_out_whole() {
     assert_eq!(outbox.pop().unwrap().message, "two");
 }
 
+#[cfg(feature = "http")]
 #[test]
 fn a_long_message_alone_takes_its_buffer_along_and_any_other_is_copied() {
     // Bytes with the newline, room for it, and whether another is behind it.
