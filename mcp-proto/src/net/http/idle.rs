@@ -5,7 +5,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use core::time::Duration;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::driver::Runtime;
 use crate::net::timing::sleep;
@@ -116,9 +116,9 @@ impl State {
 pub(super) struct Used(Arc<State>);
 
 impl Used {
-    /// A response, nothing of which waits yet.
-    pub(super) fn response(&self) -> Response {
-        Response { state: self.0.clone(), waiting: Arc::default() }
+    /// Of a response, nothing of which waits yet.
+    pub(super) fn waiting(&self) -> Waiting {
+        Waiting { state: self.0.clone(), pieces: Arc::default() }
     }
 }
 
@@ -131,56 +131,54 @@ impl Drop for Used {
 
 /// What of one response waits for the peer to give it room.
 #[derive(Clone)]
-pub(super) struct Response {
+pub(super) struct Waiting {
     state: Arc<State>,
-    waiting: Arc<Mutex<Waiting>>,
+    pieces: Arc<Mutex<Pieces>>,
 }
 
 #[derive(Default)]
-struct Waiting {
-    /// How many pieces.
-    pieces: usize,
+struct Pieces {
+    count: usize,
     /// The turn in which the first came, or the last left: as long as some leave, its peer reads.
     turn: usize,
 }
 
-impl Response {
+impl Waiting {
     /// One more piece of it.
     pub(super) fn unread(&self) -> Unread {
-        self.change(|pieces| pieces + 1, |before, _| before == 0);
+        let mut pieces = self.pieces();
+        if pieces.count == 0 {
+            self.enter(&mut pieces);
+        }
+        pieces.count += 1;
         Unread(self.clone())
     }
 
-    fn change(
-        &self,
-        count: impl FnOnce(usize) -> usize,
-        renews: impl FnOnce(usize, usize) -> bool,
-    ) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = waiting.pieces;
-        waiting.pieces = count(before);
-        if !renews(before, waiting.pieces) {
-            return;
+    /// It waits from this turn on.
+    fn enter(&self, pieces: &mut Pieces) {
+        pieces.turn = self.state.turn.load(Relaxed);
+        if let Some(waiting) = self.state.unread(pieces.turn) {
+            waiting.fetch_add(1, Relaxed);
         }
-        if before > 0
-            && let Some(turn) = self.state.unread(waiting.turn)
-        {
-            turn.fetch_sub(1, Relaxed);
-        }
-        waiting.turn = self.state.turn.load(Relaxed);
-        if waiting.pieces > 0
-            && let Some(turn) = self.state.unread(waiting.turn)
-        {
-            turn.fetch_add(1, Relaxed);
-        }
+    }
+
+    fn pieces(&self) -> MutexGuard<'_, Pieces> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A piece that waits for the peer to give it room, until it is dropped.
-pub(super) struct Unread(Response);
+pub(super) struct Unread(Waiting);
 
 impl Drop for Unread {
     fn drop(&mut self) {
-        self.0.change(|pieces| pieces.saturating_sub(1), |_, _| true);
+        let mut pieces = self.0.pieces();
+        if let Some(waiting) = self.0.state.unread(pieces.turn) {
+            waiting.fetch_sub(1, Relaxed);
+        }
+        pieces.count -= 1;
+        if pieces.count > 0 {
+            self.0.enter(&mut pieces);
+        }
     }
 }

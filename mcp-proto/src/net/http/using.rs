@@ -10,7 +10,7 @@ use ::hyper::Response;
 use ::hyper::body::{Body, Frame, Incoming, SizeHint};
 use bytes::Bytes;
 
-use super::idle::{Response as Waiting, Unread, Used};
+use super::idle::{Unread, Used, Waiting};
 use crate::driver::http::{Broken, Responding, ResponseBody};
 use crate::http::Loan;
 
@@ -75,7 +75,7 @@ impl AsRef<[u8]> for Piece {
 
 impl UsingBody {
     fn new(body: ResponseBody, used: Option<Used>, is_shared: bool) -> Self {
-        let waiting = used.as_ref().filter(|_| is_shared).map(Used::response);
+        let waiting = used.as_ref().filter(|_| is_shared).map(Used::waiting);
         let mut body = Self { body, rest: None, _used: used, waiting, unread: None };
         body.unread = body.waits();
         body
