@@ -7,6 +7,8 @@ pub mod http_hand;
 pub mod http_world;
 pub mod model;
 pub mod promises;
+pub mod shelf;
+pub mod shown;
 pub mod simulation;
 pub mod web;
 

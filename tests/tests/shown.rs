@@ -1,7 +1,7 @@
 //! What errors say to people, and what types show of themselves to whoever debugs.
 
 use std::collections::BTreeSet;
-use std::fmt::{Debug, Display};
+use std::fmt::Display;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -18,6 +18,7 @@ use mcp_proto::{
     Instant, RawJson, Revision, SendError, ServerConfig, Violation, role,
 };
 use mcp_tests::Hand;
+use mcp_tests::shown::shows;
 
 /// One line, as a part of a sentence.
 #[track_caller]
@@ -108,15 +109,6 @@ fn every_error_says_in_a_line_what_happened_and_no_two_say_the_same() {
         CallError::Send(SendError::OutboxFull),
     ];
     are_all_told_apart(&ends);
-}
-
-#[track_caller]
-fn shows(what: &impl Debug, parts: &[&str]) {
-    let shown = format!("{what:?}");
-    for part in parts {
-        assert!(shown.contains(part), "{shown}");
-    }
-    assert!(!shown.contains("hunter2"), "it shows a secret: {shown}");
 }
 
 #[test]

@@ -20,7 +20,6 @@ mod peer;
 pub mod raw;
 pub mod scenario;
 mod script;
-mod shelf;
 pub mod threads;
 pub mod tools;
 pub mod toy;
@@ -31,10 +30,10 @@ pub use counting::{Counted, leaves_nothing};
 pub use host::{Host, Job, spawn};
 pub use hosts::{AsyncStd, Smol, Threads, TokioCurrentThread, TokioMultiThread};
 pub use hurried::Hurried;
+pub use mcp_tests::shelf::Shelf;
 pub use narrow::Narrow;
 pub use peer::{Asked, Peer, answer, done, pair, pair_over, report, small_sockets, sockets, talk};
 pub use script::{GRACE, script};
-pub use shelf::Shelf;
 pub use web::{Cable, Site, Web};
 
 /// Runs a body on a host.

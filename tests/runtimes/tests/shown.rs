@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fmt::{Debug, Display};
+use std::fmt::Display;
 use std::io;
 use std::process::Command;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use mcp_proto::CloseReason;
 use mcp_proto::net::ConnectError;
 use mcp_proto::net::ws::AcceptError;
+use mcp_tests::shown::shows;
 use mcp_tokio::{http, ws};
 
 fn are_all_told_apart<E: Display>(errors: &[E]) {
@@ -59,15 +60,6 @@ fn every_way_to_fail_is_told_apart_and_names_its_cause() {
     ];
     are_all_told_apart(&refused);
     assert_eq!(refused.iter().filter(|error| error.source().is_some()).count(), 1);
-}
-
-#[track_caller]
-fn shows(what: &impl Debug, parts: &[&str]) {
-    let shown = format!("{what:?}");
-    for part in parts {
-        assert!(shown.contains(part), "{shown}");
-    }
-    assert!(!shown.contains("hunter2"), "it shows a secret: {shown}");
 }
 
 #[test]

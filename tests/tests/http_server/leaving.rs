@@ -1,47 +1,15 @@
 //! However a client leaves, nothing is kept for it that nobody can ask for (R-RESU-01 to R-RESU-05).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use mcp_proto::http::{Exchange, Replay, Ring, Scope, Server, ServerOptions, StreamName};
+use mcp_proto::http::{Exchange, Ring, Scope, Server, ServerOptions};
 use mcp_proto::progress::{Pacing, Weight};
 use mcp_proto::{CallToolResult, Progress, RequestId, Revision, ServerConfig};
+use mcp_tests::shelf::Shelf;
 use mcp_tests::web::{Web, bare, call, get, in_session};
 use serde_json::json;
-
-/// A ring that can be looked at. A copy of its server would share it, and there is none.
-#[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Ring>>);
-
-impl Seen {
-    fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Replay for Seen {
-    fn keep(&mut self, stream: StreamName, position: u64, message: &Bytes) {
-        self.ring().keep(stream, position, message);
-    }
-
-    fn behind(&self, stream: StreamName, position: u64) -> Vec<Bytes> {
-        self.ring().behind(stream, position)
-    }
-
-    fn complete(&mut self, stream: StreamName) {
-        self.ring().complete(stream);
-    }
-
-    fn forget(&mut self, stream: StreamName) {
-        self.ring().forget(stream);
-    }
-
-    fn boxed(&self) -> Box<dyn Replay> {
-        Box::new(self.clone())
-    }
-}
 
 /// A call of a session that has reported once.
 struct Calling {
@@ -54,7 +22,7 @@ struct Calling {
 }
 
 impl Calling {
-    fn new(revision: Revision, seen: &Seen) -> Self {
+    fn new(revision: Revision, seen: &Shelf) -> Self {
         let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
         let mut web = Web::new();
         let options = ServerOptions::default();
@@ -186,7 +154,7 @@ const KEPT: Duration = Duration::from_secs(61);
 fn whoever_leaves_leaves_nothing_in_the_ring() {
     for revision in [Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25] {
         for (how, leave, after) in WAYS {
-            let seen = Seen::default();
+            let seen = Shelf::new(Ring::default());
             let mut calling = Calling::new(revision, &seen);
             leave(&mut calling);
             // What goes on is over at last.
@@ -205,7 +173,7 @@ fn whoever_leaves_leaves_nothing_in_the_ring() {
 #[test]
 fn streams_that_nobody_read_take_no_room_of_those_that_can_be_taken_up() {
     // R-RESU-03, where the first id is that of the first message
-    let seen = Seen(Arc::new(Mutex::new(Ring::new(256, 1 << 20, 4 << 10))));
+    let seen = Shelf::new(Ring::new(256, 1 << 20, 4 << 10));
     let mut calling = Calling::new(Revision::V2025_06_18, &seen);
     for id in 2..100 {
         let request = in_session(&call(json!(id), "work"), &calling.session, calling.revision);

@@ -20,8 +20,13 @@ struct Inside {
 impl Shelf {
     /// One that keeps so many messages of a stream.
     pub fn of(messages: usize) -> Self {
-        let ring = Mutex::new(Ring::new(messages, 1 << 20, 1 << 20));
-        Self(Arc::new(Inside { ring, kept: AtomicUsize::new(0), asked: AtomicUsize::new(0) }))
+        Self::new(Ring::new(messages, 1 << 20, 1 << 20))
+    }
+
+    /// One that keeps what this ring does.
+    pub fn new(ring: Ring) -> Self {
+        let (kept, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self(Arc::new(Inside { ring: Mutex::new(ring), kept, asked }))
     }
 
     /// Messages that it was given.
@@ -34,7 +39,8 @@ impl Shelf {
         self.0.asked.load(Ordering::Relaxed)
     }
 
-    fn ring(&self) -> MutexGuard<'_, Ring> {
+    /// What it keeps.
+    pub fn ring(&self) -> MutexGuard<'_, Ring> {
         self.0.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
