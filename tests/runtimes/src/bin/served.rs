@@ -23,6 +23,7 @@ mod unix {
     use std::process::Command;
     use std::time::Duration;
 
+    use mcp_proto::driver::Runtime;
     use mcp_proto::net::prelude::*;
     use mcp_runtimes_tests::tools::tools;
     use mcp_runtimes_tests::{Host, spawn};
@@ -34,7 +35,7 @@ mod unix {
                 "routed" => routed::<H>().await,
                 "printing" => noisy::<H>(|| println!("a stray line on standard output")).await,
                 "starting" => noisy::<H>(start).await,
-                "crowded" => crowded::<H>(),
+                "crowded" => crowded::<H>().await,
                 _ => panic!("no kind of server: {kind}"),
             }
         });
@@ -80,8 +81,11 @@ mod unix {
     }
 
     /// A server that has no descriptor left for its standard input.
-    fn crowded<H: Host>() {
+    async fn crowded<H: Host>() {
         use rustix::process::{Resource, Rlimit, setrlimit};
+        // What a runtime needs itself it has by now, also where threads of its own ask for it.
+        let platform = H::platform();
+        platform.timer(platform.now() + Duration::from_millis(1)).await;
         setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: Some(64) }).unwrap();
         let crowd: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         let error = H::serve_stdio(ServerConfig::new("crowded", "1.0")).unwrap_err();
