@@ -449,6 +449,25 @@ fn one_that_reads_at_last_is_heard_again() {
     });
 }
 
+#[test]
+fn one_that_reads_slowly_is_waited_for_and_let_go_once_it_stops() {
+    paused(async {
+        let (server, mut raw) = piped(1 << 10).await;
+        flood(&mut raw).await;
+        // Two minutes: far longer than it may read nothing.
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            for _ in 0..10 {
+                assert_eq!(raw.next().await.unwrap().opcode, PONG);
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        assert_eq!(raw.ended().await, 1008);
+        drop(raw);
+        assert_eq!(server.closed().await, CloseReason::Transport);
+    });
+}
+
 /// One connection, and then no more.
 struct One(Option<Stream>);
 

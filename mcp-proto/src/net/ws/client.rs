@@ -15,6 +15,7 @@ use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use async_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Request, Uri};
 
+use super::counted::Counted;
 use super::socket::{Socket, config};
 use super::{PULSE, SUBPROTOCOL};
 use crate::config::ClientConfig;
@@ -151,7 +152,7 @@ impl Connector {
         client: &ClientConfig,
     ) -> Result<Socket, ConnectError> {
         let limits = config(client.max_message_len());
-        match client_async_with_config(request, stream, Some(limits)).await {
+        match client_async_with_config(request, Counted::new(stream), Some(limits)).await {
             Ok((stream, _)) => Ok(Socket::new(stream, self.pulse, self.platform.clone())),
             Err(Error::Io(error)) => Err(ConnectError::Io(error)),
             Err(Error::Http(response)) => Err(ConnectError::Status(response.status().as_u16())),

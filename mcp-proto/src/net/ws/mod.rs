@@ -15,6 +15,7 @@
 //! stands behind a proxy that does both, or speaks over streams of its own, see [`Acceptor::accept`].
 
 mod client;
+mod counted;
 mod server;
 mod socket;
 

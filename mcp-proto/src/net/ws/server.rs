@@ -16,6 +16,7 @@ use async_tungstenite::tungstenite::handshake::server::{
 use async_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use async_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 
+use super::counted::Counted;
 use super::socket::{Socket, config};
 use super::{PULSE, SUBPROTOCOL};
 use crate::config::ServerConfig;
@@ -162,6 +163,7 @@ impl Acceptor {
     ) -> Result<Socket, AcceptError> {
         let check = Check(&self.access);
         let limits = config(server.max_message_len());
+        let stream = Counted::new(stream);
         let shaking = accept_hdr_async_with_config(stream, check, Some(limits));
         match within(self.timeout, shaking, &*self.platform).await {
             Some(Ok(stream)) => Ok(Socket::new(stream, self.pulse, self.platform.clone())),

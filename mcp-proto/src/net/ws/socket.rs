@@ -16,13 +16,15 @@ use futures_util::{Sink, Stream as _};
 
 use crate::driver::{MessageTransport, Transport};
 use crate::error::CloseReason;
+use crate::net::Platform;
 use crate::net::signal::{Raised, Signal};
 use crate::net::timing::Deadline;
-use crate::net::{Platform, Stream};
+
+use super::counted::Counted;
 
 /// An open WebSocket. Made by [`Connector::reach`](super::Connector::reach).
 pub struct Socket {
-    stream: WebSocketStream<Stream>,
+    stream: WebSocketStream<Counted>,
     /// The peer has closed it: nothing can be sent any more.
     is_left: bool,
     /// Why this side ends it, where that is not the engine's reason.
@@ -30,8 +32,8 @@ pub struct Socket {
     closing: Closing,
     /// Pings since everything was flushed last; their answers may wait in the buffer.
     unanswered: u32,
-    /// Until when the peer has to take them, once there are too many.
-    stalls: Option<Deadline>,
+    /// Once there are too many: until when the peer has to take some, and how many bytes had left.
+    stalls: Option<(Deadline, u64)>,
     pulse: Pulse,
     platform: Arc<dyn Platform>,
     /// Ready when the server stops.
@@ -80,7 +82,7 @@ pub(super) fn config(max_message_len: usize) -> WebSocketConfig {
 impl Socket {
     /// A socket that is open. If it hears nothing for `every`, it asks; if it then hears nothing, it fails.
     pub(super) fn new(
-        stream: WebSocketStream<Stream>,
+        stream: WebSocketStream<Counted>,
         every: Duration,
         platform: Arc<dyn Platform>,
     ) -> Self {
@@ -124,9 +126,15 @@ impl Socket {
         if self.has_stopped(cx) {
             return Poll::Ready(None);
         }
-        let Self { stalls, pulse, platform, .. } = self;
-        let stalls = stalls.get_or_insert_with(|| Deadline::after(pulse.every, &**platform));
-        ready!(stalls.poll(&**platform, cx));
+        let Self { stream, stalls, pulse, platform, .. } = self;
+        let written = stream.get_ref().written();
+        let (deadline, before) =
+            stalls.get_or_insert_with(|| (Deadline::after(pulse.every, &**platform), written));
+        // One that reads slowly reads.
+        if core::mem::replace(before, written) != written {
+            deadline.reset(pulse.every, &**platform);
+        }
+        ready!(deadline.poll(&**platform, cx));
         self.fail(CloseCode::Policy, Error::Io(io::ErrorKind::TimedOut.into()))
     }
 
@@ -280,10 +288,10 @@ impl MessageTransport for Socket {
             this.closing = Closing::Shut;
         }
         let stream = this.stream.get_mut();
-        ready!(Transport::poll_close(Pin::new(&mut *stream), cx))?;
+        ready!(Transport::poll_close(stream.stream(), cx))?;
         let mut passed_over = [0; 1 << 10];
         for _ in 0..MAX_PASSED {
-            if ready!(Transport::poll_read(Pin::new(&mut *stream), cx, &mut passed_over))? == 0 {
+            if ready!(Transport::poll_read(stream.stream(), cx, &mut passed_over))? == 0 {
                 return Poll::Ready(Ok(()));
             }
         }
