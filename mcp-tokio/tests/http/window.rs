@@ -170,3 +170,57 @@ async fn a_stream_on_which_nothing_is_said_is_no_stall() {
     assert!(soon(reading).await.unwrap().contains("waited"));
     world.end().await;
 }
+
+/// The frame with which HTTP/2 says goodbye, at the beginning of what was written at once or behind others.
+fn says_goodbye(mut written: &[u8]) -> bool {
+    const GOAWAY: u8 = 7;
+    while let [a, b, c, kind, ..] = *written {
+        let len = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        match written.get(9 + len..) {
+            _ if kind == GOAWAY => return true,
+            Some(rest) => written = rest,
+            None => return false,
+        }
+    }
+    false
+}
+
+/// A server that has said goodbye, for its connection was idle, still takes what was asked before that was heard.
+#[tokio::test(start_paused = true)]
+async fn one_that_was_idle_before_is_cut_as_well() {
+    let (world, ends) = served();
+    let (mut from, mut into) = tokio::io::split(connected(&ends, 1 << 16));
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (mut asked, mut told) = tokio::io::split(far);
+    tokio::spawn(async move { tokio::io::copy(&mut asked, &mut into).await });
+    let (left, has_left) = tokio::sync::oneshot::channel();
+    let (hear, heard) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let mut goodbye = Some((left, heard));
+        let mut bytes = vec![0; 1 << 16];
+        while let Ok(len @ 1..) = from.read(&mut bytes).await {
+            if let Some((left, heard)) = goodbye.take_if(|_| says_goodbye(&bytes[..len])) {
+                left.send(()).unwrap();
+                heard.await.unwrap();
+            }
+            told.write_all(&bytes[..len]).await.unwrap();
+        }
+        told.shutdown().await.unwrap();
+    });
+    let mut narrow = Narrow::over(near, &world, 0).await;
+    has_left.await.unwrap();
+    let began = Instant::now();
+    let calls: Vec<_> = (0..3).map(|_| tokio::spawn(narrow.call("large", JSON))).collect();
+    // Time goes on when nobody has anything to do: they are on their way.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    hear.send(()).unwrap();
+    let mut unread = Vec::new();
+    for call in calls {
+        unread.push(soon(call).await.unwrap().unwrap());
+    }
+    let _ = tokio::time::timeout(PATIENCE * 100, narrow.connection).await.expect("it is cut");
+    let in_time = PATIENCE..=PATIENCE * 3 / 2 + Duration::from_secs(2);
+    assert!(in_time.contains(&began.elapsed()), "{:?}", began.elapsed());
+    drop(unread);
+    world.end().await;
+}

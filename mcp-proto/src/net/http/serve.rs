@@ -6,7 +6,7 @@ use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
-use core::task::Poll;
+use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io;
 use std::net::SocketAddr;
@@ -250,42 +250,46 @@ async fn connection(
     let mut idle = pin!(usage.unused(idle_timeout, &*platform));
     // Most connections never need it.
     let mut stalled: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
+    // How a connection ends concerns nobody else: its requests learn of it by themselves.
+    let mut poll_over = |connection: Pin<&mut _>, cx: &mut Context<'_>| {
+        if Future::poll(connection, cx).is_ready() {
+            return true;
+        }
+        let watch = || Box::pin(usage.stalled(stall_timeout, &*platform)) as _;
+        usage.is_shared() && stalled.get_or_insert_with(watch).as_mut().poll(cx).is_ready()
+    };
     let why = poll_fn(|cx| {
-        // How a connection ends concerns nobody else: its requests learn of it by themselves.
-        if connection.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Why::Ended);
+        if poll_over(connection.as_mut(), cx) {
+            return Poll::Ready(Why::Over);
         }
         if Pin::new(&mut stopped).poll(cx).is_ready() {
             return Poll::Ready(Why::Stopped);
         }
-        if usage.is_shared() {
-            let watch = || Box::pin(usage.stalled(stall_timeout, &*platform)) as _;
-            if stalled.get_or_insert_with(watch).as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Why::Stalled);
-            }
-        }
         idle.as_mut().poll(cx).map(|()| Why::Idle)
     })
     .await;
-    if matches!(why, Why::Ended | Why::Stalled) {
+    if why == Why::Over {
         return;
     }
     connection.as_mut().graceful_shutdown();
+    let over = poll_fn(|cx| match poll_over(connection.as_mut(), cx) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    });
     match why {
         // What came before its peer heard of that is answered.
-        Why::Idle => drop(unless(usage.unused(LAST_WORDS, &*platform), connection).await),
-        _ => drop(connection.await),
+        Why::Idle => drop(unless(usage.unused(LAST_WORDS, &*platform), over).await),
+        _ => over.await,
     }
 }
 
 /// Why a connection is served no longer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Why {
-    Ended,
+    /// It has ended, or its peer has taken nothing of a response for too long.
+    Over,
     Stopped,
     Idle,
-    /// Its peer has taken nothing of a response for too long.
-    Stalled,
 }
 
 /// The service as hyper calls it.
