@@ -62,7 +62,7 @@ const BUDGET: usize = 64;
 
 /// How long the last bytes may take once the connection is closed. Stops a peer that never reads from
 /// keeping it open.
-const LINGER: Duration = Duration::from_secs(5);
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
 
 /// How long a peer that no longer reads is still listened to: what it said last is on its way.
 const LAST_WORDS: Duration = Duration::from_secs(1);

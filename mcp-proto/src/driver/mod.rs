@@ -40,6 +40,8 @@ pub use start::restored_server;
 pub use start::{client, client_over_messages, server, server_over_messages};
 pub use transport::{MessageTransport, Messages, Runtime, Timer, Transport};
 
+#[cfg(feature = "net")]
+pub(crate) use drive::LINGER;
 pub(crate) use race::unless;
 #[cfg(feature = "net-http")]
 pub(crate) use scratch::scratch;

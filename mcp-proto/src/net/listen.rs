@@ -17,9 +17,9 @@ use super::run::{run_handlers, serve};
 use super::signal::Signal;
 use super::stream::Stream;
 use super::tasks::Tasks;
-use super::timing::{Deadline, unless};
+use super::timing::{Deadline, unless, within};
 use crate::config::ServerConfig;
-use crate::driver::Server;
+use crate::driver::{LINGER, Server};
 use crate::router::Router;
 
 /// Where connections come from: a socket that listens. Dropping it closes it.
@@ -50,6 +50,10 @@ pub(crate) type Opening = Pin<Box<dyn Future<Output = Option<Server>> + Send>>;
 
 /// A connection costs memory up to the limits of its engine, and a descriptor.
 const MAX_CONNECTIONS: usize = 64;
+
+/// How long a connection may take to end once its requests are drained and its last bytes given up. Stops a peer that talks
+/// without end, or that takes its answers ever so slowly, from holding up a server that stops.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long accepting rests after it has failed, at first and at most.
 const FIRST_REST: Duration = Duration::from_millis(5);
@@ -96,8 +100,9 @@ impl Listener {
 
     /// Serves everyone who connects with a router's tools, until `until` is ready.
     ///
-    /// Then nobody is accepted any more, requests that were accepted are answered within the drain limit, and
-    /// it is ready when every connection has ended. Dropping it ends them at once.
+    /// Then nobody is accepted any more, requests that were accepted are answered within the
+    /// [drain limit](ServerConfig::drain_timeout), and it is ready when every connection has ended. Six seconds after that limit
+    /// those are dropped that have not. Dropping it ends them at once.
     pub async fn run(self, router: Router, until: impl Future<Output = ()>) {
         let (config, platform) = (router.config(), self.platform.clone());
         self.serve(config, until, move |server| {
@@ -119,6 +124,7 @@ impl Listener {
     {
         let Self { source, platform, max_connections, opener, .. } = self;
         let (stop, each) = (Signal::default(), Arc::new(Mutex::new(each)));
+        let limit = config.drain_timeout.saturating_add(LINGER + LAST_WORDS);
         let connections = Tasks::new(platform.clone());
         accept(source, &connections, max_connections, until, |stream| {
             let opening = match &opener {
@@ -141,7 +147,7 @@ impl Listener {
         .await;
         // To each connection this is the end of its input.
         stop.raise();
-        connections.ended().await;
+        within(limit, connections.ended(), &*platform).await;
     }
 }
 

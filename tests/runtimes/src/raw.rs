@@ -144,7 +144,18 @@ impl Raw {
         flushed.expect("it leaves");
     }
 
-    /// The same, and takes what comes meanwhile: whoever answers everything is not held up.
+    /// Sends it all, if it is taken to the end: whether it was.
+    pub async fn offer(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            match poll_fn(|cx| Pin::new(&mut self.stream).poll_write(cx, bytes)).await {
+                Ok(written @ 1..) => bytes = &bytes[written..],
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Sends it all, and takes what comes meanwhile: whoever answers everything is not held up.
     pub async fn pour(&mut self, mut bytes: &[u8]) {
         poll_fn(|cx| {
             while !bytes.is_empty() {
@@ -167,7 +178,8 @@ impl Raw {
         self.send(&frame(FIN | TEXT, text.as_bytes())).await;
     }
 
-    async fn fill(&mut self) -> usize {
+    /// Takes what has come, or comes next, and says how much; nothing at the end.
+    pub async fn fill(&mut self) -> usize {
         let mut bytes = [0; 4096];
         let read = poll_fn(|cx| Pin::new(&mut self.stream).poll_read(cx, &mut bytes)).await;
         // A connection that was reset has ended too.

@@ -20,6 +20,7 @@ use mcp_runtimes_tests::listening::serving;
 use mcp_runtimes_tests::raw::*;
 use mcp_runtimes_tests::tools::{all, reports, tools};
 use mcp_runtimes_tests::{Hurried, Web, apart, on_every_adapter, small_sockets, sockets, spawn};
+use tokio::task::JoinHandle;
 
 const LIMIT: usize = 64 << 10;
 
@@ -477,19 +478,25 @@ impl Accept for One {
     }
 }
 
+/// A server with this one connection, and what stops it.
+fn served_once(stream: Stream, is_web_socket: bool) -> (JoinHandle<()>, Sender<()>) {
+    let address = Some(([127, 0, 0, 1], 80).into());
+    let mut listener = Listener::new(One(Some(stream)), address, mcp_tokio::Tokio::new());
+    if is_web_socket {
+        listener = mcp_tokio::ws::acceptor().over(listener).unwrap();
+    }
+    let (stop, stopped) = bounded::<()>(1);
+    let until = async move {
+        let _ = stopped.recv().await;
+    };
+    (tokio::spawn(listener.run(tools().0, until)), stop)
+}
+
 #[test]
 fn a_server_stops_in_time_whoever_pings_and_reads_nothing() {
     paused(async {
         let (near, far) = tokio::io::duplex(1 << 10);
-        let address = Some(([127, 0, 0, 1], 80).into());
-        let source = One(Some(mcp_tokio::stream(far)));
-        let listener = Listener::new(source, address, mcp_tokio::Tokio::new());
-        let listener = mcp_tokio::ws::acceptor().over(listener).unwrap();
-        let (stop, stopped) = bounded::<()>(1);
-        let until = async move {
-            let _ = stopped.recv().await;
-        };
-        let running = tokio::spawn(listener.run(tools().0, until));
+        let (running, stop) = served_once(mcp_tokio::stream(far), true);
         let mut raw = Raw::open(mcp_tokio::stream(near)).await;
         flood(&mut raw).await;
         let began = tokio::time::Instant::now();
@@ -497,5 +504,103 @@ fn a_server_stops_in_time_whoever_pings_and_reads_nothing() {
         running.await.unwrap();
         // So long the last bytes may take.
         assert!(began.elapsed().as_secs() <= 5, "{:?}", began.elapsed());
+    });
+}
+
+/// Past the limit for what was accepted, which is 5 s here, and 6 s for the last bytes.
+const LATEST: Duration = Duration::from_secs(12);
+
+/// A peer that has always said more, and takes whatever it is told.
+struct Endless {
+    said: Vec<u8>,
+    at: usize,
+    /// Where it begins again.
+    again: usize,
+}
+
+impl Transport for Endless {
+    type Error = std::io::Error;
+
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<std::io::Result<usize>> {
+        for byte in &mut *buf {
+            *byte = self.said[self.at];
+            self.at += 1;
+            if self.at == self.said.len() {
+                self.at = self.again;
+            }
+        }
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn a_server_stops_in_time_whoever_talks_without_end() {
+    const NOTE: &str = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
+    for is_web_socket in [false, true] {
+        paused(async move {
+            let (mut said, note) = if is_web_socket {
+                (handshake(GOOD).into_bytes(), frame(FIN | TEXT, NOTE.as_bytes()))
+            } else {
+                (Vec::new(), format!("{NOTE}\n").into_bytes())
+            };
+            let again = said.len();
+            said.extend(note);
+            let endless = Stream::new(Endless { said, at: 0, again });
+            let (running, stop) = served_once(endless, is_web_socket);
+            // By hand: while somebody has something to do, time stands still.
+            let moment = Duration::from_millis(100);
+            tokio::time::advance(moment).await;
+            assert!(!running.is_finished());
+            stop.close();
+            let began = tokio::time::Instant::now();
+            while !running.is_finished() && began.elapsed() < 2 * LATEST {
+                tokio::time::advance(moment).await;
+            }
+            assert!(began.elapsed() <= LATEST, "{is_web_socket} {:?}", began.elapsed());
+        });
+    }
+}
+
+#[test]
+fn a_server_stops_in_time_whoever_reads_a_little_now_and_then() {
+    paused(async {
+        let (near, far) = tokio::io::duplex(1 << 10);
+        let (running, stop) = served_once(mcp_tokio::stream(far), false);
+        let mut raw = Raw::new(mcp_tokio::stream(near));
+        let pings: String = (1..100_000)
+            .map(|id| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}\n"))
+            .collect();
+        // More answers than may wait: nothing more is read of it.
+        or(async { assert!(!raw.offer(pings.as_bytes()).await) }, idle()).await;
+        let began = tokio::time::Instant::now();
+        stop.close();
+        let reading = async {
+            while raw.fill().await > 0 {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+            }
+            std::future::pending().await
+        };
+        or(async { running.await.unwrap() }, reading).await;
+        assert!(began.elapsed() <= LATEST, "{:?}", began.elapsed());
     });
 }

@@ -29,10 +29,14 @@ use crate::net::connect_error::ConnectError;
 use crate::net::platform::{Dial, Platform};
 use crate::net::signal::{Raised, Signal};
 use crate::net::target::Server;
-use crate::net::timing::{sleep, unless};
+use crate::net::timing::{sleep, unless, within};
 
 /// How long a connection may be unused: at least this, at most twice as long.
 const IDLE: Duration = Duration::from_secs(25);
+
+/// How long it may take to reach the server, TLS included. Stops one that takes connections and says nothing from holding back
+/// every request behind the one that waits for it.
+const OPENING: Duration = Duration::from_secs(30);
 
 /// When a server of HTTP/2 from which nothing comes is asked whether it is still there.
 const PING_AFTER: Duration = Duration::from_secs(30);
@@ -230,7 +234,9 @@ impl Pool {
     }
 
     async fn connect(self: &Arc<Self>) -> Result<Sender, ConnectError> {
-        let (stream, protocol) = self.server.reach(&*self.platform).await?;
+        let reached = within(OPENING, self.server.reach(&*self.platform), &*self.platform).await;
+        let too_late = || Err(ConnectError::Io(io::ErrorKind::TimedOut.into()));
+        let (stream, protocol) = reached.unwrap_or_else(too_late)?;
         let io = Io(stream);
         let platform: Arc<dyn Platform> = self.platform.clone();
         if self.is_http2 || protocol.is_some_and(|protocol| protocol == b"h2") {
