@@ -7,6 +7,7 @@
 //! |---|---|
 //! | opening | a WebSocket handshake (RFC 6455) that names the subprotocol `mcp`, within a limit |
 //! | framing | one JSON-RPC message in each text message, fragmented or not; compression is not negotiated |
+//! | silence | a ping after 30 s; the connection fails when nothing is heard for that long again. Who reads nothing for a while, because what came is not taken yet, sends pongs unasked |
 //! | cancellation | as over standard input and output: `notifications/cancelled` |
 //! | closing | 1000 by choice, 1001 a server that stops, 1002 a broken WebSocket, 1003 a binary message, 1007 no UTF-8, 1008 a peer that is refused or silent, 1009 a message above the limit, 1011 else |
 //!

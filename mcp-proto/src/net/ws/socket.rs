@@ -35,6 +35,8 @@ pub struct Socket {
     /// Once there are too many: until when the peer has to take some, and how many bytes had left.
     stalls: Option<(Deadline, u64)>,
     pulse: Pulse,
+    /// Nothing was there when it was last asked for: what comes wakes whoever asked.
+    is_read: bool,
     platform: Arc<dyn Platform>,
     /// Ready when the server stops.
     stop: Option<Raised>,
@@ -95,6 +97,7 @@ impl Socket {
             unanswered: 0,
             stalls: None,
             pulse: Pulse { deadline, every, has_heard: false, has_asked: false },
+            is_read: true,
             platform,
             stop: None,
         }
@@ -136,6 +139,20 @@ impl Socket {
         }
         ready!(deadline.poll(&**platform, cx));
         self.fail(CloseCode::Policy, Error::Io(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// What to do while nothing is read, because what came before is not taken yet: the peer's pings lie behind it, so it is
+    /// told without being heard that somebody is there.
+    fn poll_unheard(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        let Self { stream, pulse, platform, .. } = self;
+        // One that is due at once would let nothing else run.
+        let half = (pulse.every / 2).max(Duration::from_millis(1));
+        while pulse.deadline.poll(&**platform, cx).is_ready() {
+            pulse.deadline.reset(half, &**platform);
+            Pin::new(&mut *stream).start_send(Message::Pong(Bytes::new()))?;
+            let _ = Pin::new(&mut *stream).poll_flush(cx)?;
+        }
+        Ok(())
     }
 
     /// What to do while nothing comes.
@@ -199,6 +216,7 @@ impl MessageTransport for Socket {
         if this.is_left {
             return Poll::Ready(None);
         }
+        this.is_read = true;
         for _ in 0..MAX_PASSED {
             if this.unanswered >= MAX_UNANSWERED {
                 if Pin::new(&mut this.stream).poll_flush(cx)?.is_pending() {
@@ -212,6 +230,7 @@ impl MessageTransport for Socket {
             this.pulse.has_heard = true;
             match received {
                 Some(Ok(Message::Text(text))) => {
+                    this.is_read = false;
                     return Poll::Ready(Some(Ok(text.into())));
                 }
                 Some(Ok(Message::Ping(_))) => {
@@ -243,6 +262,9 @@ impl MessageTransport for Socket {
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.is_left {
             return Poll::Ready(Err(Error::ConnectionClosed));
+        }
+        if !self.is_read {
+            self.poll_unheard(cx)?;
         }
         Pin::new(&mut self.stream).poll_ready(cx)
     }
