@@ -1,16 +1,18 @@
 //! A client's connections: kept, shared, given up, and made anew, on a clock that is paused: nothing is left to be done when
 //! it moves, so that connections can be counted.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_tokio::{CallError, CallToolResult, Client, ClientConfig, Revision, stream};
+use mcp_tokio::{CallError, CallToolResult, Client, ClientConfig, ConnectError, Revision, stream};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::pipes::{pipes, served};
 use crate::world::{World, call, soon};
@@ -286,4 +288,21 @@ async fn inside_tls_both_agree_on_the_version_of_http() {
         assert_eq!(soon(serving).await.unwrap(), connections, "{protocols:?}");
         world.end().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_connections_and_says_nothing_is_not_waited_for() {
+    let (connector, mut ends) = pipes();
+    // The library's own limit for the beginning is out of the way.
+    let config = config().handshake_timeout(Duration::from_secs(3_600));
+    let began = Instant::now();
+    let connecting =
+        tokio::spawn(async move { connector.connect("https://localhost/mcp", config).await });
+    let _silent = next(&mut ends).await;
+    let failed = tokio::time::timeout(Duration::from_secs(600), connecting).await;
+    match failed.expect("in time").unwrap().unwrap_err() {
+        ConnectError::Io(error) => assert_eq!(error.kind(), ErrorKind::TimedOut),
+        error => panic!("{error:?}"),
+    }
+    assert!(began.elapsed() <= Duration::from_secs(31), "{:?}", began.elapsed());
 }
