@@ -25,7 +25,7 @@ Checks mcp-proto against its promises.
   mcp-check http [--worlds N] [--seed S]     random worlds of many clients and one server over HTTP, from a seed on
   mcp-check promises                         what is checked";
 
-/// Seeds between two lines in the file of `--resume`.
+/// Steps after which the file of `--resume` is written.
 const REST_EVERY: u64 = 10_000_000;
 
 fn main() -> ExitCode {
@@ -124,27 +124,36 @@ fn simulate(mut arguments: VecDeque<String>) -> Result<(), String> {
             _ => return Err(HELP.to_owned()),
         }
     }
-    let mut all = Happened::default();
+    let first = seed;
+    let mut rest = Rest { first, next: first, all: Happened::default() };
     if let Some(file) = &resume
         && let Ok(text) = fs::read_to_string(file)
     {
-        (seed, all.sessions, all.steps) = read_rest(&text)?;
+        rest = serde_json::from_str(&text).map_err(|error| format!("{file}: {error}"))?;
     }
     let began = Instant::now();
-    let first = seed;
-    while all.steps < steps {
-        let (more, next) = walk(seed, REST_EVERY.min(steps - all.steps), None).map_err(told)?;
-        all += more;
-        seed = next;
+    while rest.all.steps < steps {
+        let budget = REST_EVERY.min(steps - rest.all.steps);
+        let (more, next) = walk(rest.next, budget, None).map_err(told)?;
+        rest.all += more;
+        rest.next = next;
         if let Some(file) = &resume {
-            let text =
-                format!("next seed {seed}, sessions {}, steps {}\n", all.sessions, all.steps);
+            let text = serde_json::to_string(&rest).map_err(|error| error.to_string())?;
             fs::write(file, text).map_err(|error| format!("{file}: {error}"))?;
         }
     }
+    let Rest { first, next, all } = rest;
     let took = began.elapsed().as_secs_f64();
-    println!("seeds {first} to {}, nothing broken: {all}; {took:.1} s", seed - 1);
+    println!("seeds {first} to {}, nothing broken: {all}; {took:.1} s now", next - 1);
     Ok(())
+}
+
+/// Where a run rests, so that another goes on.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Rest {
+    first: u64,
+    next: u64,
+    all: Happened,
 }
 
 fn again(mut arguments: VecDeque<String>) -> Result<(), String> {
@@ -181,12 +190,6 @@ fn http(mut arguments: VecDeque<String>) -> Result<(), String> {
 }
 
 /// What a file of `--resume` says: the next seed, sessions, steps.
-fn read_rest(text: &str) -> Result<(u64, u64, u64), String> {
-    let mut numbers = text.split([' ', ',', '\n']).filter_map(|word| word.parse().ok());
-    let mut next = || numbers.next().ok_or_else(|| format!("this is no file of mine: {text:?}"));
-    Ok((next()?, next()?, next()?))
-}
-
 fn number(text: &str) -> Result<u64, String> {
     text.replace('_', "").parse().map_err(|_| format!("{text} is no number"))
 }

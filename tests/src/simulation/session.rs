@@ -32,7 +32,7 @@ pub struct Session {
 }
 
 /// How much happened. A session in which nothing happens proves nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[allow(clippy::exhaustive_structs)]
 pub struct Happened {
     /// Sessions.
