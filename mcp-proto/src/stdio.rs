@@ -154,6 +154,10 @@ impl<R: Role> Connection<R> {
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.endpoint.poll_event() {
+                if matches!(event, Event::Ready(_)) {
+                    // Many connections idle from now on, and what comes is longer or shorter than what was.
+                    self.input.give_back();
+                }
                 return Some(event);
             }
             if !self.decode_next() {

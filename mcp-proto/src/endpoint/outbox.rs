@@ -133,8 +133,8 @@ struct Queued {
 /// `{"jsonrpc":"2.0","method":""}` and its newline: no message is shorter.
 const SHORTEST: usize = 31;
 
-/// Of the buffer: most messages fit in it.
-const FIRST_CAPACITY: usize = 256;
+/// Of the buffer: a handshake fits in it, and most reports.
+const FIRST_CAPACITY: usize = 192;
 
 /// Above this a message that waits alone takes the buffer along, and is not copied.
 const COPIED: usize = 4 << 10;

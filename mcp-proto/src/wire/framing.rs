@@ -116,6 +116,14 @@ impl Input {
         }
     }
 
+    /// Gives back what it keeps for what is to come, if nothing waits.
+    pub(crate) fn give_back(&mut self) {
+        match self {
+            Self::Lines(lines) => lines.give_back(),
+            Self::Messages(_) => {}
+        }
+    }
+
     /// Bytes that wait.
     pub(crate) fn len(&self) -> usize {
         match self {

@@ -194,6 +194,14 @@ impl Inbox {
         Ok(Self { buffer, allocated, arrivals, resolution, ..Self::new(max_len) })
     }
 
+    /// Gives back what it keeps for bytes to come, if none wait.
+    pub(super) fn give_back(&mut self) {
+        if self.buffer.is_empty() {
+            (self.buffer, self.allocated) = (BytesMut::new(), 0);
+            self.arrivals = VecDeque::new();
+        }
+    }
+
     /// Bytes that wait.
     pub(super) fn len(&self) -> usize {
         self.buffer.len()
@@ -251,6 +259,19 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_for_bytes_to_come_is_given_back_if_none_wait() {
+        let mut inbox = Inbox::new(1 << 20);
+        inbox.push(b"ab", Instant::ZERO);
+        inbox.take(1);
+        inbox.give_back();
+        assert_eq!(inbox.take(1).0, "b", "it waited");
+        inbox.give_back();
+        assert_eq!((inbox.buffer.capacity(), inbox.arrivals.capacity()), (0, 0));
+        inbox.push(b"c", Instant::from_nanos(1));
+        assert_eq!(inbox.take(1), (Bytes::from_static(b"c"), Instant::from_nanos(1)));
+    }
 
     #[test]
     fn single_bytes_at_distinct_times_cost_bounded_memory_and_keep_their_times() {

@@ -132,6 +132,11 @@ impl LineDecoder {
         }
     }
 
+    /// Gives back what it keeps for lines to come, if nothing waits.
+    pub(crate) fn give_back(&mut self) {
+        self.inbox.give_back();
+    }
+
     /// Bytes that wait to be read as lines.
     pub(crate) fn len(&self) -> usize {
         self.inbox.len()
