@@ -113,13 +113,27 @@ fn lint_names_what_was_broken_and_by_whom() {
     assert!(run.stdout.contains(":4: at 1.500 s, server: invented-token (R-PROG-04): "));
     assert!(!run.stdout.contains('\u{1b}') && run.stderr == "1 finding\n", "{run:?}");
 
-    // What only should be otherwise can be left out.
-    let second = OPENING[0].replace(":1,", ":2,");
-    let refused = r#"S: {"jsonrpc":"2.0","id":2,"error":{"code":-32600,"message":"no"}}"#;
-    let path = file("lint", &[&OPENING[..], &[&second, refused]].concat());
-    assert_eq!(json_run(&["lint", &path]).code, 1);
-    assert_eq!(json_run(&["lint", &path, "--must"]).code, 0);
     assert_eq!(super::run(&["lint", &file("lint", &OPENING)]).stderr, "clean\n");
+}
+
+#[test]
+fn what_only_should_be_otherwise_in_the_revision_can_be_left_out() {
+    let asked = r#"C: {"jsonrpc":"2.0","id":2,"method":"prompts/list"}"#;
+    let answered = r#"S: {"jsonrpc":"2.0","id":2,"result":{"prompts":[]}}"#;
+    for (revision, number, level) in
+        [("2025-03-26", "R-LIFE-08", "SHOULD"), ("2025-11-25", "R-LIFE-09", "MUST")]
+    {
+        let opening = OPENING.map(|line| line.replace("2025-11-25", revision));
+        let lines: Vec<&str> =
+            opening.iter().map(String::as_str).chain([asked, answered]).collect();
+        let path = file("undeclared", &lines);
+        let run = json_run(&["lint", &path]);
+        let found = &run.events[0];
+        assert_eq!((run.code, run.events.len()), (1, 1), "{}", run.stdout);
+        assert_eq!((&found["requirement"], &found["level"]), (&json!(number), &json!(level)));
+        let must = json_run(&["lint", &path, "--must"]);
+        assert_eq!(must.code, if level == "MUST" { 1 } else { 0 }, "{revision}");
+    }
 }
 
 #[test]

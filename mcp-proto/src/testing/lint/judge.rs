@@ -1,7 +1,6 @@
 //! The books of a conversation, and what each message does to them.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -11,7 +10,7 @@ use super::session::{Session, Stage};
 use super::{Place, results, rules};
 use crate::id::{ProgressToken, RequestId};
 use crate::json::{Kind, Raw};
-use crate::revision::Revision;
+use crate::revision::{Era, Revision};
 use crate::testing::End;
 use crate::types::{LogLevel, meta};
 
@@ -19,13 +18,27 @@ use crate::types::{LogLevel, meta};
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What was said until now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Judge {
     client: Requests,
     server: Requests,
     session: Option<Session>,
     /// The client has said its version with a request.
     is_modern: bool,
+    /// Of the message at hand.
+    revision: Revision,
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        Self {
+            client: Requests::default(),
+            server: Requests::default(),
+            session: None,
+            is_modern: false,
+            revision: Revision::LATEST_LEGACY,
+        }
+    }
 }
 
 impl Judge {
@@ -36,12 +49,18 @@ impl Judge {
         }
     }
 
-    fn session_revision(&self) -> Option<Revision> {
-        self.session.as_ref()?.revision()
+    /// The revision of what is about no request.
+    pub(super) fn in_force(&self) -> Revision {
+        match &self.session {
+            Some(session) => session.revision(),
+            None if self.is_modern => Revision::LATEST,
+            None => Revision::LATEST_LEGACY,
+        }
     }
 
-    pub(super) fn allows_batches(&self) -> bool {
-        self.session_revision().is_some_and(|revision| revision.rules().batches)
+    /// Each request stands alone, as far as anybody has said.
+    fn is_stateless(&self) -> bool {
+        self.in_force().era() == Era::Modern
     }
 
     /// A message that cannot be told what it is; with its id, if that can be read.
@@ -53,7 +72,7 @@ impl Judge {
         }
     }
 
-    /// Takes one message into the books.
+    /// Takes one message into the books. Its revision.
     pub(super) fn said(
         &mut self,
         by: End,
@@ -61,42 +80,39 @@ impl Judge {
         is_in_batch: bool,
         place: Place,
         faults: &mut Vec<Fault>,
-    ) {
+    ) -> Revision {
+        self.revision = self.in_force();
         match said {
             Said::Request { id, method, params } => {
                 if is_in_batch && method == "initialize" {
                     faults.push((&rules::INITIALIZE_IN_BATCH, format!("request {id}")));
                 }
-                self.request(by, id, &method, params, place, faults);
+                let asked = Asked { is_in_batch, ..Asked::new(id, &method, place) };
+                self.request(by, asked, params, faults);
             }
             Said::Notification { method, params } => {
                 self.notification(by, &method, params, place, faults);
             }
             Said::Answer { id, outcome } => self.answer(by, id, outcome, place, faults),
         }
+        self.revision
     }
 
-    fn request(
-        &mut self,
-        by: End,
-        id: RequestId,
-        method: &str,
-        params: Params<'_>,
-        place: Place,
-        faults: &mut Vec<Fault>,
-    ) {
-        let mut asked = Asked::new(id.clone(), method, place);
+    fn request(&mut self, by: End, mut asked: Asked, params: Params<'_>, faults: &mut Vec<Fault>) {
+        let (id, method) = (asked.id.clone(), asked.method.clone());
         let is_clients = by == End::Client;
         if is_clients {
             self.judge_era(&mut asked, params, faults);
-        } else if self.session.is_none() {
-            faults.push((&rules::SERVER_REQUEST, method.into()));
+        } else if self.is_stateless() {
+            faults.push((&rules::SERVER_REQUEST, method.clone()));
+        } else if self.session.is_none() && method != "ping" {
+            faults.push((&rules::EARLY_SERVER, method.clone()));
         }
         if let Some(session) = &self.session
             && method != "initialize"
             && !asked.is_modern
         {
-            session.judge_request(is_clients, method, faults);
+            session.judge_request(is_clients, &method, faults);
         }
         if method == "initialize" && is_clients {
             if self.session.as_ref().is_some_and(|session| session.stage() > Stage::Asked) {
@@ -105,15 +121,15 @@ impl Judge {
                 self.session = Some(Session::new(id.clone(), params, faults));
             }
         }
+        self.revision = asked.revision(self.in_force());
         if let Some(earlier) = self.asked_by(by).by_id(&id) {
-            let line = earlier.place.line;
+            let what = format!("{id}, as in line {}", earlier.place.line);
             let waits = earlier.answered.is_none();
-            match (asked.is_modern && earlier.is_modern, waits) {
-                (false, _) => faults.push((&rules::ID_REUSED, format!("{id}, as in line {line}"))),
-                (true, true) => {
-                    faults.push((&rules::ID_IN_USE, format!("{id}, as in line {line}")))
-                }
-                (true, false) => {}
+            // What stands alone is in no session. While it waits it keeps its id, as a probe does from `initialize`.
+            if !earlier.is_modern && !asked.is_modern {
+                faults.push((&rules::ID_REUSED, what));
+            } else if waits && (asked.is_modern || method == "initialize") {
+                faults.push((&rules::ID_IN_USE, what));
             }
         }
         let given = params.meta(meta::PROGRESS_TOKEN);
@@ -191,13 +207,12 @@ impl Judge {
     fn cancel(&mut self, by: End, params: Params<'_>, place: Place, faults: &mut Vec<Fault>) {
         let Some(id) = params.get("requestId").and_then(id) else {
             // 2025-11-25 lets it be absent.
-            if self.session_revision() != Some(Revision::V2025_11_25) {
+            if self.revision != Revision::V2025_11_25 {
                 faults.push((&rules::CANCEL_OF_NOTHING, "it names no request".into()));
             }
             return;
         };
-        let has_session = self.session.is_some();
-        if by == End::Server && !has_session {
+        if by == End::Server && self.is_stateless() {
             // A stream that it ends is the client's request.
             let listens = self.client.by_id(&id).is_some_and(|asked| is_listening(&asked.method));
             if !listens {
@@ -205,10 +220,12 @@ impl Judge {
             }
             return;
         }
+        let in_force = self.revision;
         let Some(asked) = self.asked_by(by).by_id_mut(&id) else {
             faults.push((&rules::CANCEL_OF_NOTHING, format!("{id} was never asked")));
             return;
         };
+        let revision = asked.revision(in_force);
         if asked.method == "initialize" && by == End::Client {
             faults.push((&rules::INITIALIZE_CANCELLED, format!("request {id}")));
         }
@@ -216,6 +233,7 @@ impl Judge {
             faults.push((&rules::CANCEL_OF_NOTHING, format!("{id} was answered long before")));
         }
         asked.cancelled.get_or_insert(place);
+        self.revision = revision;
     }
 
     /// The client has closed an exchange of HTTP. In the modern era that is how a request is cancelled, and in others it
@@ -240,10 +258,11 @@ impl Judge {
             faults.push((&rules::INVENTED_TOKEN, "no token".into()));
             return;
         };
-        if by == End::Client && self.session.is_none() {
+        if by == End::Client && self.is_stateless() {
             faults.push((&rules::CLIENT_REPORT, format!("for token {token}")));
             return;
         }
+        let in_force = self.revision;
         let requests = self.asked_by(by.peer());
         let token = match requests.by_token(&token) {
             Some(_) => token,
@@ -258,7 +277,10 @@ impl Judge {
                 }
             },
         };
+        let asked = requests.by_token(&token);
+        let revision = asked.map_or(in_force, |asked| asked.revision(in_force));
         judge_report(requests, &token, value, place, faults);
+        self.revision = revision;
     }
 
     fn log(&mut self, params: Params<'_>, faults: &mut Vec<Fault>) {
@@ -267,7 +289,7 @@ impl Judge {
             let level = level.as_deref().unwrap_or("no level");
             return faults.push((&rules::BAD_LEVEL, level.into()));
         };
-        if self.session.is_some() {
+        if !self.is_stateless() {
             return;
         }
         // It does not say for which request it is, so the one counts that wants most.
@@ -291,7 +313,7 @@ impl Judge {
         faults: &mut Vec<Fault>,
     ) {
         let asker = by.peer();
-        if by == End::Client && self.session.is_none() {
+        if by == End::Client && self.is_stateless() {
             faults.push((
                 &rules::CLIENT_ANSWER,
                 id.map_or_else(|| "an error".into(), |id| format!("to {id}")),
@@ -318,7 +340,7 @@ impl Judge {
             malformed.remove(at);
             return;
         }
-        let session = self.session_revision();
+        let in_force = self.revision;
         let requests = self.asked_by(asker);
         let id = match requests.by_id(&id) {
             Some(_) => id,
@@ -335,19 +357,23 @@ impl Judge {
         };
         let read_until = requests.read_until;
         let Some(asked) = requests.by_id_mut(&id) else { return };
+        let revision = asked.revision(in_force);
         if let Some(first) = asked.answered {
             let what = format!("{id} was answered in line {}", first.line);
-            return faults.push((&rules::TWO_ANSWERS, what));
+            let is_of_batch = asked.is_in_batch && revision.rules().batches;
+            let rule = if is_of_batch { &rules::BATCH_ANSWERS } else { &rules::TWO_ANSWERS };
+            return faults.push((rule, what));
         }
         if is_known(asked.cancelled, read_until, place) && asked.method != "initialize" {
             faults.push((&rules::ANSWER_AFTER_CANCEL, format!("request {id}")));
         }
         asked.answered = Some(place);
         if by == End::Server {
-            results::judge(asked, outcome, session, faults);
+            results::judge(asked, outcome, faults);
         }
         let number = asked.place.number;
         requests.read_until = read_until.max(number);
+        self.revision = revision;
         if let Some(session) = &mut self.session
             && by == End::Server
             && session.is_opened_by(&id)
@@ -358,8 +384,9 @@ impl Judge {
     }
 
     /// The requests that were neither answered nor cancelled: who asked, where, and which.
-    pub(super) fn unanswered(&self) -> Vec<(End, Place, String)> {
-        let of = |side, requests: &Requests| -> Vec<(End, Place, String)> {
+    pub(super) fn unanswered(&self) -> Vec<(End, Place, Fault)> {
+        let in_force = self.in_force();
+        let of = |side, requests: &Requests| -> Vec<(End, Place, Fault)> {
             let open = requests.all().iter().filter(|asked| asked.is_at_work());
             // A stream stays open; a probe that only a modern server understands was given up.
             let open = open.filter(|asked| {
@@ -367,16 +394,19 @@ impl Judge {
                 !is_listening(&asked.method) && !is_probe && !asked.is_left
             });
             open.map(|asked| {
-                (side, asked.place, format!("request {} ({})", asked.id, asked.method))
+                let what = format!("request {} ({})", asked.id, asked.method);
+                let is_of_batch = asked.is_in_batch && asked.revision(in_force).rules().batches;
+                let rule = if is_of_batch { &rules::BATCH_ANSWERS } else { &rules::NO_ANSWER };
+                (side, asked.place, (rule, what))
             })
             .collect()
         };
         let mut all = of(End::Client, &self.client);
         // Without a session a client must not answer.
-        if self.session.is_some() {
+        if !self.is_stateless() {
             all.extend(of(End::Server, &self.server));
         }
-        all.sort_by_key(|(_, place, _)| place.number);
+        all.sort_by_key(|(_, place, ..)| place.number);
         all
     }
 }

@@ -7,6 +7,10 @@
 //! What one side could not know yet is no fault: a report that was on its way when its request was cancelled. It counts
 //! as known once that side has answered something that was asked later, or a second has passed.
 //!
+//! A rule has in each revision the number and the level that it has there, and where a revision has no such rule nothing is
+//! said. A message belongs to the revision of the request that it is about; else to that of the session, which until it
+//! is agreed on is the one that the client asks for; and without a session to the modern one, once the client has spoken it.
+//!
 //! ```
 //! use mcp_proto::testing::lint::lint;
 //! use mcp_proto::testing::recording::Recording;
@@ -23,7 +27,7 @@
 //! )?;
 //! let findings = lint(&recording);
 //! assert_eq!(findings.len(), 1);
-//! assert_eq!((findings[0].line, findings[0].rule.requirement), (6, "R-PROG-04"));
+//! assert_eq!((findings[0].line, findings[0].requirement.number), (6, "R-PROG-04"));
 //! assert_eq!(findings[0].to_string(), "server: invented-token (R-PROG-04): token 3 is of no request");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -47,10 +51,11 @@ use super::End;
 use super::recording::Recording;
 use crate::config::{Limits, Tolerance};
 use crate::json::{Kind, Raw, ScanErrorKind};
+use crate::revision::Revision;
 use crate::time::Instant;
 use crate::wire::{Line, LineDecoder};
 
-pub use self::rules::{Level, RULES, Rule};
+pub use self::rules::{Level, RULES, Requirement, Rule};
 
 /// A rule that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +69,8 @@ pub struct Finding {
     pub side: End,
     /// Which one.
     pub rule: &'static Rule,
+    /// What says so in the revision of that message.
+    pub requirement: &'static Requirement,
     /// What shows it, in one line.
     pub what: String,
 }
@@ -75,7 +82,7 @@ impl fmt::Display for Finding {
             End::Client => "client",
             End::Server => "server",
         };
-        write!(f, "{side}: {} ({}): {}", self.rule.name, self.rule.requirement, self.what)
+        write!(f, "{side}: {} ({}): {}", self.rule.name, self.requirement.number, self.what)
     }
 }
 
@@ -160,9 +167,17 @@ fn stray(side: End) -> &'static Rule {
 }
 
 impl Linter {
+    /// Says it by the revision of the moment.
     fn say(&mut self, side: End, rule: &'static Rule, what: String) {
+        self.say_in(self.judge.in_force(), side, rule, what);
+    }
+
+    /// Where a revision has no such rule nothing is said.
+    fn say_in(&mut self, revision: Revision, side: End, rule: &'static Rule, what: String) {
         let Place { line, at, .. } = self.place;
-        self.findings.push(Finding { line, at, side, rule, what });
+        if let Some(requirement) = rule.requirement(revision) {
+            self.findings.push(Finding { line, at, side, rule, requirement, what });
+        }
     }
 
     fn line(&mut self, side: End, line: &[u8]) {
@@ -192,9 +207,6 @@ impl Linter {
     }
 
     fn batch(&mut self, side: End, batch: Raw<'_>) {
-        if !self.judge.allows_batches() {
-            self.say(side, &rules::BATCH, format!("{} messages", batch.items().count()));
-        }
         if batch.items().next().is_none() {
             self.say(side, &rules::NOT_A_MESSAGE, "an empty batch".into());
             self.judge.unreadable(side, None);
@@ -202,26 +214,31 @@ impl Linter {
         for message in batch.items() {
             self.message(side, message, true);
         }
+        // By now it is known which revision an `initialize` in it asks for.
+        self.say(side, &rules::BATCH, format!("{} messages", batch.items().count()));
     }
 
     fn message(&mut self, side: End, message: Raw<'_>, is_in_batch: bool) {
         self.place.number += 1;
         let read = message::read(message);
         let mut faults = read.faults;
-        match read.said {
+        let revision = match read.said {
             Some(said) => self.judge.said(side, said, is_in_batch, self.place, &mut faults),
-            None => self.judge.unreadable(side, read.id),
-        }
+            None => {
+                self.judge.unreadable(side, read.id);
+                self.judge.in_force()
+            }
+        };
         for (rule, what) in faults {
-            self.say(side, rule, what);
+            self.say_in(revision, side, rule, what);
         }
     }
 
     /// What was asked and not answered, last.
     fn end(mut self) -> Vec<Finding> {
-        for (asker, place, what) in self.judge.unanswered() {
+        for (asker, place, (rule, what)) in self.judge.unanswered() {
             self.place = place;
-            self.say(asker.peer(), &rules::NO_ANSWER, what);
+            self.say(asker.peer(), rule, what);
         }
         self.findings
     }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::Place;
 use crate::id::{ProgressToken, RequestId};
+use crate::revision::Revision;
 use crate::types::LogLevel;
 
 /// All that one side has asked, oldest first.
@@ -41,11 +42,17 @@ pub(super) struct Asked {
     pub(super) cancelled: Option<Place>,
     /// The client has closed the exchange on which it was asked.
     pub(super) is_left: bool,
+    pub(super) is_in_batch: bool,
 }
 
 impl Asked {
     pub(super) fn is_at_work(&self) -> bool {
         self.answered.is_none() && self.cancelled.is_none()
+    }
+
+    /// Its own revision, or else the one that is in force around it.
+    pub(super) fn revision(&self, in_force: Revision) -> Revision {
+        if self.is_modern { Revision::LATEST } else { in_force }
     }
 }
 
@@ -121,6 +128,7 @@ impl Asked {
             answered: None,
             cancelled: None,
             is_left: false,
+            is_in_batch: false,
         }
     }
 }

@@ -8,7 +8,6 @@ use super::requests::Asked;
 use super::rules;
 use crate::error::ErrorObject;
 use crate::json::{Kind, Raw};
-use crate::revision::Revision;
 
 /// Results that may be kept.
 const CACHEABLE: [&str; 6] = [
@@ -23,13 +22,8 @@ const CACHEABLE: [&str; 6] = [
 /// Methods in whose place a server may ask back.
 const ASKING_BACK: [&str; 3] = ["prompts/get", "resources/read", "tools/call"];
 
-/// The answer of a server to a request; with the revision of the session, if there is one.
-pub(super) fn judge(
-    asked: &Asked,
-    outcome: Outcome<'_>,
-    session: Option<Revision>,
-    faults: &mut Vec<Fault>,
-) {
+/// The answer of a server to a request.
+pub(super) fn judge(asked: &Asked, outcome: Outcome<'_>, faults: &mut Vec<Fault>) {
     match outcome {
         Outcome::Error { code, data } => judge_error(asked, code, data, faults),
         Outcome::Result(result) => {
@@ -38,13 +32,13 @@ pub(super) fn judge(
             } else if asked.is_modern {
                 judge_modern(asked, result, faults);
             }
-            judge_tools(asked, result, session, faults);
+            judge_tools(asked, result, faults);
         }
     }
 }
 
 fn judge_error(asked: &Asked, code: Option<i64>, data: Option<Raw<'_>>, faults: &mut Vec<Fault>) {
-    if asked.method == "ping" && !asked.is_modern {
+    if asked.method == "ping" {
         faults.push((&rules::PING_REFUSED, format!("an error, code {}", code.unwrap_or_default())));
     }
     let Some(code) = code.filter(|_| asked.is_modern) else { return };
@@ -105,7 +99,7 @@ fn judge_modern(asked: &Asked, result: Raw<'_>, faults: &mut Vec<Fault>) {
     }
 }
 
-fn judge_tools(asked: &Asked, result: Raw<'_>, session: Option<Revision>, faults: &mut Vec<Fault>) {
+fn judge_tools(asked: &Asked, result: Raw<'_>, faults: &mut Vec<Fault>) {
     match asked.method.as_str() {
         "tools/list" => {
             for tool in result.get("tools").into_iter().flat_map(Raw::items) {
@@ -116,7 +110,7 @@ fn judge_tools(asked: &Asked, result: Raw<'_>, session: Option<Revision>, faults
                 }
             }
         }
-        "tools/call" if !asked.is_modern && session.is_some() => {
+        "tools/call" => {
             if let Some(value) = result.get("structuredContent")
                 && value.kind() != Kind::Object
             {

@@ -15,7 +15,8 @@ use crate::revision::{Era, Revision};
 pub(super) struct Session {
     opening: RequestId,
     stage: Stage,
-    revision: Option<Revision>,
+    /// What was agreed on; until then what the client asks for.
+    revision: Revision,
     client: Option<RawJson>,
     server: Option<RawJson>,
 }
@@ -60,14 +61,16 @@ impl Session {
             faults.push((&rules::INITIALIZE_LACKS, missing));
         }
         let client = params.get("capabilities").map(Raw::to_raw_json);
-        Self { opening, stage: Stage::Asked, revision: None, client, server: None }
+        let revision = params.get("protocolVersion").and_then(revision);
+        let revision = revision.unwrap_or(Revision::LATEST_LEGACY);
+        Self { opening, stage: Stage::Asked, revision, client, server: None }
     }
 
     pub(super) fn stage(&self) -> Stage {
         self.stage
     }
 
-    pub(super) fn revision(&self) -> Option<Revision> {
+    pub(super) fn revision(&self) -> Revision {
         self.revision
     }
 
@@ -85,12 +88,12 @@ impl Session {
             faults.push((&rules::INITIALIZE_RESULT_LACKS, missing));
         }
         self.server = result.get("capabilities").map(Raw::to_raw_json);
-        if let Some(version) = result.get("protocolVersion").and_then(Raw::as_str) {
-            self.revision =
-                Revision::parse(&version).filter(|revision| revision.era() == Era::Legacy);
-            if self.revision.is_none() {
-                faults.push((&rules::WRONG_VERSION, format!("{version:?}")));
+        match result.get("protocolVersion").map(|version| (version, revision(version))) {
+            Some((_, Some(revision))) => self.revision = revision,
+            Some((version, None)) if version.kind() == Kind::String => {
+                faults.push((&rules::WRONG_VERSION, format!("{version}")));
             }
+            _ => {}
         }
         true
     }
@@ -120,7 +123,7 @@ impl Session {
         let needed = CAPABILITIES.iter().find(|(start, _)| method.starts_with(start));
         if let (Some(declared), Some((_, path))) = (declared, needed)
             // The first revision has completion, but nothing to declare it with.
-            && !(path == &["completions"] && self.revision == Some(Revision::V2024_11_05))
+            && !(path == &["completions"] && self.revision == Revision::V2024_11_05)
             && !has(declared, path)
         {
             faults.push((&rules::UNDECLARED, format!("{method} without `{}`", path.join("."))));
@@ -144,6 +147,11 @@ impl Session {
                 .push((&rules::UNDECLARED_NEWS, format!("{method} without `{}`", path.join("."))));
         }
     }
+}
+
+/// A revision with sessions.
+fn revision(version: Raw<'_>) -> Option<Revision> {
+    Revision::parse(&version.as_str()?).filter(|revision| revision.era() == Era::Legacy)
 }
 
 /// Whether something is there; a switch must be on.

@@ -33,13 +33,13 @@ pub(crate) fn run(options: &Lint) -> ExitCode {
 /// Prints the findings. Whether there are any.
 fn judge(recording: &Recording, options: &Lint, out: &mut dyn Write) -> io::Result<bool> {
     let mut findings = lint(recording);
-    findings.retain(|found| found.rule.level == Level::Must || !options.must);
+    findings.retain(|found| found.requirement.level == Level::Must || !options.must);
     for found in &findings {
         if options.json {
             print(out, &described(found))?;
         } else {
             let (name, line) = (options.file.display(), found.line);
-            let level = found.rule.level;
+            let level = found.requirement.level;
             let text = one_line(&found.to_string());
             writeln!(out, "{name}:{line}: at {:.3} s, {text}", seconds(found.at))?;
             writeln!(out, "    {level}: {}", found.rule.text)?;
@@ -63,8 +63,8 @@ fn described(found: &Finding) -> Found<'_> {
             End::Server => "server",
         },
         rule: found.rule.name,
-        requirement: found.rule.requirement,
-        level: match found.rule.level {
+        requirement: found.requirement.number,
+        level: match found.requirement.level {
             Level::Must => "MUST",
             Level::Should => "SHOULD",
         },
