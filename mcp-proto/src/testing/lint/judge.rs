@@ -212,13 +212,14 @@ impl Judge {
             }
             return;
         };
-        if by == End::Server && self.is_stateless() {
+        if by == End::Server {
             // A stream that it ends is the client's request.
-            let listens = self.client.by_id(&id).is_some_and(|asked| is_listening(&asked.method));
-            if !listens {
-                faults.push((&rules::SERVER_CANCEL, format!("request {id}")));
+            if self.client.by_id(&id).is_some_and(|asked| is_listening(&asked.method)) {
+                return;
             }
-            return;
+            if self.is_stateless() {
+                return faults.push((&rules::SERVER_CANCEL, format!("request {id}")));
+            }
         }
         let in_force = self.revision;
         let Some(asked) = self.asked_by(by).by_id_mut(&id) else {
@@ -371,6 +372,8 @@ impl Judge {
         if by == End::Server {
             results::judge(asked, outcome, faults);
         }
+        asked.is_task = revision == Revision::V2025_11_25
+            && matches!(outcome, Outcome::Result(result) if result.get("task").is_some());
         let number = asked.place.number;
         requests.read_until = read_until.max(number);
         self.revision = revision;
@@ -430,7 +433,7 @@ fn judge_report(
 ) {
     let read_until = requests.read_until;
     let Some(asked) = requests.by_token_mut(token) else { return };
-    if let Some(answered) = asked.answered {
+    if let Some(answered) = asked.answered.filter(|_| !asked.is_task) {
         let what = format!("token {token}, answered in line {}", answered.line);
         return faults.push((&rules::LATE_REPORT, what));
     }

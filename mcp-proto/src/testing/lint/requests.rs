@@ -43,6 +43,8 @@ pub(super) struct Asked {
     /// The client has closed the exchange on which it was asked.
     pub(super) is_left: bool,
     pub(super) is_in_batch: bool,
+    /// It was answered with a task, which goes on.
+    pub(super) is_task: bool,
 }
 
 impl Asked {
@@ -129,6 +131,7 @@ impl Asked {
             cancelled: None,
             is_left: false,
             is_in_batch: false,
+            is_task: false,
         }
     }
 }

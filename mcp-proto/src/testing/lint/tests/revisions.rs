@@ -111,6 +111,17 @@ fn a_batch_is_judged_where_there_are_batches() {
     assert_eq!(said(Revision::V2024_11_05, &opening), [("batch", "R-BATCH-07", Must)]);
 }
 
+/// R-PROG-17: in 2025-11-25 a task goes on under the token of its call.
+#[test]
+fn the_reports_of_a_task_are_not_late() {
+    let task = r#"S "id":2,"result":{"task":{"taskId":"1","status":"working"}}"#;
+    let reported = talk(OPEN, &[CALL, task, &report("7", 1.0), &report("7", 2.0)]);
+    assert_eq!(names(&reported), [""; 0]);
+    let falling = talk(OPEN, &[CALL, task, &report("7", 2.0), &report("7", 1.0)]);
+    assert_eq!(names(&falling), ["not-increasing"]);
+    assert_eq!(names(&spoken_in(Revision::V2025_06_18, &reported)), ["late-report"; 2]);
+}
+
 /// A server may be the first to speak, and then there is no revision yet.
 #[test]
 fn before_anybody_has_said_a_revision_no_rule_of_the_modern_era_is_broken() {
@@ -132,4 +143,13 @@ fn before_anybody_has_said_a_revision_no_rule_of_the_modern_era_is_broken() {
     );
     // Its id is free again.
     assert_eq!(names(&(talk("", &probe) + "\n" + OPEN.trim())), [""; 0]);
+}
+
+/// A stream that stands alone beside a session is the client's, and the server may end it.
+#[test]
+fn a_server_cancels_a_stream_beside_a_session() {
+    let listen = r#"C "id":2,"method":"subscriptions/listen","params":{"_meta":{M}}"#;
+    let cancel = r#"S "method":"notifications/cancelled","params":{"requestId":2}"#;
+    assert_eq!(names(&talk(OPEN, &[listen, cancel])), [""; 0]);
+    assert_eq!(names(&talk("", &[listen, cancel])), [""; 0]);
 }
