@@ -232,13 +232,17 @@ impl Core {
 
     /// Bytes that one more message may have.
     pub(super) fn output_room(&self) -> usize {
-        let waiting = self.outbox.len() + self.batches.held() + self.held_len;
-        self.limits.max_output_len.saturating_sub(waiting)
+        self.limits.max_output_len.saturating_sub(self.waiting_len())
+    }
+
+    /// Bytes that are still to be sent, wherever they are.
+    fn waiting_len(&self) -> usize {
+        self.outbox.len() + self.batches.held() + self.held_len + self.parked_len
     }
 
     pub(super) fn check_room(&self) -> Result<(), SendError> {
-        let waiting = self.outbox.len() + self.batches.held() + self.held_len;
-        if waiting >= self.limits.max_outbox_len { Err(SendError::OutboxFull) } else { Ok(()) }
+        let is_full = self.waiting_len() >= self.limits.max_outbox_len;
+        if is_full { Err(SendError::OutboxFull) } else { Ok(()) }
     }
 }
 

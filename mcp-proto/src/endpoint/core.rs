@@ -39,6 +39,9 @@ pub(crate) struct Core {
     /// What the application asked for before the peer was ready.
     pub(super) held: VecDeque<Held>,
     pub(super) held_len: usize,
+    /// Bytes of calls that the transport took and has not sent, because it has no place for them. They count where
+    /// something new is asked for, but it is not the peer that keeps them waiting.
+    pub(super) parked_len: usize,
     pub(super) events: VecDeque<Event>,
     pub(super) answers: Answers,
     /// How the peer writes its reports, once it has sent one.
@@ -160,6 +163,7 @@ impl Core {
             outbox: Outbox::new(),
             held: VecDeque::new(),
             held_len: 0,
+            parked_len: 0,
             // Mostly there is one at a time, and connections idle.
             events: VecDeque::with_capacity(1),
             answers: Answers::new(&limits),
@@ -539,6 +543,7 @@ impl Core {
             outbox,
             held,
             held_len,
+            parked_len,
             events,
             answers,
             progress_layout,
@@ -562,7 +567,7 @@ impl Core {
         digest.put(batches);
         deadlines.digest(digest);
         outbox.digest(digest);
-        digest.put((held.len(), held_len, settled, outlet));
+        digest.put((held.len(), held_len, parked_len, settled, outlet));
         held.iter().for_each(|held| held.digest(digest));
         digest.put(events.len());
         events.iter().for_each(|event| digest.shown(event));

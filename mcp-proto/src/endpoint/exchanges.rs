@@ -106,6 +106,18 @@ impl Core {
         call.ok()?.as_i64()
     }
 
+    /// The transport keeps a call of so many bytes that it has taken, for there is no place for it yet.
+    #[cfg(feature = "http")]
+    pub(crate) fn park(&mut self, len: usize) {
+        self.parked_len += len;
+    }
+
+    /// It does no longer.
+    #[cfg(feature = "http")]
+    pub(crate) fn unpark(&mut self, len: usize) {
+        self.parked_len = self.parked_len.saturating_sub(len);
+    }
+
     /// Whether a call waits for its answer.
     #[cfg(feature = "http")]
     pub(crate) fn has_call(&self, number: i64) -> bool {

@@ -197,6 +197,7 @@ impl Core {
             outbox,
             held,
             held_len: _,
+            parked_len: _, // a client's over HTTP, which is not kept
             events,
             answers,
             progress_layout: _, // the next report is read the long way

@@ -50,6 +50,7 @@ impl Client {
             return;
         }
         self.abort_all(|_| true);
+        self.clear_parked();
         self.refresh = Refresh::default();
         self.lanes.clear();
         self.session = Session::default();

@@ -31,6 +31,8 @@ impl Client {
             tools,
             refresh,
             exchanges,
+            standing: _, // they are counted below
+            parked,
             calls,
             listings,
             timers,
@@ -45,7 +47,7 @@ impl Client {
         endpoint.core().digest(digest);
         digest.shown(&(mode, session, tools, refresh, lanes, outgoing, events, spread));
         digest.put((is_initialized, has_listened, opening, lost, is_closing));
-        digest.put((calls, listings, readable, buffered, last));
+        digest.put((parked, calls, listings, readable, buffered, last));
         digest.put(exchanges.len());
         for (exchange, entry) in exchanges {
             digest.put(exchange);

@@ -123,6 +123,11 @@ impl Aim {
             Self::Message(_) | Self::Listen | Self::Channel | Self::Delete => None,
         }
     }
+
+    /// Whether it stays open as long as the session.
+    pub(super) fn is_standing(&self) -> bool {
+        matches!(self, Self::Listen | Self::Channel)
+    }
 }
 
 /// Bytes of a refusal that are shown.

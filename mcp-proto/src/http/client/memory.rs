@@ -31,7 +31,7 @@ impl ClientOptions {
     /// | bodies that wait for their ends | 8 × (`max_buffered_len` + `max_message_len` + 64 KiB): buffers double, and a small rest keeps up to four times its size |
     /// | streams | (`max_exchanges` + `max_calls`) × 450 KiB: what a buffer keeps when it is empty, arrival times, the ids of 256 events |
     /// | calls that may be said again | (`max_exchanges` + 2 × `max_calls`) × 64 KiB, and as many refusals of `max_error_len` |
-    /// | messages in their order | 4 × (`max_outbox_len` + `max_output_len`) |
+    /// | messages in their order | 5 × (`max_outbox_len` + `max_output_len`) |
     /// | tools | 4 × `max_tools_len` |
     /// | the endpoint | [`Limits::memory_bound`] without its input |
     ///
@@ -54,7 +54,7 @@ impl ClientOptions {
     /// assert!(options.memory_bound(&limits) < 32 << 20);
     /// ```
     pub fn memory_bound(&self, limits: &Limits) -> usize {
-        // Beyond the limit may be those that are said again, the stream for what belongs to no call, the end of the session.
+        // Beyond the limit may be those that are said again, one that is no call, a stream that stands, the end of the session.
         let exchanges = sum([self.max_exchanges, limits.max_calls, 8]);
         let repeated = if self.max_exchanges < limits.max_calls {
             self.max_exchanges
@@ -83,8 +83,9 @@ impl ClientOptions {
             times(sum([exchanges, repeated]), MAX_REPEATED + PART),
             times(repeated, sum([times(2, self.max_error_len), PART])),
             queue(repeated, size_of::<Refused>()),
-            // Messages that must wait for others.
-            times(2, waiting),
+            // Messages that must wait for others, and calls that wait for a place.
+            times(3, waiting),
+            tree(messages, size_of::<(i64, Bytes)>()),
             queue(messages, size_of::<Bytes>()),
             times(messages, PART),
             tree(sum([exchanges, limits.max_requests]), size_of::<(Lane, [usize; 4])>()),

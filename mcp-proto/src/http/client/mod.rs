@@ -99,6 +99,11 @@ pub struct Client {
     tools: Tools,
     refresh: Refresh,
     exchanges: BTreeMap<Exchange, Entry>,
+    /// Those of them that stand as long as the session and take no place: the stream for what belongs to no call, and that of
+    /// HTTP+SSE.
+    standing: usize,
+    /// Calls for which there was no place.
+    parked: BTreeMap<i64, Bytes>,
     /// Where the answer of each call is expected.
     calls: BTreeMap<i64, Exchange>,
     /// Calls that ask for the list of tools, and whether for its beginning.
@@ -155,6 +160,8 @@ impl Client {
             tools: Tools::default(),
             refresh: Refresh::default(),
             exchanges: BTreeMap::new(),
+            standing: 0,
+            parked: BTreeMap::new(),
             calls: BTreeMap::new(),
             listings: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -266,6 +273,9 @@ impl Client {
             self.settle();
             if let Some(transmit) = self.outgoing.pop_front() {
                 return Some(transmit);
+            }
+            if self.send_parked() {
+                continue;
             }
             if !self.may_send() {
                 if self.make_room() {
@@ -388,6 +398,7 @@ impl Client {
         if let Aim::Call(number, _) = entry.aim {
             self.calls.insert(number, exchange);
         }
+        self.standing += usize::from(entry.aim.is_standing());
         self.exchanges.insert(exchange, entry);
         exchange
     }
@@ -405,6 +416,7 @@ impl Client {
     /// Forgets an exchange that is over.
     fn remove(&mut self, exchange: Exchange) -> Option<Entry> {
         let entry = self.exchanges.remove(&exchange)?;
+        self.standing -= usize::from(entry.aim.is_standing());
         if let Some(at) = entry.due {
             self.timers.remove(&(at, exchange));
         }

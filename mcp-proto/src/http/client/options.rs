@@ -13,7 +13,9 @@ pub struct ClientOptions {
     /// Whether a legacy server gets a stream for what belongs to no call. Default yes; a server that offers none
     /// says so.
     pub listens: bool,
-    /// Requests in flight, streams included. Default 2,048; beyond it messages wait.
+    /// Requests in flight, streams included. Default 2,048; beyond it calls wait, as long as their own deadlines let them. A
+    /// stream that stands as long as the session takes no place, and one more is for what is no call: a server that
+    /// waits for a reply gets it.
     pub max_exchanges: usize,
     /// Bytes of the head of an answer. Default 64 KiB; a longer one fails. Stops 100,000 headers.
     pub max_head_len: usize,

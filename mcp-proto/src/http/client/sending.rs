@@ -18,19 +18,30 @@ use crate::wire::{Message, read_message};
 pub(super) const MAX_REPEATED: usize = 64 << 10;
 
 impl Client {
-    /// Whether the next message of the endpoint may become an exchange.
+    /// Whether the next message of the endpoint may be taken. One place is beyond those of calls, so that a reply which a
+    /// call waits for is not kept back by calls.
     pub(super) fn may_send(&self) -> bool {
         let limits = self.endpoint.core().limits();
         !matches!(self.mode, Mode::Connecting(_))
-            && self.exchanges.len() < self.options.max_exchanges
+            && self.taken() <= self.options.max_exchanges
             && self.lanes.len() <= limits.max_outbox_len
             // The server MUST hear this first; basic/lifecycle
             && !self.lanes.has(&Lane::Initialized)
     }
 
+    /// Exchanges that take a place.
+    fn taken(&self) -> usize {
+        self.exchanges.len() - self.standing
+    }
+
+    /// Whether there is no place for another call.
+    fn is_full(&self) -> bool {
+        self.taken() >= self.options.max_exchanges
+    }
+
     /// Closes the exchanges of calls that were given up, where there is no room even to say so. Whether there were any.
     pub(super) fn make_room(&mut self) -> bool {
-        if self.exchanges.len() < self.options.max_exchanges || !self.endpoint.core().has_chunk() {
+        if self.taken() <= self.options.max_exchanges || !self.endpoint.core().has_chunk() {
             return false;
         }
         let core = self.endpoint.core();
@@ -77,14 +88,52 @@ impl Client {
         }
         if purpose.is_some() {
             self.opening = Some(number);
+        } else if self.is_full() {
+            self.endpoint.core_mut().park(message.len());
+            self.parked.insert(number, message);
+            return;
         }
         let opening = purpose.map(|purpose| Opening { purpose, message: message.clone() });
         self.post(Aim::Call(number, opening), message);
     }
 
+    /// Sends the oldest call for which there was no place, if there is one now. Whether there was any to send.
+    pub(super) fn send_parked(&mut self) -> bool {
+        while !self.is_full()
+            && let Some((number, _)) = self.parked.first_key_value()
+        {
+            let (number, core) = (*number, self.endpoint.core());
+            let is_wanted = core.has_call(number);
+            if !is_wanted && core.has_chunk() {
+                return false; // that it was given up is among what is said next
+            }
+            let Some(message) = self.unpark(number) else { return false };
+            if is_wanted {
+                self.post(Aim::Call(number, None), message);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn unpark(&mut self, number: i64) -> Option<Bytes> {
+        let message = self.parked.remove(&number)?;
+        self.endpoint.core_mut().unpark(message.len());
+        Some(message)
+    }
+
+    pub(super) fn clear_parked(&mut self) {
+        while let Some((number, _)) = self.parked.first_key_value() {
+            self.unpark(*number);
+        }
+    }
+
     /// In the modern era closing the stream is how a call is given up. In the legacy era it means nothing, and the
     /// server is told; what it still says to this call is of no interest then.
     fn send_cancel(&mut self, number: i64, message: Bytes) {
+        if self.unpark(number).is_some() {
+            return; // the server has not heard of it
+        }
         let exchange = self.calls.get(&number).copied();
         if !self.is_modern() {
             self.say(&Lane::Cancel(number), message);
