@@ -339,3 +339,66 @@ fn what_is_no_server_of_the_first_revision_either_is_told_by_its_first_refusal()
         matches!(closed(&hand), Some(CloseReason::HandshakeRefused(error)) if error.code == -32602)
     );
 }
+
+#[test]
+fn a_stream_of_the_first_revision_that_does_not_open_is_told_as_it_is() {
+    // FIELD-BUGS 50: no other cause is made up.
+    type Fault = fn(&mut HttpHand, Exchange);
+    let only: [(Fault, HttpError); 7] = [
+        (|hand, channel| hand.cut(channel), HttpError::Unreachable),
+        (|hand, channel| hand.end(channel), HttpError::Unreachable),
+        (|hand, channel| hand.answer_json(channel, "{}"), HttpError::ContentType),
+        (|hand, channel| hand.accept(channel), HttpError::ContentType),
+        (
+            |hand, channel| {
+                hand.head(channel, 200, &[("content-type", "text/html")]);
+            },
+            HttpError::ContentType,
+        ),
+        (
+            |hand, channel| {
+                hand.stream(channel);
+                hand.cut(channel);
+            },
+            HttpError::Cut,
+        ),
+        (
+            |hand, channel| {
+                hand.stream(channel);
+                hand.end(channel);
+            },
+            HttpError::Cut,
+        ),
+    ];
+    for (fault, error) in only {
+        let (mut hand, channel) = refused(&DUAL[..1], 0);
+        fault(&mut hand, channel);
+        assert_eq!(closed(&hand), Some(CloseReason::Http(error)));
+        assert!(hand.client.is_finished());
+    }
+    let status = |hand: &HttpHand| match closed(hand) {
+        Some(CloseReason::Http(HttpError::Status { status, text })) => (status, text),
+        other => panic!("{other:?}"),
+    };
+    for refusal in [400, 401, 403, 404, 405, 500, 503] {
+        let (mut hand, channel) = refused(&DUAL[..1], 0);
+        hand.answer(channel, refusal, &[("content-type", "text/plain")], b"because");
+        assert_eq!(status(&hand), (refusal, "because".into()));
+        assert!(hand.client.is_finished());
+        // What nobody reads is not waited for.
+        let (mut hand, channel) = refused(&DUAL[..1], 0);
+        hand.head(channel, refusal, &[("content-type", "text/html")]);
+        assert_eq!(status(&hand), (refusal, String::new()));
+        let (mut hand, channel) = refused(&DUAL[..1], 0);
+        hand.head(channel, refusal, &[("content-type", "text/plain")]);
+        hand.chunk(channel, vec![b'x'; 70 << 10]);
+        assert_eq!(status(&hand).0, refusal);
+    }
+    // Where another handshake failed before, its refusal says more, but not than a demand for credentials or patience.
+    for (refusal, told) in [(401, 401), (403, 403), (407, 407), (429, 429), (405, 404), (500, 404)]
+    {
+        let (mut hand, channel) = refused(&DUAL, 404);
+        hand.status(channel, refusal);
+        assert_eq!(status(&hand).0, told, "{refusal}");
+    }
+}

@@ -3,7 +3,7 @@
 use http::Uri;
 
 use super::address::resolve;
-use super::exchange::{Aim, Entry, Opening};
+use super::exchange::{Aim, Entry, Opening, Promise, State};
 use super::requests::{self, Session};
 use super::{Client, Exchange};
 use crate::error::{CallError, HttpError, Violation};
@@ -52,7 +52,7 @@ impl Client {
             Mode::Connecting(fallback) if is_address => {
                 let reference = core::str::from_utf8(&event.data).ok();
                 let Some(address) = reference.and_then(|text| resolve(&self.uri, text)) else {
-                    return self.fail_to_connect(exchange, Some(HttpError::BadAddress), event.at);
+                    return self.fail_to_connect(exchange, HttpError::BadAddress, event.at);
                 };
                 let fallback = fallback.take();
                 self.mode = Mode::Channel(address);
@@ -63,7 +63,7 @@ impl Client {
             }
             // MUST be the first; 2024-11-05 basic/transports
             Mode::Connecting(_) => {
-                self.fail_to_connect(exchange, Some(HttpError::BadAddress), event.at);
+                self.fail_to_connect(exchange, HttpError::BadAddress, event.at);
             }
             // The channel must not be moved in the middle.
             Mode::Channel(_) if is_address => {
@@ -77,24 +77,46 @@ impl Client {
         }
     }
 
+    /// The head of the answer to the GET that opens the stream.
+    pub(super) fn read_channel_head(&mut self, exchange: Exchange, promise: Promise, now: Instant) {
+        match promise {
+            Promise::Stream => self.begin_stream(exchange, now),
+            // What it says besides belongs to what is told.
+            Promise::Error(failing) if failing.is_readable() => {
+                self.set_state(exchange, State::Error(failing));
+            }
+            Promise::Error(failing) => self.fail_to_connect(exchange, failing.error(), now),
+            Promise::Nonsense(error) => self.fail_to_connect(exchange, error, now),
+            Promise::Json | Promise::Accepted => {
+                self.fail_to_connect(exchange, HttpError::ContentType, now);
+            }
+        }
+    }
+
+    /// The exchange of the stream has come to its end.
+    pub(super) fn end_channel(&mut self, exchange: Exchange, now: Instant) {
+        let Some(entry) = self.exchanges.get(&exchange) else { return };
+        let error = match &entry.state {
+            State::Error(failing) => failing.error(),
+            State::Stream(_) => HttpError::Cut,
+            _ => HttpError::Unreachable,
+        };
+        self.lose_channel(exchange, error, now);
+    }
+
     /// The stream has ended, or could not be opened.
-    pub(super) fn lose_channel(&mut self, exchange: Exchange, now: Instant) {
+    pub(super) fn lose_channel(&mut self, exchange: Exchange, error: HttpError, now: Instant) {
         if self.has_channel() {
             self.remove(exchange);
             // The session is the stream, and there is no way back into it.
             self.endpoint.core_mut().close_for(HttpError::Cut, now);
         } else {
-            self.fail_to_connect(exchange, None, now);
+            self.fail_to_connect(exchange, error, now);
         }
     }
 
     /// It is not a server of the first revision either.
-    pub(super) fn fail_to_connect(
-        &mut self,
-        exchange: Exchange,
-        error: Option<HttpError>,
-        now: Instant,
-    ) {
+    fn fail_to_connect(&mut self, exchange: Exchange, error: HttpError, now: Instant) {
         self.abort(exchange);
         let Mode::Connecting(fallback) = core::mem::replace(&mut self.mode, Mode::Streamable)
         else {
@@ -102,13 +124,15 @@ impl Client {
         };
         match fallback {
             Some(Fallback { number, because, .. }) => {
-                let error = error.map_or(because, CallError::Http);
+                // What was refused before says more, but not than a demand for credentials or patience.
+                let is_telling = match &error {
+                    HttpError::Status { .. } => error.says_nothing_of_the_era(),
+                    error => *error == HttpError::BadAddress,
+                };
+                let error = if is_telling { CallError::Http(error) } else { because };
                 self.endpoint.handle_call_failed(&RequestId::from(number), error, now);
             }
-            None => {
-                let error = error.unwrap_or(HttpError::BadAddress);
-                self.endpoint.core_mut().close_for(error, now);
-            }
+            None => self.endpoint.core_mut().close_for(error, now),
         }
     }
 

@@ -161,10 +161,15 @@ impl Failing {
     /// Takes some of the body. Whether there is room for more.
     pub(super) fn push(&mut self, chunk: &[u8], max_len: usize) -> bool {
         let room = max_len.saturating_sub(self.body.len());
-        if self.is_json || self.is_text {
+        if self.is_readable() {
             self.body.extend(chunk.iter().take(room));
         }
-        chunk.len() <= room && (self.is_json || self.is_text)
+        chunk.len() <= room && self.is_readable()
+    }
+
+    /// Whether its body is worth waiting for.
+    pub(super) fn is_readable(&self) -> bool {
+        self.is_json || self.is_text
     }
 
     /// The body, if it may be a message.

@@ -31,10 +31,7 @@ impl Client {
                 self.read_receipt(exchange, &lane, promise, now);
             }
             Aim::Listen => self.read_listening(exchange, promise, now),
-            Aim::Channel => match promise {
-                Promise::Stream => self.begin_stream(exchange, now),
-                _ => self.lose_channel(exchange, now),
-            },
+            Aim::Channel => self.read_channel_head(exchange, promise, now),
             Aim::Delete => self.ignore(exchange),
         }
     }
@@ -114,7 +111,7 @@ impl Client {
         entry.state = State::Stream(decoder.into());
     }
 
-    fn set_state(&mut self, exchange: Exchange, state: State) {
+    pub(super) fn set_state(&mut self, exchange: Exchange, state: State) {
         if let Some(entry) = self.exchanges.get_mut(&exchange) {
             entry.state = state;
         }
@@ -147,7 +144,7 @@ impl Client {
                 if !failing.push(chunk, self.options.max_error_len) {
                     // What has come is enough.
                     self.buffered += entry.buffered() - before;
-                    return self.read_refusal(exchange, now);
+                    return self.finish(exchange, End::Complete, now);
                 }
                 None
             }
@@ -169,7 +166,7 @@ impl Client {
                 let error = CallError::Protocol(Violation::TooLong { limit });
                 self.fail(exchange, *number, error, now);
             }
-            Some(Aim::Channel) => self.lose_channel(exchange, now),
+            Some(Aim::Channel) => self.lose_channel(exchange, HttpError::TooLong { limit }, now),
             _ => {
                 self.remark(HttpError::TooLong { limit });
                 self.abort(exchange);
@@ -308,7 +305,7 @@ impl Client {
                 self.resume(exchange, None, at);
             }
             (Aim::Call(..), State::Error(_)) => self.read_refusal(exchange, at),
-            (Aim::Channel, _) => self.lose_channel(exchange, at),
+            (Aim::Channel, _) => self.end_channel(exchange, at),
             (Aim::Message(lane), State::Asked) => {
                 let lane = lane.clone();
                 self.remark(HttpError::Unreachable);
