@@ -172,8 +172,8 @@ pub enum HttpError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The server has forgotten the session. A new one is being opened; whether the server did what it was asked
-    /// is not known.
+    /// The server has forgotten the session, or is one of the other era now. A new conversation is being opened; whether the
+    /// server did what it was asked is not known.
     SessionExpired,
     /// The server named an id for its session that no header can bear; it is not used.
     BadSession,
@@ -216,6 +216,11 @@ impl HttpError {
             Self::Status { status, .. } => matches!(status, 401 | 403 | 407 | 408 | 429),
             _ => false,
         }
+    }
+
+    /// Whether the server refuses what it was asked, as it is.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Status { status: 400..500, .. })
     }
 }
 

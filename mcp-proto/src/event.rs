@@ -48,7 +48,8 @@ pub enum Event {
         #[cfg_attr(feature = "snapshot", serde(with = "crate::state::kept"))]
         progress: Progress,
     },
-    /// Era, revision and the peer's capabilities are known.
+    /// Era, revision and the peer's capabilities are known. Over HTTP it comes again where a new session follows one that was
+    /// lost, or the server is one of the other era now.
     Ready(Box<PeerInfo>),
     /// The peer wants an answer: `respond`, `fail` or `abandon`.
     Request {

@@ -4,15 +4,20 @@
 #[cfg(feature = "http")]
 use alloc::string::String;
 
+#[cfg(feature = "http")]
+use bytes::Bytes;
+
 use super::calls::Purpose;
 #[cfg(feature = "http")]
 use super::calls::Tracked;
 use super::core::Core;
 #[cfg(feature = "http")]
+use super::inbound::own_error;
+#[cfg(feature = "http")]
 use super::outbox::Origin;
 use crate::era::Lifecycle;
 #[cfg(feature = "http")]
-use crate::era::Opening;
+use crate::era::{Next, Opening};
 use crate::error::CallError;
 #[cfg(feature = "http")]
 use crate::error::{CloseReason, HttpError};
@@ -24,6 +29,8 @@ use crate::revision::Era;
 use crate::time::Instant;
 #[cfg(feature = "http")]
 use crate::types::ListTools;
+#[cfg(feature = "http")]
+use crate::wire::{Message, read_message};
 
 /// Which answers may come with a message.
 #[cfg_attr(not(feature = "http"), allow(dead_code))] // a pipe carries all of them
@@ -65,8 +72,61 @@ impl Core {
     #[cfg(feature = "http")]
     pub(crate) fn handle_session_lost(&mut self, now: Instant) {
         self.observe(now);
+        self.restart(Era::Legacy, now);
+    }
+
+    /// The server is a modern one now, which has no sessions.
+    #[cfg(feature = "http")]
+    pub(crate) fn handle_modern_server(&mut self, now: Instant) {
+        self.observe(now);
+        self.restart(Era::Modern, now);
+    }
+
+    /// Asks the server again whether it is a modern one, beside what goes on. Nothing if that would change nothing. A
+    /// process does not change its era, so only a transport asks that may reach another one.
+    #[cfg(feature = "http")]
+    pub(crate) fn doubt(&mut self, now: Instant) -> Option<i64> {
+        let Lifecycle::Client(negotiation) = &mut self.life else { return None };
+        let opening = negotiation.doubt()?;
+        self.open(opening, now);
+        Some(self.calls.last_id())
+    }
+
+    /// Whether this error, with which a call was refused, names the other era.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_of_another_era(&self, frame: &Bytes) -> bool {
+        let Lifecycle::Client(negotiation) = &self.life else { return false };
+        match read_message(frame, &self.limits, self.tolerance) {
+            Ok(Message::Response { outcome: Err(error), .. } | Message::AnonymousError(error)) => {
+                negotiation.is_of_another_era(&own_error(frame, &error))
+            }
+            _ => false,
+        }
+    }
+
+    /// What was doubted is answered: it holds, unless the server wants a handshake.
+    #[cfg(feature = "http")]
+    pub(super) fn proceed_in_doubt(&mut self, next: Next, now: Instant) {
+        match next {
+            Next::Say(opening @ Opening::Initialize(_)) => self.begin_anew(opening, now),
+            Next::Say(opening) => self.open(opening, now),
+            Next::Ready(_) | Next::Close(_) => {}
+        }
+    }
+
+    #[cfg(feature = "http")]
+    fn restart(&mut self, era: Era, now: Instant) {
+        let Lifecycle::Client(negotiation) = &self.life else { return };
+        if let Some(opening) = negotiation.restart(era) {
+            self.begin_anew(opening, now);
+        }
+    }
+
+    /// What belonged to the server as it was ends, and the conversation is opened anew.
+    #[cfg(feature = "http")]
+    fn begin_anew(&mut self, opening: Opening, now: Instant) {
         let Lifecycle::Client(negotiation) = &mut self.life else { return };
-        let Some(revision) = negotiation.restart() else { return };
+        negotiation.forget();
         self.peer = None;
         for number in self.calls.ids() {
             let Some((call, _)) = self.end_call(number) else { continue };
@@ -84,7 +144,7 @@ impl Core {
         self.batches.clear();
         self.outbox.clear();
         self.holds_progress = false;
-        self.open(Opening::Initialize(revision), now);
+        self.open(opening, now);
         self.settle();
     }
 

@@ -546,7 +546,7 @@ impl Core {
     }
 }
 
-fn own_error(frame: &Bytes, error: &PeerError<'_>) -> ErrorObject {
+pub(super) fn own_error(frame: &Bytes, error: &PeerError<'_>) -> ErrorObject {
     ErrorObject {
         code: error.code,
         message: error.message.clone().into_owned(),

@@ -85,6 +85,10 @@ impl Core {
     }
 
     pub(super) fn proceed(&mut self, next: Next, now: Instant) {
+        #[cfg(feature = "http")]
+        if self.peer.is_some() {
+            return self.proceed_in_doubt(next, now);
+        }
         match next {
             Next::Say(opening) => self.open(opening, now),
             Next::Close(reason) => self.close(reason, now),

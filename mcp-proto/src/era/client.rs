@@ -167,9 +167,12 @@ impl Negotiation {
         }
     }
 
-    /// The probe was not answered in time.
+    /// The probe was not answered in time. Of an era that was found out already it says nothing.
     pub(crate) fn handle_probe_silence(&mut self) -> Next {
-        self.fall_back(CloseReason::HandshakeTimeout)
+        match self.revision {
+            None => self.fall_back(CloseReason::HandshakeTimeout),
+            Some(_) => Next::Close(CloseReason::HandshakeTimeout),
+        }
     }
 
     /// The probe was answered with what cannot be read. An old server may answer anything to what it does not
@@ -217,11 +220,14 @@ impl Negotiation {
     }
 
     /// The exchange of the probe has failed. No answer at all, and a demand for credentials or patience, say nothing
-    /// of the era.
+    /// of the era; of one that was found out already only a refusal says something.
     pub(crate) fn handle_probe_failed(&mut self, error: CallError) -> Next {
         match error {
             CallError::Peer(error) => self.handle_probe_error(&error),
-            CallError::Http(error) if error.says_nothing_of_the_era() => {
+            CallError::Http(error)
+                if error.says_nothing_of_the_era()
+                    || self.revision.is_some() && !error.is_refusal() =>
+            {
                 Next::Close(CloseReason::Http(error))
             }
             CallError::Http(error) => self.fall_back(CloseReason::Http(error)),
@@ -238,11 +244,46 @@ impl Negotiation {
         }
     }
 
-    /// The session is gone: what a new one is asked for. Nothing where there was none.
+    /// What asks whether the server is still a modern one. Nothing where it would be no help to know.
     #[cfg(feature = "http")]
-    pub(crate) fn restart(&mut self) -> Option<Revision> {
-        self.revision.take_if(|revision| revision.era() == Era::Legacy)?;
-        self.revisions.newest(Era::Legacy)
+    pub(crate) fn doubt(&mut self) -> Option<Opening> {
+        let revision = self.revision.filter(|revision| revision.era() == Era::Modern)?;
+        self.revisions.newest(Era::Legacy)?;
+        self.retried = false;
+        Some(Opening::Probe(revision))
+    }
+
+    /// Whether a server that refuses a version names the other era instead: it does not serve what is spoken, and the
+    /// newest that both speak is of that.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_of_another_era(&self, error: &ErrorObject) -> bool {
+        let (Some(spoken), Some(offered)) = (self.revision, self.offered(error)) else {
+            return false;
+        };
+        let supported = error.data.as_ref().and_then(|data| data.get("supported"));
+        let serves_it = |supported: Raw<'_>| {
+            supported
+                .items()
+                .any(|version| version.as_str().is_some_and(|it| it == spoken.as_str()))
+        };
+        offered.era() != spoken.era() && !supported.is_some_and(serves_it)
+    }
+
+    /// A legacy session is over: what is said first in this era instead. Nothing where there was none.
+    #[cfg(feature = "http")]
+    pub(crate) fn restart(&self, era: Era) -> Option<Opening> {
+        self.revision.filter(|revision| revision.era() == Era::Legacy)?;
+        let newest = self.revisions.newest(era)?;
+        Some(match era {
+            Era::Modern => Opening::Probe(newest),
+            Era::Legacy => Opening::Initialize(newest),
+        })
+    }
+
+    /// What was found out of the server holds no longer.
+    #[cfg(feature = "http")]
+    pub(crate) fn forget(&mut self) {
+        (self.revision, self.stamp, self.retried) = (None, None, false);
     }
 
     fn fall_back(&self, otherwise: CloseReason) -> Next {

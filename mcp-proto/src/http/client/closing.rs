@@ -8,8 +8,9 @@ use super::{Client, Exchange};
 use crate::error::HttpError;
 use crate::time::Instant;
 
-/// Sessions that may be lost in a row, before one was of use. Stops a server that opens sessions and forgets them.
-const MAX_LOST: u32 = 3;
+/// Sessions that may be lost in a row, and eras that may be doubted, before a call was of use. Stops a server that opens
+/// sessions and forgets them, or makes us ask for its era again and again.
+pub(super) const MAX_LOST: u32 = 3;
 
 impl Client {
     /// The conversation is over: what waits for an answer is closed. What is still to be said is said.
@@ -49,13 +50,18 @@ impl Client {
             self.endpoint.core_mut().close_for(HttpError::SessionExpired, now);
             return;
         }
+        self.forget_session();
+        self.endpoint.core_mut().handle_session_lost(now);
+    }
+
+    /// Nothing goes on of what was said in the session.
+    pub(super) fn forget_session(&mut self) {
         self.abort_all(|_| true);
         self.clear_parked();
         self.refresh = Refresh::default();
         self.lanes.clear();
         self.session = Session::default();
         (self.is_initialized, self.has_listened) = (false, false);
-        self.endpoint.core_mut().handle_session_lost(now);
     }
 
     pub(super) fn abort_all(&mut self, is_meant: impl Fn(&Aim) -> bool) {

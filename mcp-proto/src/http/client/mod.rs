@@ -5,6 +5,7 @@ mod channel;
 mod closing;
 #[cfg(feature = "testing")]
 mod digest;
+mod doubt;
 mod exchange;
 mod lanes;
 mod memory;
@@ -93,7 +94,7 @@ pub struct Client {
     has_listened: bool,
     /// The call that opens the conversation.
     opening: Option<i64>,
-    /// Sessions in a row that were lost before they were of use.
+    /// Sessions in a row that were lost, and eras that were doubted, before they were of use.
     lost: u32,
     is_closing: bool,
     tools: Tools,

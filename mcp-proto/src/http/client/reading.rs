@@ -265,6 +265,7 @@ impl Client {
         };
         let page = self.page_in(number, &frame);
         self.endpoint.core_mut().handle_message_on(carries, frame, at);
+        self.follow_doubt();
         if let Some(number) = number
             && !self.endpoint.core().has_call(number)
         {
@@ -335,6 +336,7 @@ impl Client {
         let (status, error, message) = (failing.status, failing.error(), failing.message());
         // Who may not come in is told the status; and what says nothing of the era must not decide it.
         let is_message = match &opening {
+            Some(_) if self.is_in_doubt() && status >= 500 => false,
             Some(_) => !error.says_nothing_of_the_era(),
             None => !matches!(status, 401 | 403 | 407),
         };
@@ -381,10 +383,14 @@ impl Client {
             }
             return;
         }
+        let is_doubtful = opening.is_none() && self.is_doubtful(status, told.as_ref());
         if let Some((frame, ..)) = told {
             self.deliver(exchange, frame, now);
         }
         self.fail(exchange, number, error.into(), now);
+        if is_doubtful {
+            self.doubt(now);
+        }
     }
 
     /// The code of an error that answers this call, and whether it names it.
@@ -414,6 +420,7 @@ impl Client {
     pub(super) fn fail(&mut self, exchange: Exchange, number: i64, error: CallError, now: Instant) {
         self.abort(exchange);
         self.endpoint.handle_call_failed(&RequestId::from(number), error, now);
+        self.follow_doubt();
     }
 
     /// Tells of what belongs to no call.
