@@ -1,7 +1,9 @@
 //! The end of the conversation, and of a session that the server has forgotten.
 
+use alloc::vec::Vec;
+
 use super::channel::Mode;
-use super::exchange::{Aim, Entry};
+use super::exchange::{Aim, Entry, State};
 use super::refreshing::Refresh;
 use super::requests::{self, Session};
 use super::{Client, Exchange};
@@ -17,6 +19,13 @@ impl Client {
     pub(super) fn begin_closing(&mut self) {
         if core::mem::replace(&mut self.is_closing, true) {
             return;
+        }
+        let is_leaving = |(exchange, entry): (&Exchange, &Entry)| {
+            matches!(entry.state, State::Leaving(_)).then_some(*exchange)
+        };
+        let leaving: Vec<_> = self.exchanges.iter().filter_map(is_leaving).collect();
+        for exchange in leaving {
+            self.leave(exchange);
         }
         self.abort_all(|aim| !matches!(aim, Aim::Message(_)));
         self.refresh = Refresh::default();
@@ -67,7 +76,7 @@ impl Client {
     pub(super) fn abort_all(&mut self, is_meant: impl Fn(&Aim) -> bool) {
         let meant =
             |(exchange, entry): (&Exchange, &Entry)| is_meant(&entry.aim).then_some(*exchange);
-        let meant: alloc::vec::Vec<_> = self.exchanges.iter().filter_map(meant).collect();
+        let meant: Vec<_> = self.exchanges.iter().filter_map(meant).collect();
         for exchange in meant {
             self.abort(exchange);
         }

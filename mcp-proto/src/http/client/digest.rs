@@ -3,7 +3,7 @@
 use core::hash::Hasher;
 
 use super::Client;
-use super::exchange::{Entry, State};
+use super::exchange::{Aim, Entry, State};
 use super::position::Position;
 use crate::digest::Digest;
 use crate::time::Instant;
@@ -63,7 +63,7 @@ impl Client {
 
 impl Entry {
     fn digest(&self, digest: &mut Digest<'_>) {
-        let Self { aim, state, due, ended, in_session, position, message } = self;
+        let Self { aim, state, asked, due, ended, in_session, position, message } = self;
         digest.shown(aim);
         match state {
             State::Stream(decoder) => decoder.digest(digest),
@@ -71,6 +71,9 @@ impl Entry {
         }
         digest.put((due.is_some(), in_session, message, position.is_some()));
         digest.time(due.unwrap_or_default());
+        // Of others nobody asks.
+        let is_asked = matches!((aim, state), (Aim::Call(..), State::Asked));
+        digest.time(if is_asked { *asked } else { Instant::ZERO });
         digest.shown(&ended.map(|(end, _)| end));
         digest.time(ended.map_or(Instant::ZERO, |(_, at)| at));
         if let Some(position) = position {

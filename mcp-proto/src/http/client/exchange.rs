@@ -23,6 +23,8 @@ use crate::wire::sse::Decoder;
 pub(super) struct Entry {
     pub(super) aim: Aim,
     pub(super) state: State,
+    /// When its request was handed over.
+    pub(super) asked: Instant,
     /// When something is to happen to it.
     pub(super) due: Option<Instant>,
     /// Its end, while something that came before it waits to be read.
@@ -77,6 +79,8 @@ pub(super) enum State {
     Waiting,
     /// The head of its answer has not come.
     Asked,
+    /// Nor has it, and the call was given up: what says so goes when the server has heard of the call.
+    Leaving(Bytes),
     /// One message.
     Json(Vec<u8>),
     /// Messages, as events.
@@ -138,6 +142,7 @@ impl Entry {
         Self {
             aim,
             state: State::Asked,
+            asked: Instant::ZERO,
             due: None,
             ended: None,
             in_session,
@@ -152,7 +157,7 @@ impl Entry {
             State::Json(body) => body.len(),
             State::Stream(decoder) => decoder.len(),
             State::Error(failing) => failing.body.len(),
-            State::Waiting | State::Asked | State::Ignored => 0,
+            State::Waiting | State::Asked | State::Leaving(_) | State::Ignored => 0,
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::wire::{Message, read_message};
 impl Client {
     pub(super) fn read_head(&mut self, exchange: Exchange, head: &response::Parts, now: Instant) {
         let Some(entry) = self.exchanges.get(&exchange) else { return };
+        if matches!(entry.state, State::Leaving(_)) {
+            return self.leave(exchange);
+        }
         if !matches!(entry.state, State::Asked) || entry.ended.is_some() {
             return;
         }
@@ -148,7 +151,7 @@ impl Client {
                 }
                 None
             }
-            State::Waiting | State::Asked | State::Ignored => return,
+            State::Waiting | State::Asked | State::Leaving(_) | State::Ignored => return,
         };
         self.buffered += entry.buffered() - before;
         let most = self.options.max_buffered_len;
@@ -305,6 +308,7 @@ impl Client {
                 }
                 self.resume(exchange, None, at);
             }
+            (_, State::Leaving(_)) => self.leave(exchange),
             (Aim::Call(..), State::Error(_)) => self.read_refusal(exchange, at),
             (Aim::Channel, _) => self.end_channel(exchange, at),
             (Aim::Message(lane), State::Asked) => {

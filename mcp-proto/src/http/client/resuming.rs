@@ -157,6 +157,7 @@ impl Client {
                 self.outgoing.push_back(Transmit::Open { exchange, request });
                 self.set_due(exchange, Some(now + self.options.answer_timeout));
             }
+            (State::Leaving(_), _) => self.leave(exchange),
             (State::Asked, Aim::Message(lane)) => {
                 let lane = lane.clone();
                 self.remark(HttpError::TimedOut);

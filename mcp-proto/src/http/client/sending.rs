@@ -1,21 +1,26 @@
 //! Outgoing: each message is a POST of its own.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Uri};
 
 use super::channel::Mode;
-use super::exchange::{Aim, Entry, Lane, Opening};
+use super::exchange::{Aim, Entry, Lane, Opening, State};
 use super::requests::{self, Session};
 use super::{Client, Transmit};
 use crate::config::{Limits, Tolerance};
 use crate::endpoint::{Purpose, Route};
 use crate::http::Exchange;
+use crate::time::Instant;
 use crate::wire::{Message, read_message};
 
 /// Bytes of a call that is kept until its answer begins, in case it has to be said again.
 pub(super) const MAX_REPEATED: usize = 64 << 10;
+
+/// How long a call may be on its way to a server that has said nothing of it.
+const UNHEARD: Duration = Duration::from_secs(1);
 
 impl Client {
     /// Whether the next message of the endpoint may be taken. One place is beyond those of calls, so that a reply which a
@@ -129,17 +134,40 @@ impl Client {
     }
 
     /// In the modern era closing the stream is how a call is given up. In the legacy era it means nothing, and the
-    /// server is told; what it still says to this call is of no interest then.
+    /// server is told; what it still says to this call is of no interest then. It is told when it has heard of the call, for
+    /// requests overtake each other, and whoever is told of what it does not know does nothing.
     fn send_cancel(&mut self, number: i64, message: Bytes) {
         if self.unpark(number).is_some() {
             return; // the server has not heard of it
         }
         let exchange = self.calls.get(&number).copied();
         if !self.is_modern() {
+            if let Some((exchange, due)) = exchange.and_then(|exchange| self.unheard(exchange)) {
+                self.calls.remove(&number);
+                self.set_state(exchange, State::Leaving(message));
+                return self.set_due(exchange, Some(due));
+            }
             self.say(&Lane::Cancel(number), message);
         }
         if let Some(exchange) = exchange {
             self.abort(exchange);
+        }
+    }
+
+    /// Until when the server may not have heard of the call of this exchange. Where another needs its place nobody waits.
+    fn unheard(&self, exchange: Exchange) -> Option<(Exchange, Instant)> {
+        let entry = self.exchanges.get(&exchange).filter(|_| !self.is_full())?;
+        let is_asked = matches!(entry.state, State::Asked) && entry.position.is_none();
+        let until = entry.asked + UNHEARD;
+        (is_asked && entry.ended.is_none() && until > self.clock()).then_some((exchange, until))
+    }
+
+    /// The server has heard of a call that was given up, or never will: it is told that now.
+    pub(super) fn leave(&mut self, exchange: Exchange) {
+        if let Some(Entry { aim: Aim::Call(number, _), state: State::Leaving(message), .. }) =
+            self.abort(exchange)
+        {
+            self.say(&Lane::Cancel(number), message);
         }
     }
 
@@ -191,7 +219,8 @@ impl Client {
         self.open(entry, request)
     }
 
-    pub(super) fn open(&mut self, entry: Entry, request: Request<Bytes>) -> Exchange {
+    pub(super) fn open(&mut self, mut entry: Entry, request: Request<Bytes>) -> Exchange {
+        entry.asked = self.clock();
         let exchange = self.insert(entry);
         self.outgoing.push_back(Transmit::Open { exchange, request });
         exchange
