@@ -257,3 +257,37 @@ fn a_failure_to_connect_says_why_and_what_to_try() {
         assert_eq!(told["hint"].as_str().unwrap(), tried.trim_start_matches("  try: "));
     }
 }
+
+#[test]
+fn a_url_where_no_mcp_is_spoken_is_not_looked_for_behind_a_command() {
+    // The system connects whoever comes, and nobody says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_at = silent.local_addr().unwrap().to_string();
+    let refusing = saying(
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
+          {\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":\"not today\"}}",
+    );
+    let no_answer = "timed out: the server has not answered the handshake within 0.3s";
+    let firewall = "check the URL, that this is an MCP server, and whether a firewall is between";
+    let refused = "this is no MCP server: it refuses the handshake: not today";
+    let path = "check the path of the URL, and that this is an MCP server";
+    for (scheme, address, ended, cause, hint) in [
+        ("http", &silent_at, (4, "timeout"), no_answer, firewall),
+        ("ws", &silent_at, (4, "timeout"), no_answer, firewall),
+        ("http", &refusing, (3, "protocol"), refused, path),
+    ] {
+        let url = format!("{scheme}://{address}/mcp");
+        let mut arguments = vec!["list", "--revision", "2025-11-25", "--url", &url];
+        if ended.0 == 4 {
+            arguments.extend(["--timeout", "300ms"]);
+        }
+        let run = json_run(&arguments);
+        let told = run.events.last().unwrap();
+        assert_eq!((run.code, told["kind"].as_str().unwrap()), ended, "{url}: {}", run.stdout);
+        let lines: Vec<_> = run.stderr.lines().collect();
+        let [said, tried] = lines[..] else { panic!("{url}: {}", run.stderr) };
+        assert_eq!(said, format!("error: {cause}"));
+        assert!(tried.starts_with(&format!("  try: {hint}")), "{url}: {tried}");
+    }
+    drop(silent);
+}

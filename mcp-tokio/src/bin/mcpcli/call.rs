@@ -38,7 +38,7 @@ pub(crate) async fn run(
     let session = Session::open(&job.target, options, stage, feed).await?;
     let now = stage.now();
     stage.output.waiting(&job.tool, now);
-    match call(&job, options, &session.client, stage).await {
+    match call(&job, options, &session, stage).await {
         Ok(code) => {
             session.close(stage).await;
             Ok(code)
@@ -50,9 +50,10 @@ pub(crate) async fn run(
 async fn call(
     job: &Job,
     options: &Options,
-    client: &Client,
+    session: &Session,
     stage: &mut Stage,
 ) -> Result<u8, Failure> {
+    let client = &session.client;
     let what = format!("the call of {}", one_line(&job.tool));
     let invalid =
         |error: &dyn std::fmt::Display| Failure::new(Kind::Protocol, format!("{what}: {error}"));
@@ -78,7 +79,7 @@ async fn call(
                 _ => None,
             };
             let error = Limits::new(options.timeouts(), stage.now()).as_set(error);
-            let failure = Failure::of_call(error, &what, last.as_ref());
+            let failure = Failure::of_call(error, &what, last.as_ref(), session.whereabouts());
             return Err(match advice {
                 Some(advice) => failure.hint(advice),
                 None => failure,

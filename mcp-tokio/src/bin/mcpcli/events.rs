@@ -163,6 +163,7 @@ mod tests {
     use mcp_tokio::mcp_proto::{CallError, ErrorObject};
 
     use super::*;
+    use crate::failure::Whereabouts;
     use crate::limits::{StartLimit, StartLimitKind};
 
     fn line(event: &Event<'_>) -> String {
@@ -188,14 +189,15 @@ mod tests {
     fn an_error_says_of_which_kind_it_is() {
         let refused = ErrorObject::new(-32602, "unknown tool")
             .data(RawJson::parse("{\"name\": 1e400}").unwrap());
-        let failure = Failure::of_call(CallError::Peer(refused), "the call", None);
+        let failure =
+            Failure::of_call(CallError::Peer(refused), "the call", None, Whereabouts::Command);
         assert_eq!(
             line(&error(&failure)),
             r#"{"event":"error","kind":"peer","message":"the server answered the call with an error: unknown tool (code -32602)","code":-32602,"data":{"name": 1e400}}"#
         );
         let after = std::time::Duration::from_secs(60);
         let limit = StartLimit { kind: StartLimitKind::Handshake, after };
-        let failure = Failure::of_slow_start(limit, after.into());
+        let failure = Failure::of_slow_start(limit, after.into(), Whereabouts::Command);
         let told: serde_json::Value = serde_json::from_str(&line(&error(&failure))).unwrap();
         assert_eq!(
             (&told["kind"], &told["limit"], &told["after"]),

@@ -48,6 +48,15 @@ pub(crate) enum Kind {
     Usage,
 }
 
+/// Where a server is: what to check differs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whereabouts {
+    /// Behind a command that was started.
+    Command,
+    /// At a URL.
+    Url,
+}
+
 /// A deadline and what had happened when it passed. Times in seconds; `elapsed` since the start of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Deadline {
@@ -73,6 +82,26 @@ impl Kind {
     }
 }
 
+impl Whereabouts {
+    /// What to try if what it says is no MCP.
+    pub(crate) fn is_it_mcp(self) -> &'static str {
+        match self {
+            Self::Command => COMMAND,
+            Self::Url => "check the path of the URL, and that this is an MCP server",
+        }
+    }
+
+    /// What to try if it says nothing.
+    fn does_it_answer(self) -> &'static str {
+        match self {
+            Self::Command => COMMAND,
+            Self::Url => {
+                "check the URL, that this is an MCP server, and whether a firewall is between"
+            }
+        }
+    }
+}
+
 impl Failure {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
@@ -90,6 +119,14 @@ impl Failure {
         self
     }
 
+    /// What to try if it ended before it was ready, for no reason that has an advice of its own.
+    pub(crate) fn or_hint(mut self, at: Whereabouts, when: &str) -> Self {
+        if self.kind == Kind::Closed && when.starts_with("before") {
+            self.hint.get_or_insert_with(|| at.is_it_mcp().into());
+        }
+        self
+    }
+
     /// The user pressed Ctrl-C.
     pub(crate) fn cancelled() -> Self {
         Self::new(Kind::Cancelled, "cancelled")
@@ -101,7 +138,7 @@ impl Failure {
     }
 
     /// The server never became ready.
-    pub(crate) fn of_start(reason: CloseReason) -> Self {
+    pub(crate) fn of_start(reason: CloseReason, at: Whereabouts) -> Self {
         match reason {
             CloseReason::HandshakeRefused(error) => {
                 let message = format!(
@@ -109,31 +146,36 @@ impl Failure {
                     one_line(&error.message)
                 );
                 Self { error: Some(error.into()), ..Self::new(Kind::Protocol, message) }
-                    .hint(IS_IT_MCP)
+                    .hint(at.is_it_mcp())
             }
             CloseReason::HandshakeInvalid => {
                 Self::new(Kind::Protocol, "the server's answer to the handshake makes no sense")
-                    .hint(IS_IT_MCP)
+                    .hint(at.is_it_mcp())
             }
             CloseReason::NoCommonVersion => {
                 Self::new(Kind::Protocol, "the server does not speak this revision of the protocol")
                     .hint("leave out --revision, so that client and server agree on one")
             }
-            reason => Self::of_close(reason),
+            reason => Self::of_close(reason, at),
         }
     }
 
     /// The server was not ready in time; `now` counts from the start of the run.
-    pub(crate) fn of_slow_start(StartLimit { kind, after }: StartLimit, now: Instant) -> Self {
+    pub(crate) fn of_slow_start(
+        StartLimit { kind, after }: StartLimit,
+        now: Instant,
+        at: Whereabouts,
+    ) -> Self {
         let message =
             format!("timed out: the server has not answered the handshake within {}", exact(after));
         let failure = Self::late(kind.name(), after, now, message);
         match kind.option() {
             Some(option) => {
                 let longer = exact(after * 10);
-                failure.hint(format!("{IS_IT_MCP}; or a longer limit, such as {option} {longer}"))
+                let check = at.does_it_answer();
+                failure.hint(format!("{check}; or a longer limit, such as {option} {longer}"))
             }
-            None => failure.hint(IS_IT_MCP),
+            None => failure.hint(at.does_it_answer()),
         }
     }
 
@@ -153,10 +195,11 @@ impl Failure {
     }
 
     /// The connection ended in the middle.
-    pub(crate) fn of_close(reason: CloseReason) -> Self {
+    pub(crate) fn of_close(reason: CloseReason, at: Whereabouts) -> Self {
         match reason {
             CloseReason::TooManyViolations => {
-                Self::new(Kind::Protocol, "the server broke the protocol too often").hint(IS_IT_MCP)
+                Self::new(Kind::Protocol, "the server broke the protocol too often")
+                    .hint(at.is_it_mcp())
             }
             CloseReason::Stalled => Self::new(Kind::Closed, "the server stopped reading"),
             reason => Self::new(Kind::Closed, format!("the connection ended: {reason}")),
@@ -164,10 +207,15 @@ impl Failure {
     }
 
     /// A call ended without a result. `last` is its last report.
-    pub(crate) fn of_call(error: CallError, what: &str, last: Option<&Progress>) -> Self {
+    pub(crate) fn of_call(
+        error: CallError,
+        what: &str,
+        last: Option<&Progress>,
+        at: Whereabouts,
+    ) -> Self {
         match error {
             CallError::Cancelled => Self::cancelled(),
-            CallError::Closed(reason) => Self::of_close(reason),
+            CallError::Closed(reason) => Self::of_close(reason, at),
             CallError::Peer(error) => {
                 let message = format!(
                     "the server answered {what} with an error: {} (code {})",
@@ -253,12 +301,13 @@ impl fmt::Display for Failure {
     }
 }
 
-pub(crate) const IS_IT_MCP: &str =
+const COMMAND: &str =
     "check that the command starts an MCP server that speaks on its stdin and stdout";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::StartLimitKind;
 
     #[test]
     fn every_kind_has_its_exit_code() {
@@ -279,7 +328,7 @@ mod tests {
     fn a_refused_handshake_says_what_to_check() {
         let refused =
             CloseReason::HandshakeRefused(ErrorObject::new(-32601, "no\nsuch\x1b[1m method"));
-        let failure = Failure::of_start(refused);
+        let failure = Failure::of_start(refused, Whereabouts::Command);
         assert_eq!(failure.kind, Kind::Protocol);
         assert_eq!(
             failure.to_string(),
@@ -290,9 +339,9 @@ mod tests {
 
     #[test]
     fn a_slow_start_says_which_limit_passed_and_when() {
-        use crate::limits::StartLimitKind;
         let limit = StartLimit { kind: StartLimitKind::Total, after: Duration::from_secs(2) };
-        let failure = Failure::of_slow_start(limit, Duration::from_millis(2010).into());
+        let now = Duration::from_millis(2010).into();
+        let failure = Failure::of_slow_start(limit, now, Whereabouts::Command);
         assert_eq!(
             failure.to_string(),
             "error: timed out: the server has not answered the handshake within 2s\n  try: check that the \
@@ -304,8 +353,26 @@ mod tests {
     }
 
     #[test]
+    fn at_a_url_there_is_no_command_to_check() {
+        let limit = StartLimit { kind: StartLimitKind::Handshake, after: Duration::from_secs(60) };
+        let closed = CloseReason::Eof { unread: 0 };
+        for failure in [
+            Failure::of_start(CloseReason::HandshakeInvalid, Whereabouts::Url),
+            Failure::of_close(CloseReason::TooManyViolations, Whereabouts::Url),
+            Failure::of_slow_start(limit, limit.after.into(), Whereabouts::Url),
+            Failure::of_start(closed, Whereabouts::Url).or_hint(Whereabouts::Url, "before"),
+        ] {
+            let hint = failure.hint.unwrap();
+            assert!(hint.starts_with("check the ") && hint.contains("URL"), "{hint}");
+        }
+        let later = Failure::of_close(CloseReason::Stalled, Whereabouts::Url);
+        assert_eq!(later.or_hint(Whereabouts::Url, "in the middle of the call").hint, None);
+    }
+
+    #[test]
     fn last_words_are_shown_before_the_advice() {
-        let mut failure = Failure::of_close(CloseReason::Eof { unread: 0 }).hint("another server");
+        let closed = CloseReason::Eof { unread: 0 };
+        let mut failure = Failure::of_close(closed, Whereabouts::Command).hint("another server");
         failure.said = vec!["Traceback".into(), "  OSError: \x07full".into()];
         assert_eq!(
             failure.to_string(),

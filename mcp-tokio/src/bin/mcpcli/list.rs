@@ -30,9 +30,12 @@ pub(crate) async fn run(
     let limits = Limits::new(options.timeouts(), now);
     let listed = match listed {
         Ok(Ok(Ok(tools))) => stage.output.tools(&tools, now).map_err(|_| Failure::unread()),
-        Ok(Ok(Err(error))) => {
-            Err(Failure::of_call(limits.as_set(error), "the list of tools", None))
-        }
+        Ok(Ok(Err(error))) => Err(Failure::of_call(
+            limits.as_set(error),
+            "the list of tools",
+            None,
+            session.whereabouts(),
+        )),
         Ok(Err(_)) => Err(Failure::of_slow_list(limits.total(), now)),
         Err(failure) => Err(failure),
     };

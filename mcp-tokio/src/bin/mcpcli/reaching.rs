@@ -5,7 +5,7 @@ use std::io;
 use mcp_tokio::ConnectError;
 use mcp_tokio::mcp_proto::HttpError;
 
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, Whereabouts};
 use crate::text::one_line;
 
 const TOKEN: &str = "--header \"Authorization: Bearer TOKEN\", if the server asks for one";
@@ -69,7 +69,7 @@ pub(crate) fn not_reached(url: &str, error: &HttpError, trouble: Option<ConnectE
     match error {
         HttpError::Status { status: 401 | 403, .. } => failure.hint(TOKEN),
         HttpError::Status { .. } | HttpError::ContentType => {
-            failure.hint("check the path of the URL, and that this is an MCP server")
+            failure.hint(Whereabouts::Url.is_it_mcp())
         }
         _ => failure,
     }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::args::{Header, Options, Spoken, Target};
 use crate::asides::Feed;
-use crate::failure::{Failure, IS_IT_MCP, Kind};
+use crate::failure::{Failure, Kind, Whereabouts};
 use crate::limits::{Limits, StartLimit};
 use crate::output::Aside;
 use crate::reaching::{not_connected, not_reached};
@@ -88,8 +88,10 @@ impl Session {
                 let remote = Remote { url: url.to_owned(), http };
                 Self { client, process: None, remote: Some(remote) }.ready(limit, stage).await
             }
-            Err(_) if limit.left(stage.now()).is_zero() => {
-                Err(Failure::of_slow_start(limit, stage.now()))
+            Err(ConnectError::Io(error))
+                if error.kind() == io::ErrorKind::TimedOut && limit.left(stage.now()).is_zero() =>
+            {
+                Err(Failure::of_slow_start(limit, stage.now(), Whereabouts::Url))
             }
             Err(error) => Err(not_connected(url, &error)),
         }
@@ -131,7 +133,7 @@ impl Session {
                 Err(_) => Err(self.fail(Failure::unread(), stage, "").await),
             },
             Ok(Err(_) | Ok(Err(CloseReason::HandshakeTimeout))) => {
-                let failure = Failure::of_slow_start(limit, stage.now());
+                let failure = Failure::of_slow_start(limit, stage.now(), self.whereabouts());
                 // It has not said a word of the protocol, so it does not know what the end of its input means.
                 if let Some(process) = &self.process {
                     process.terminate();
@@ -143,7 +145,7 @@ impl Session {
                     (Some(Remote { url, http }), CloseReason::Http(error)) => {
                         not_reached(url, &error, http.as_ref().and_then(Hyper::take_trouble))
                     }
-                    (_, reason) => Failure::of_start(reason),
+                    (_, reason) => Failure::of_start(reason, self.whereabouts()),
                 };
                 Err(self.fail(failure, stage, "before it was ready").await)
             }
@@ -154,9 +156,10 @@ impl Session {
     /// Ends the connection and the server after a failure, and adds to it how the server ended. A second
     /// Ctrl-C ends the waiting.
     pub(crate) async fn fail(self, mut failure: Failure, stage: &mut Stage, when: &str) -> Failure {
+        let at = self.whereabouts();
         let Some(process) = &self.process else {
             self.close(stage).await;
-            return failure;
+            return failure.or_hint(at, when);
         };
         let ended = match failure.kind {
             // Whether it has ended by itself is worth a moment of waiting: it is what went wrong.
@@ -171,15 +174,21 @@ impl Session {
         self.close(stage).await;
         if let (Kind::Closed, Some(status)) = (failure.kind, ended) {
             failure.message = format!("the server {} {when}", how(status));
-            if failure.hint.is_none() && when.starts_with("before") {
-                failure.hint = Some(IS_IT_MCP.into());
-            }
+            failure = failure.or_hint(at, when);
         }
         if matches!(failure.kind, Kind::Closed | Kind::Protocol) || when.starts_with("before") {
             let skipped = said.len().saturating_sub(LAST_WORDS);
             failure.said = said.into_iter().skip(skipped).collect();
         }
         failure
+    }
+
+    /// Where its server is.
+    pub(crate) fn whereabouts(&self) -> Whereabouts {
+        match self.remote {
+            Some(_) => Whereabouts::Url,
+            None => Whereabouts::Command,
+        }
     }
 
     /// Ends the connection, and the server if it is our own. A second Ctrl-C ends the waiting.
