@@ -1,6 +1,6 @@
 //! Servers that have a URL instead of a command.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::time::Duration;
 
@@ -139,14 +139,18 @@ fn shows_every_report(remote: &Remote) {
 #[test]
 fn a_remote_server_that_stops_in_the_middle_is_told_of() {
     for mut remote in Remote::all() {
-        let url = remote.url.clone();
-        let calling = std::thread::spawn(move || json_run(&["call", "wait", "--url", &url]));
-        // Its end is seen by the call that is under way, or refuses the one that comes later.
+        let mut child = super::start(&["call", "--json", "wait", "--url", &remote.url]);
+        let watchdog = super::watchdog(child.id());
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut events = lines.map(|line| line.unwrap().parse::<serde_json::Value>().unwrap());
+        // Its tool is at work.
+        assert!(events.any(|event| event["event"] == "progress"));
         drop(remote.stop.take());
-        let run = calling.join().unwrap();
-        assert_eq!(run.code, 3, "{}", run.stdout);
-        let failure = run.events.last().unwrap();
-        assert_eq!(failure["event"], "error", "{failure}");
+        let status = child.wait().unwrap();
+        let failure = events.last().unwrap();
+        let ended = (failure["kind"].as_str().unwrap(), status.code().unwrap());
+        assert!([("closed", 3), ("peer", 1)].contains(&ended), "{failure}");
+        drop(watchdog);
     }
 }
 
