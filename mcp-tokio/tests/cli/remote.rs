@@ -235,6 +235,8 @@ fn a_failure_to_connect_says_why_and_what_to_try() {
         saying(b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     let missing =
         saying(b"HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let fields = "x-field: 1\r\n".repeat(1_000);
+    let talkative = saying(format!("HTTP/1.1 200 OK\r\n{fields}\r\n").leak().as_bytes());
     for (scheme, address, cause, hint) in [
         ("http", &nobody, "nobody listens there", "check host and port"),
         ("ws", &nobody, "nobody listens there", "check host and port"),
@@ -248,6 +250,7 @@ fn a_failure_to_connect_says_why_and_what_to_try() {
         ("ws", &missing, "status 404", "check the path"),
         ("http", &unauthorized, "status 401", "--header \"Authorization"),
         ("http", &missing, "status 404", "check the path"),
+        ("http", &talkative, "the head of the response is too long", "check the path"),
     ] {
         let url = format!("{scheme}://{address}/mcp");
         let run = json_run(&["call", "count", "--url", &url]);

@@ -41,3 +41,10 @@ pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     std::thread::spawn(move || yields.try_send(work()));
     yielded.recv().await.expect("it panics")
 }
+
+/// Ready when nobody has had anything to do for a while.
+pub async fn idle() {
+    for _ in 0..10_000 {
+        yield_now().await;
+    }
+}

@@ -23,9 +23,10 @@ mod script;
 pub mod threads;
 pub mod tools;
 pub mod toy;
+mod watched;
 mod web;
 
-pub use bounds::{apart, soon, until};
+pub use bounds::{apart, idle, soon, until};
 pub use counting::{Counted, leaves_nothing};
 pub use host::{Host, Job, spawn};
 pub use hosts::{AsyncStd, Smol, Threads, TokioCurrentThread, TokioMultiThread};
@@ -34,6 +35,7 @@ pub use mcp_tests::shelf::Shelf;
 pub use narrow::Narrow;
 pub use peer::{Asked, Peer, answer, done, pair, pair_over, report, small_sockets, sockets, talk};
 pub use script::{GRACE, script};
+pub use watched::{Ends, Seen, watched};
 pub use web::{Cable, Site, Web};
 
 /// Runs a body on a host.

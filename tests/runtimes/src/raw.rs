@@ -173,6 +173,28 @@ impl Raw {
         .expect("it leaves");
     }
 
+    /// Offers this to whoever may not want it, and gives what comes until the end.
+    pub async fn exchange(&mut self, mut bytes: &[u8]) -> Vec<u8> {
+        poll_fn(|cx| {
+            while !bytes.is_empty() {
+                match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+                    Poll::Ready(written) => {
+                        bytes = written.map_or(&[], |len| &bytes[len..]);
+                    }
+                    Poll::Pending => break,
+                }
+            }
+            let mut taken = [0; 4096];
+            loop {
+                match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut taken)) {
+                    Ok(len @ 1..) => self.buffer.extend(&taken[..len]),
+                    Ok(0) | Err(_) => return Poll::Ready(std::mem::take(&mut self.buffer)),
+                }
+            }
+        })
+        .await
+    }
+
     /// Sends a text message.
     pub async fn say(&mut self, text: &str) {
         self.send(&frame(FIN | TEXT, text.as_bytes())).await;

@@ -4,21 +4,19 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 
-use async_channel::{Receiver, Sender, bounded};
 use futures_lite::future::{or, zip};
 use mcp_proto::Limits;
-use mcp_proto::driver::Transport;
 use mcp_proto::http::Access;
 use mcp_proto::net::{Dial, Stream, prelude::*, ws};
 use mcp_runtimes_tests::listening::serving;
 use mcp_runtimes_tests::raw::*;
 use mcp_runtimes_tests::tools::{all, reports, tools};
-use mcp_runtimes_tests::{Hurried, Web, apart, on_every_adapter, small_sockets, sockets, spawn};
+use mcp_runtimes_tests::{
+    Hurried, Web, apart, idle, on_every_adapter, small_sockets, sockets, spawn, watched,
+};
 
 const LIMIT: usize = 64 << 10;
 
@@ -132,67 +130,10 @@ async fn a_thousand_pings_are_answered_and_do_no_harm<H: Web>() {
     assert!(is_answered || raw.next().await.unwrap() == pong);
 }
 
-/// A stream that says so when nothing more can be written to it, and counts what is read from it.
-struct Watched {
-    stream: Stream,
-    read: Arc<AtomicUsize>,
-    fills: Sender<()>,
-}
-
-impl Watched {
-    fn over(stream: Stream) -> (Stream, Arc<AtomicUsize>, Receiver<()>) {
-        let (read, (fills, full)) = (Arc::new(AtomicUsize::new(0)), bounded(1));
-        (Stream::new(Self { stream, read: read.clone(), fills }), read, full)
-    }
-}
-
-impl Transport for Watched {
-    type Error = std::io::Error;
-
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<std::io::Result<usize>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if let Poll::Ready(Ok(len)) = read {
-            self.read.fetch_add(len, Ordering::Relaxed);
-        }
-        read
-    }
-
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        if written.is_pending() {
-            let _ = self.fills.try_send(());
-        }
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(cx)
-    }
-}
-
-/// Ready when nobody has had anything to do for a while.
-async fn idle() {
-    for _ in 0..10_000 {
-        futures_lite::future::yield_now().await;
-    }
-}
-
 async fn a_peer_that_only_pings_and_reads_nothing_is_not_read_for_ever<H: Web>() {
     const PINGS: usize = 100_000;
     let (near, far) = sockets();
-    let (far, read, full) = Watched::over(H::stream(far));
+    let (far, seen) = watched(H::stream(far));
     let (_server, mut raw) = served::<H>(near, far, config()).await;
     let ping = frame(FIN | PING, &[0; 100]);
     // As soon as nothing more can be said to it, no more is taken from it than what is on its way.
@@ -200,17 +141,17 @@ async fn a_peer_that_only_pings_and_reads_nothing_is_not_read_for_ever<H: Web>()
         raw.send(&ping.repeat(PINGS)).await;
     };
     let enough = async {
-        full.recv().await.unwrap();
+        seen.filled().await;
         idle().await;
     };
     or(flood, enough).await;
-    let taken = read.load(Ordering::Relaxed) / ping.len();
+    let taken = seen.read() / ping.len();
     assert!((10..2_000).contains(&taken), "{taken} pings were taken");
 }
 
 async fn a_client_that_does_not_read_holds_its_handler_and_loses_nothing<H: Web>() {
     let (near, far) = small_sockets();
-    let (far, _, full) = Watched::over(H::stream(far));
+    let (far, seen) = watched(H::stream(far));
     let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
     let (mut server, mut raw) = served::<H>(near, far, config).await;
     raw.say(&modern(true)).await;
@@ -229,7 +170,7 @@ async fn a_client_that_does_not_read_holds_its_handler_and_loses_nothing<H: Web>
         request.respond(&CallToolResult::text("done")).unwrap();
     });
     // The handler gets as far as buffers reach.
-    full.recv().await.unwrap();
+    seen.filled().await;
     let (mut before, mut now) = (usize::MAX, told.load(Ordering::Relaxed));
     while now != before {
         before = now;

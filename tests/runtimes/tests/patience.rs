@@ -9,17 +9,11 @@ use async_channel::{Sender, bounded};
 use futures_lite::future::{or, poll_once, zip};
 use mcp_proto::Timeouts;
 use mcp_proto::driver::Transport;
-use mcp_proto::net::{Accept, Listener, Stream, prelude::*};
+use mcp_proto::net::{Listener, Stream, prelude::*};
 use mcp_runtimes_tests::raw::*;
 use mcp_runtimes_tests::tools::tools;
+use mcp_runtimes_tests::{Ends, idle};
 use tokio::task::JoinHandle;
-
-/// Ready when nobody has had anything to do for a while.
-async fn idle() {
-    for _ in 0..10_000 {
-        futures_lite::future::yield_now().await;
-    }
-}
 
 /// Runs it on a paused clock: minutes pass, and exactly as many as have to.
 fn paused(test: impl Future<Output = ()>) {
@@ -144,19 +138,10 @@ fn a_client_whose_listener_pauses_says_that_it_is_there() {
     });
 }
 
-/// One connection, and then no more.
-struct One(Option<Stream>);
-
-impl Accept for One {
-    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<std::io::Result<Stream>> {
-        self.0.take().map_or(Poll::Pending, |stream| Poll::Ready(Ok(stream)))
-    }
-}
-
 /// A server with this one connection, and what stops it.
 fn served_once(stream: Stream, is_web_socket: bool) -> (JoinHandle<()>, Sender<()>) {
     let address = Some(([127, 0, 0, 1], 80).into());
-    let mut listener = Listener::new(One(Some(stream)), address, mcp_tokio::Tokio::new());
+    let mut listener = Listener::new(Ends::of([stream]), address, mcp_tokio::Tokio::new());
     if is_web_socket {
         listener = mcp_tokio::ws::acceptor().over(listener).unwrap();
     }

@@ -392,6 +392,11 @@ fn refused(error: &::hyper::Error) -> ConnectError {
     }
     let system = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
     match system {
+        // It speaks HTTP, and says too much.
+        _ if error.is_parse_too_large() => {
+            let what = "the head of the response is too long";
+            ConnectError::Io(io::Error::new(io::ErrorKind::InvalidData, what))
+        }
         _ if error.is_parse() => ConnectError::NoHttp(cause.to_string()),
         Some(code) => ConnectError::Io(io::Error::from_raw_os_error(code)),
         None => ConnectError::Io(io::Error::other(cause.to_string())),

@@ -37,6 +37,7 @@ pub(crate) fn not_connected(url: &str, error: &ConnectError) -> Failure {
             io::ErrorKind::TimedOut => {
                 failure.hint("check host and port, and whether a firewall is between")
             }
+            io::ErrorKind::InvalidData => failure.hint(Whereabouts::Url.is_it_mcp()),
             _ => failure.hint(format!(
                 "check host and port, and whether it is {} that is served there",
                 one_line(&otherwise(url))
@@ -108,6 +109,7 @@ mod tests {
             ConnectError::Io(refused()),
             ConnectError::Io(io::ErrorKind::TimedOut.into()),
             ConnectError::Io(io::Error::other("a\nb")),
+            ConnectError::Io(io::ErrorKind::InvalidData.into()),
             ConnectError::NoTls(refused()),
             ConnectError::Certificate(refused()),
             ConnectError::NoHttp("junk".into()),
