@@ -290,6 +290,42 @@ fn a_body_that_does_not_come_or_never_ends_is_refused_in_time() {
     assert_eq!(service.exchanges(), 0);
 }
 
+/// A body that comes drop by drop: a byte for each time that this is counted up.
+struct Drip(Arc<AtomicUsize>);
+
+impl Body for Drip {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.0.swap(0, Ordering::Relaxed) {
+            0 => Poll::Pending,
+            len => Poll::Ready(Some(Ok(Frame::data(vec![b' '; len].into())))),
+        }
+    }
+}
+
+#[test]
+fn a_body_that_comes_drop_by_drop_has_no_more_time() {
+    let mut world = World::new();
+    let (_server, service) = service(&mut world);
+    let drops = Arc::new(AtomicUsize::new(0));
+    let mut slow = service.respond(post("t", Text::whole("")).map(|_| Drip(drops.clone())));
+    for second in 0..30 {
+        drops.fetch_add(1, Ordering::Relaxed);
+        assert!(world.poll(&mut slow).is_pending(), "after {second} s");
+        assert_eq!(drops.load(Ordering::Relaxed), 0, "it is read as it comes");
+        world.advance(Duration::from_secs(1));
+    }
+    drops.fetch_add(1, Ordering::Relaxed);
+    let Poll::Ready(Ok(response)) = world.poll(&mut slow) else { panic!("it waits for ever") };
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(service.exchanges(), 0);
+}
+
 /// A call with a token, as a client of the modern era sends it.
 fn tracked() -> Text {
     let line = modern_call(1, 1).replace("count", "t");

@@ -157,6 +157,37 @@ async fn a_connection_of_http2_that_only_answers_pings_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_comes_drop_by_drop_is_refused_in_time() {
+    let (world, ends) = served();
+    let mut near = connected(&ends, 1 << 16);
+    let request = request_by_hand(world.address, "wait");
+    let (head, _) = request.split_once("content-length").unwrap();
+    let began = tokio::time::Instant::now();
+    near.write_all(format!("{head}transfer-encoding: chunked\r\n\r\n").as_bytes()).await.unwrap();
+    let (mut hears, mut says) = tokio::io::split(near);
+    let dripping = async {
+        let mut clock = tokio::time::interval(Duration::from_secs(1));
+        for _ in 0..60 {
+            says.write_all(b"1\r\n \r\n").await.unwrap();
+            clock.tick().await;
+        }
+    };
+    let answering = async {
+        let mut answer = [0; 12];
+        hears.read_exact(&mut answer).await.unwrap();
+        answer
+    };
+    let answer = tokio::select! {
+        answer = answering => answer,
+        () = dripping => panic!("it waits on"),
+    };
+    assert_eq!(answer, *b"HTTP/1.1 400");
+    assert_eq!(began.elapsed().as_secs(), 30);
+    drop((hears, says));
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_with_a_request_under_way_is_not_idle() {
     let (world, ends) = served();
     let mut near = connected(&ends, 1 << 16);
