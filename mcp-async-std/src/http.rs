@@ -177,16 +177,31 @@ impl Accepting {
 }
 
 async fn next(socket: Arc<TcpListener>) -> io::Result<TcpStream> {
-    Ok(socket.accept().await?.0)
+    let (socket, _) = socket.accept().await?;
+    // It fails only if the peer is gone already, which reading shows too.
+    let _ = socket.set_nodelay(true);
+    Ok(socket)
 }
 
 impl Accept for Accepting {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
         let accepted = ready!(self.next.as_mut().poll(cx));
         self.next = Box::pin(next(self.socket.clone()));
-        let socket = accepted?;
-        // It fails only if the peer is gone already, which reading shows too.
-        let _ = socket.set_nodelay(true);
-        Poll::Ready(Ok(stream(socket)))
+        Poll::Ready(accepted.map(stream))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_messages_leave_at_once_on_what_is_accepted() -> io::Result<()> {
+        async_std::task::block_on(async {
+            let socket = Arc::new(TcpListener::bind("127.0.0.1:0").await?);
+            let _near = TcpStream::connect(socket.local_addr()?).await?;
+            assert!(next(socket).await?.nodelay()?);
+            Ok(())
+        })
     }
 }

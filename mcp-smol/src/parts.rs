@@ -108,10 +108,8 @@ pub fn listen_tcp(socket: std::net::TcpListener, platform: impl Platform) -> io:
 pub fn accept_tcp(socket: TcpListener) -> impl Accept {
     let socket = Arc::<Async<std::net::TcpListener>>::from(socket);
     Accepting(move |cx: &mut Context<'_>| {
-        let accept = || socket.get_ref().accept();
-        let (socket, _) = ready!(poll_socket(cx, accept, |cx| socket.poll_readable(cx)))?;
-        // It fails only if the peer is gone already, which reading shows too.
-        let _ = socket.set_nodelay(true);
+        let accept = || tcp::accept(socket.get_ref());
+        let socket = ready!(poll_socket(cx, accept, |cx| socket.poll_readable(cx)))?;
         Poll::Ready(Ok(stream(TcpStream::from(Async::new(socket)?))))
     })
 }

@@ -62,11 +62,31 @@ fn listening(socket: std::net::TcpListener) -> io::Result<Listener> {
 /// A socket's connections.
 pub(crate) struct Accepting(pub(crate) TcpListener);
 
-impl Accept for Accepting {
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+impl Accepting {
+    fn poll_socket(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
         let (socket, _) = ready!(self.0.poll_accept(cx))?;
         // It fails only if the peer is gone already, which reading shows too.
         let _ = socket.set_nodelay(true);
-        Poll::Ready(Ok(stream(socket)))
+        Poll::Ready(Ok(socket))
+    }
+}
+
+impl Accept for Accepting {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        self.poll_socket(cx).map_ok(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_messages_leave_at_once_on_what_is_accepted() -> io::Result<()> {
+        let mut accepting = Accepting(TcpListener::bind("127.0.0.1:0").await?);
+        let _near = TcpStream::connect(accepting.0.local_addr()?).await?;
+        let socket = std::future::poll_fn(|cx| accepting.poll_socket(cx)).await?;
+        assert!(socket.nodelay()?);
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::fd::AsFd as AsSocket;
 #[cfg(windows)]
@@ -30,6 +30,18 @@ pub fn prepare(socket: &impl AsSocket) -> io::Result<()> {
     let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keep_alive())
+}
+
+/// Accepts a connection, on which small writes leave at once.
+///
+/// # Errors
+///
+/// If there is none, or none any more.
+pub fn accept(socket: &TcpListener) -> io::Result<TcpStream> {
+    let (socket, _) = socket.accept()?;
+    // It fails only if the peer is gone already, which reading shows too.
+    let _ = socket.set_nodelay(true);
+    Ok(socket)
 }
 
 fn keep_alive() -> TcpKeepalive {
@@ -92,17 +104,16 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpStream;
 
     #[test]
-    fn both_ends_notice_a_peer_that_vanished() {
+    fn both_ends_say_little_at_once_and_notice_a_peer_that_vanished() {
         let listener = bind(&[SocketAddr::from(([127, 0, 0, 1], 0))]).unwrap();
         listener.set_nonblocking(false).unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         prepare(&near).unwrap();
-        assert!(near.nodelay().unwrap());
-        let (far, _) = listener.accept().unwrap();
+        let far = accept(&listener).unwrap();
         for end in [near, far] {
+            assert!(end.nodelay().unwrap());
             assert!(SockRef::from(&end).keepalive().unwrap());
         }
     }

@@ -17,7 +17,7 @@ use mcp_proto::{ClientConfig, Revision, ServerConfig};
 
 use crate::doomed::Doomed;
 use crate::hosts::{AsyncStd, Smol, TokioCurrentThread, TokioMultiThread};
-use crate::{Host, Job, spawn};
+use crate::{Ends, Host, Job, spawn};
 
 /// A host whose adapter speaks HTTP and WebSocket.
 pub trait Web: Host<Platform: Dial, Doomed: Doomed<Platform: Dial>> {
@@ -201,11 +201,21 @@ impl Site {
     pub fn with<H: Web>(router: Router, set: impl FnOnce(HttpServer) -> HttpServer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
         let address = listener.local_addr().expect("its address");
+        let server = H::http_server(listener).expect("a socket that listens");
+        Self::of::<H>(set(server), address, router)
+    }
+
+    /// Serves a router's tools on connections that are there already.
+    pub fn on<H: Web>(ends: Ends, router: Router) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        Self::of::<H>(HttpServer::new(ends, address, H::platform()), address, router)
+    }
+
+    fn of<H: Web>(server: HttpServer, address: SocketAddr, router: Router) -> Self {
         let (stop, stopped) = bounded::<()>(1);
         let until = async move {
             let _ = stopped.recv().await;
         };
-        let server = set(H::http_server(listener).expect("a socket that listens"));
         Self { address, stop, task: spawn(&H::platform(), server.run(router, until)) }
     }
 

@@ -2,24 +2,21 @@
 #![cfg(unix)]
 
 use std::convert::Infallible;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use async_channel::{Sender, bounded};
 use bytes::Bytes;
 use futures_lite::future::zip;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{Empty, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mcp_proto::HttpError;
-use mcp_proto::net::http::HttpServer;
 use mcp_proto::net::{http as net, prelude::*};
 use mcp_runtimes_tests::raw::Raw;
 use mcp_runtimes_tests::tools::tools;
 use mcp_runtimes_tests::{
-    Ends, Host, Job, Seen, TokioCurrentThread, Web, apart, on_every_adapter, sockets, spawn,
-    watched,
+    Ends, Host, Seen, Site, TokioCurrentThread, Web, apart, on_every_adapter, sockets, watched,
 };
 
 const FIELDS: usize = 100_000;
@@ -41,42 +38,23 @@ fn heads() -> [(&'static str, String); 3] {
     ]
 }
 
-/// A server of one connection.
-struct Served {
-    stop: Sender<()>,
-    task: Job<io::Result<()>>,
-    seen: Arc<Seen>,
-}
-
-impl Served {
-    fn at<H: Web>(end: UnixStream) -> Self {
-        let (end, seen) = watched(H::stream(end));
-        let (stop, stopped) = bounded::<()>(1);
-        let until = async move {
-            let _ = stopped.recv().await;
-        };
-        let server = HttpServer::new(Ends::of([end]), ([127, 0, 0, 1], 80).into(), H::platform());
-        Self { stop, task: spawn(&H::platform(), server.run(tools().0, until)), seen }
-    }
-
-    /// Whether it has not read too much; and that it stops, for nothing is under way.
-    async fn end(self, how: &str) {
-        let read = self.seen.read();
-        assert!(read < READ, "{read} bytes of {how}");
-        self.stop.close();
-        self.task.join().await.unwrap();
-    }
+/// A server of one connection, and what passes there.
+fn served<H: Web>(end: UnixStream) -> (Site, Arc<Seen>) {
+    let (end, seen) = watched(H::stream(end));
+    (Site::on::<H>(Ends::of([end]), tools().0), seen)
 }
 
 async fn a_server_refuses_a_head_that_is_too_long<H: Web>() {
     for (how, fields) in heads() {
         let (near, far) = sockets();
-        let served = Served::at::<H>(far);
+        let (site, seen) = served::<H>(far);
         let head = format!("POST /mcp HTTP/1.1\r\nhost: localhost\r\n{fields}");
         let answer = Raw::new(H::stream(near)).exchange(head.as_bytes()).await;
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 431 "), "{how}: {answer}");
-        served.end(how).await;
+        assert!(seen.read() < READ, "{} bytes of {how}", seen.read());
+        // Nothing of it is under way.
+        site.stop().await;
     }
 }
 
@@ -139,10 +117,11 @@ async fn ask(end: UnixStream, fields: HeaderMap) -> Option<u16> {
 async fn a_server_refuses_a_head_that_is_too_long_over_http2<H: Web>() {
     for fields in floods() {
         let (near, far) = sockets();
-        let served = Served::at::<H>(far);
+        let (site, seen) = served::<H>(far);
         let answer = apart(|| TokioCurrentThread::block_on(ask(near, fields))).await;
         assert!(matches!(answer, None | Some(431)), "{answer:?}");
-        served.end("fields over HTTP/2").await;
+        assert!(seen.read() < READ, "{} bytes", seen.read());
+        site.stop().await;
     }
 }
 
