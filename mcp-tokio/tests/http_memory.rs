@@ -4,7 +4,7 @@
 //! prints `listening on http://…` as its first line; it is measured in the same way.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
@@ -82,12 +82,12 @@ fn measure(command: &mut Command) -> (usize, usize) {
         sessions.iter().take(STREAMS).map(|session| peer.open_stream(session)).collect();
     let open = resident(&served.0);
     // None was lost on the way.
-    for session in sessions.iter().rev().take(10) {
+    for session in sessions.iter().step_by(100) {
         let pong =
             peer.post(&mut connection, r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#, session);
         assert!(pong.contains("\"result\""), "{pong}");
     }
-    drop(streams);
+    streams.into_iter().for_each(still_open);
     ((idle - before) / SESSIONS, open.saturating_sub(idle) / STREAMS)
 }
 
@@ -162,6 +162,16 @@ impl Peer<'_> {
         assert!(head.starts_with("http/1.1 200"), "{head}");
         connection
     }
+}
+
+/// Fails if a stream has ended, which is when its connection or its last chunk has.
+fn still_open(mut stream: TcpStream) {
+    stream.set_nonblocking(true).unwrap();
+    let mut said = Vec::new();
+    let end = stream.read_to_end(&mut said).unwrap_err();
+    assert_eq!(end.kind(), ErrorKind::WouldBlock);
+    let said = String::from_utf8_lossy(&said);
+    assert!(!said.ends_with("0\r\n\r\n"), "{said}");
 }
 
 fn read_head(connection: &mut TcpStream) -> String {

@@ -1,6 +1,6 @@
 //! A client that is a socket and some bytes, the same for every server.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use mcp_bench::http::servers::Answer;
@@ -49,6 +49,14 @@ impl Connection {
             self.read();
         }
         assert!(self.buffer.starts_with(b"HTTP/1.1 200"));
+    }
+
+    /// Fails if the response whose head was received last has ended, or its connection has.
+    pub fn assert_is_open(mut self) {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let end = self.stream.read_to_end(&mut self.buffer).expect_err("an open connection");
+        assert_eq!(end.kind(), ErrorKind::WouldBlock);
+        assert!(!self.buffer.ends_with(b"0\r\n\r\n"), "it has ended");
     }
 
     fn read(&mut self) {

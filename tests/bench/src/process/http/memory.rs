@@ -29,7 +29,7 @@ pub fn measure(figures: &mut Figures) {
         let idle = resident(&server);
         let open: Vec<_> = ids.iter().take(streams).map(|id| stream(&server, id)).collect();
         let all = resident(&server);
-        drop(open);
+        open.into_iter().for_each(Connection::assert_is_open);
         let mut add = |what: &str, bytes: f64, count: usize| {
             let case = format!("http-{what}/{name}");
             figures.add(&case, Metric::ResidentBytes, bytes / count as f64);
