@@ -140,6 +140,12 @@ impl Spawn {
         Self { command, start, platform, grace: GRACE, stderr: None, on_stderr: None }
     }
 
+    /// Sets where the tasks of the process and of its client run, and whose clock they go by. Default: the adapter's own.
+    pub fn on(mut self, platform: impl Platform) -> Self {
+        self.platform = Arc::new(platform);
+        self
+    }
+
     /// Sets what becomes of the server's standard error. Default: it is this program's own.
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
         self.stderr = Some(stderr.into());

@@ -1,13 +1,14 @@
 //! What is left behind, counted: tasks, descriptors, threads, child processes.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mcp_proto::Instant;
 use mcp_proto::driver::{Runtime, Timer};
-use mcp_proto::net::{Platform, Task};
+use mcp_proto::net::{Dial, Dialing, Platform, Resolving, Task};
 
 use crate::{Host, until};
 
@@ -38,6 +39,10 @@ impl<P: Platform> Runtime for Counted<P> {
     fn timer(&self, at: Instant) -> Pin<Box<dyn Timer>> {
         self.platform.timer(at)
     }
+
+    fn seed(&self) -> Option<[u8; 24]> {
+        self.platform.seed()
+    }
 }
 
 impl<P: Platform> Platform for Counted<P> {
@@ -48,6 +53,16 @@ impl<P: Platform> Platform for Counted<P> {
             task.await;
             drop(place);
         }));
+    }
+}
+
+impl<P: Dial> Dial for Counted<P> {
+    fn resolve(&self, host: &str, port: u16) -> Resolving {
+        self.platform.resolve(host, port)
+    }
+
+    fn dial(&self, address: SocketAddr) -> Dialing {
+        self.platform.dial(address)
     }
 }
 

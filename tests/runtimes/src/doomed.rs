@@ -4,7 +4,6 @@ use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
@@ -14,11 +13,10 @@ use std::{fmt, io};
 use async_channel::{Receiver, Sender, bounded};
 use futures_lite::future::or;
 use mcp_proto::driver::{Runtime, Timer};
-use mcp_proto::net::child::Spawn;
 use mcp_proto::net::{Accept, Dial, Dialing, Platform, Resolving, Stream, Task};
 use tokio::runtime::{self, Handle};
 
-use crate::{hosts, threads, toy};
+use crate::{Counted, hosts, threads, toy};
 
 /// A runtime that ends when it is told to, whatever runs on it.
 pub trait Doomed: Sized {
@@ -41,14 +39,49 @@ pub trait Doomed: Sized {
     /// If it does not take it.
     fn accept(&self, socket: TcpListener) -> io::Result<Source>;
 
-    /// A child process whose tasks are this runtime's.
-    fn spawn(&self, command: Command) -> Spawn;
-
     /// Waits for a future on this thread, with what tasks of this runtime have around them.
     fn block_on<F: Future>(&self, future: F) -> F::Output;
 
     /// Shuts it down. When this is done its tasks are dropped.
     fn end(self);
+}
+
+/// The same with its tasks counted: none may live when it has ended.
+#[derive(Debug)]
+pub struct Accounted<D: Doomed> {
+    doomed: D,
+    platform: Counted<D::Platform>,
+}
+
+impl<D: Doomed> Doomed for Accounted<D> {
+    type Platform = Counted<D::Platform>;
+
+    fn begin() -> Self {
+        let doomed = D::begin();
+        let platform = Counted::new(doomed.platform());
+        Self { doomed, platform }
+    }
+
+    fn platform(&self) -> Self::Platform {
+        self.platform.clone()
+    }
+
+    fn stream(&self, socket: UnixStream) -> Stream {
+        self.doomed.stream(socket)
+    }
+
+    fn accept(&self, socket: TcpListener) -> io::Result<Source> {
+        self.doomed.accept(socket)
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.doomed.block_on(future)
+    }
+
+    fn end(self) {
+        self.doomed.end();
+        assert_eq!(self.platform.live(), 0, "tasks outlive their runtime");
+    }
 }
 
 /// Connections of whichever socket listens.
@@ -145,10 +178,6 @@ impl Doomed for TokioMultiThread {
         hosts::tokio_accept(socket)
     }
 
-    fn spawn(&self, command: Command) -> Spawn {
-        mcp_tokio::spawn(command)
-    }
-
     fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.0.block_on(future)
     }
@@ -191,10 +220,6 @@ impl Doomed for TokioCurrentThread {
     fn accept(&self, socket: TcpListener) -> io::Result<Source> {
         let _entered = self.runtime.enter();
         hosts::tokio_accept(socket)
-    }
-
-    fn spawn(&self, command: Command) -> Spawn {
-        mcp_tokio::spawn(command)
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -247,10 +272,6 @@ impl Doomed for Smol {
         Ok(Source::new(mcp_smol::parts::accept_tcp(socket.try_into()?)))
     }
 
-    fn spawn(&self, command: Command) -> Spawn {
-        mcp_smol::parts::spawn(command, self.platform())
-    }
-
     fn block_on<F: Future>(&self, future: F) -> F::Output {
         smol::block_on(future)
     }
@@ -286,10 +307,6 @@ impl Doomed for AsyncStd {
 
     fn accept(&self, socket: TcpListener) -> io::Result<Source> {
         Ok(Source::new(mcp_smol::parts::accept_tcp(socket.try_into()?)))
-    }
-
-    fn spawn(&self, command: Command) -> Spawn {
-        mcp_smol::parts::spawn(command, self.platform())
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -360,10 +377,6 @@ impl Doomed for Threads {
 
     fn accept(&self, socket: TcpListener) -> io::Result<Source> {
         Ok(Source::new(threads::tcp::accepting(socket)?))
-    }
-
-    fn spawn(&self, command: Command) -> Spawn {
-        threads::spawn_on(command, self.clone())
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {

@@ -18,7 +18,7 @@ use futures_lite::Stream as _;
 use mcp_proto::driver::{Client, Server};
 use mcp_proto::net::child::{Running, Spawn, Started};
 use mcp_proto::net::stdio::{Descriptor, take};
-use mcp_proto::net::{self, Accept, ConnectError, Duplex, Listener, Platform, Stream};
+use mcp_proto::net::{self, Accept, ConnectError, Duplex, Listener, Stream};
 use mcp_proto::router::{LocalRouter, Router};
 use mcp_proto::{ClientConfig, CloseReason, ServerConfig};
 use rustix::net::Shutdown as How;
@@ -238,12 +238,7 @@ pub mod unix {
 
 /// See `mcp_tokio::spawn`.
 pub fn spawn(command: Command) -> Spawn {
-    spawn_on(command, now())
-}
-
-/// The same with its tasks on another platform.
-pub(crate) fn spawn_on(command: Command, platform: impl Platform) -> Spawn {
-    Spawn::new(command, begin, platform)
+    Spawn::new(command, begin, now())
 }
 
 fn begin(mut command: Command, stderr: Stdio) -> io::Result<Started> {

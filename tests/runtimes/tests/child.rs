@@ -11,7 +11,7 @@ use async_channel::unbounded;
 use futures_lite::future::poll_once;
 use mcp_proto::net::child::{Child, Spawn, SpawnError};
 use mcp_proto::net::prelude::*;
-use mcp_runtimes_tests::doomed::Doomed;
+use mcp_runtimes_tests::doomed::{Accounted, Doomed};
 use mcp_runtimes_tests::{GRACE, Host, apart, on_every_runtime, script, spawn, until};
 
 fn config() -> ClientConfig {
@@ -126,11 +126,11 @@ async fn giving_up_before_the_server_is_ready_leaves_no_orphan<H: Host>() {
 
 async fn a_runtime_that_is_shut_down_in_the_middle_leaves_no_orphan<H: Host>() {
     apart(|| {
-        let doomed = H::Doomed::begin();
+        let doomed = Accounted::<H::Doomed>::begin();
         let (mut witness, held) = std::io::pipe().unwrap();
         let child = doomed.block_on(async {
             let command = script("trap '' TERM; sleep 1000 & sleep 1000; sleep 1000");
-            let spawn = doomed.spawn(command).stderr(held).grace(GRACE);
+            let spawn = H::spawn(command).on(doomed.platform()).stderr(held).grace(GRACE);
             spawn.connect(config()).await.unwrap()
         });
         doomed.end();

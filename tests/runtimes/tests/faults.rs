@@ -227,6 +227,7 @@ async fn a_child_that_ignores_the_end_of_its_input<H: Host>() {
         // Whoever holds the other end of this pipe lives.
         let (witness, held) = std::io::pipe().unwrap();
         let spawning = H::spawn(script("read -r call; echo asked >&2; exec sleep 1000"));
+        let spawning = spawning.on(platform.clone());
         let child = spawning.stderr(held).grace(GRACE).connect(config()).await.unwrap();
         let call = spawn(platform, child.client.call(CallTool::new("t")));
         let mut witness = apart(move || {
@@ -248,7 +249,7 @@ async fn a_child_whose_child_holds_the_pipe<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         let (mut witness, held) = std::io::pipe().unwrap();
         let spawning = H::spawn(script("read -r call; sleep 1000 & exit 4")).stderr(held);
-        let child = spawning.grace(GRACE).connect(config()).await.unwrap();
+        let child = spawning.on(platform.clone()).grace(GRACE).connect(config()).await.unwrap();
         let call = spawn(platform, child.client.call(CallTool::new("t")));
         let reason = CloseReason::Eof { unread: 0 };
         assert_eq!(call.join().await.unwrap_err(), CallError::Closed(reason));
@@ -259,11 +260,11 @@ async fn a_child_whose_child_holds_the_pipe<H: Host>() {
 }
 
 async fn a_hundred_starts_leave_no_descriptor_and_no_zombie<H: Host>() {
-    leaves_nothing::<H>(async |_| {
+    leaves_nothing::<H>(async |platform| {
         for _ in 0..20 {
             let mut command = Command::new(env!("CARGO_BIN_EXE_served"));
             command.args([H::NAME, "plain"]);
-            let spawning = H::spawn(command).on_stderr(|_| {});
+            let spawning = H::spawn(command).on(platform.clone()).on_stderr(|_| {});
             let child = spawning.connect(ClientConfig::new("test", "1.0")).await.unwrap();
             let (client, process) = (child.client.clone(), child.process.clone());
             assert!(child.shutdown().await.unwrap().success());

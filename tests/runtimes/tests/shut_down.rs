@@ -10,7 +10,7 @@ use futures_lite::future::{block_on, poll_once, zip};
 use mcp_proto::HttpError;
 use mcp_proto::net::{Dial, Platform, http, prelude::*, ws};
 use mcp_runtimes_tests::by_hand::{self, Requested};
-use mcp_runtimes_tests::doomed::Doomed;
+use mcp_runtimes_tests::doomed::{Accounted, Doomed};
 use mcp_runtimes_tests::tools::{Gate, tools};
 use mcp_runtimes_tests::{
     Host, Web, apart, leaves_nothing, on_every_adapter, on_every_runtime, sockets, spawn, talk,
@@ -45,9 +45,9 @@ fn has_stopped(mut server: Server, request: Incoming) {
 async fn a_runtime_that_is_shut_down<H: Host>() {
     leaves_nothing::<H>(async |_| {
         apart(|| {
-            shut_down_client::<H::Doomed>();
-            shut_down_server::<H::Doomed>();
-            shut_down_listener::<H::Doomed>();
+            shut_down_client::<Accounted<H::Doomed>>();
+            shut_down_server::<Accounted<H::Doomed>>();
+            shut_down_listener::<Accounted<H::Doomed>>();
         })
         .await;
     })
@@ -127,8 +127,8 @@ fn shut_down_listener<D: Doomed>() {
 async fn a_runtime_that_is_shut_down_with_http_at_work<H: Web>() {
     leaves_nothing::<H>(async |_| {
         apart(|| {
-            shut_down_http_client::<H::Doomed>();
-            shut_down_http_server::<H::Doomed>();
+            shut_down_http_client::<Accounted<H::Doomed>>();
+            shut_down_http_server::<Accounted<H::Doomed>>();
         })
         .await;
     })
@@ -184,9 +184,9 @@ fn shut_down_http_server<D: Doomed<Platform: Dial>>() {
 async fn a_runtime_that_is_shut_down_with_websockets_at_work<H: Web>() {
     leaves_nothing::<H>(async |_| {
         apart(|| {
-            shut_down_websocket::<H::Doomed>(true);
-            shut_down_websocket::<H::Doomed>(false);
-            shut_down_listener_of_websockets::<H::Doomed>();
+            shut_down_websocket::<Accounted<H::Doomed>>(true);
+            shut_down_websocket::<Accounted<H::Doomed>>(false);
+            shut_down_listener_of_websockets::<Accounted<H::Doomed>>();
         })
         .await;
     })
