@@ -22,6 +22,7 @@ pub mod scenario;
 mod script;
 pub mod threads;
 pub mod tools;
+mod torn;
 pub mod toy;
 mod watched;
 mod web;
@@ -35,6 +36,7 @@ pub use mcp_tests::shelf::Shelf;
 pub use narrow::Narrow;
 pub use peer::{Asked, Peer, answer, done, pair, pair_over, report, small_sockets, sockets, talk};
 pub use script::{GRACE, script};
+pub use torn::{Tear, Torn};
 pub use watched::{Ends, Seen, watched};
 pub use web::{Cable, Site, Web};
 

@@ -10,7 +10,7 @@ use futures_lite::future::{or, poll_once};
 use mcp_proto::driver::{ListenerError, Runtime};
 use mcp_proto::net::{Platform, prelude::*};
 use mcp_runtimes_tests::{
-    Counted, GRACE, Host, Hurried, Job, Narrow, Peer, apart, done, leaves_nothing,
+    Counted, GRACE, Host, Hurried, Job, Narrow, Peer, Torn, apart, done, leaves_nothing,
     on_every_runtime, pair_over, report, script, small_sockets, sockets, spawn, talk,
 };
 
@@ -145,6 +145,32 @@ async fn a_half_close_of_the_server<H: Host>() {
     .await;
 }
 
+async fn a_last_line_without_its_newline<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        // It is a message, and what follows is the end.
+        let (client, mut peer) = connected::<H>(platform).await;
+        let call = spawn(platform, client.call(CallTool::new("t")));
+        let asked = peer.next().await.unwrap();
+        peer.send(done(&asked.id).trim_end()).await;
+        peer.hang_up().await;
+        assert_eq!(call.join().await.unwrap().content[0].as_text(), Some("done"));
+        assert_eq!(client.closed().await, CloseReason::Eof { unread: 0 });
+
+        let (near, far) = sockets();
+        let config = ServerConfig::new("test", "1.0");
+        let mut server = mcp_proto::net::serve(H::stream(far), config, platform.clone());
+        let mut client = Peer::new::<H>(near);
+        client.send(talk(&["t"]).trim_end()).await;
+        client.hang_up().await;
+        let request = server.accept().await.unwrap();
+        request.respond(&CallToolResult::text("done")).unwrap();
+        assert!(server.accept().await.is_none());
+        assert!(client.rest().await.ends_with("}\n"), "what it says itself ends with one");
+        assert_eq!(server.closed().await, CloseReason::Eof { unread: 0 });
+    })
+    .await;
+}
+
 async fn the_end_of_the_stream_before_any_response<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         let (near, far) = sockets();
@@ -198,6 +224,44 @@ async fn reads_and_writes_of_a_few_bytes<H: Host>() {
         assert_eq!((result.content[0].as_text(), seen), (Some(name.as_str()), 210.0));
         drop(client);
         serving.join().await;
+    })
+    .await;
+}
+
+async fn a_write_that_fails_half_way<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        // What a peer says last is waited for, 1 s at most, which is 10 ms here.
+        let platform = Hurried(platform.clone());
+        let (near, far) = sockets();
+        let (near, tear) = Torn::new(H::stream(near));
+        let (client, mut peer) = pair_over(platform.clone(), near, Peer::new::<H>(far)).await;
+        tear.after(30);
+        for call in calls(&client, 3, &platform) {
+            assert_eq!(call.join().await.unwrap_err(), CallError::Closed(CloseReason::Transport));
+        }
+        assert_eq!(client.closed().await, CloseReason::Transport);
+        assert_eq!(client.calls_in_flight(), 0);
+        let said = peer.rest().await;
+        assert!(said.len() == 30 && said.starts_with("{"), "not a byte more: {said}");
+
+        let (near, far) = sockets();
+        let (far, tear) = Torn::new(H::stream(far));
+        let config = ServerConfig::new("test", "1.0");
+        let mut server = mcp_proto::net::serve(far, config, platform.clone());
+        let mut client = Peer::new::<H>(near);
+        client.send(&talk(&["one", "two"])).await;
+        let requests = [server.accept().await.unwrap(), server.accept().await.unwrap()];
+        assert!(client.line().await.unwrap().contains(r#""id":0"#));
+        tear.after(30);
+        let [one, two] = requests;
+        one.respond(&CallToolResult::text("done")).unwrap();
+        two.cancelled().await;
+        assert!(two.progress(Progress::new(1.0)).is_err());
+        assert!(two.respond(&CallToolResult::text("late")).is_err());
+        assert!(server.accept().await.is_none());
+        assert_eq!(server.closed().await, CloseReason::Transport);
+        let said = client.rest().await;
+        assert!(said.len() == 30 && said.starts_with("{"), "not a byte more: {said}");
     })
     .await;
 }
@@ -259,9 +323,10 @@ async fn a_child_whose_child_holds_the_pipe<H: Host>() {
     .await;
 }
 
-async fn a_hundred_starts_leave_no_descriptor_and_no_zombie<H: Host>() {
+async fn a_thousand_starts_leave_no_descriptor_and_no_zombie<H: Host>() {
     leaves_nothing::<H>(async |platform| {
-        for _ in 0..20 {
+        // Six times this on each of five runtimes.
+        for _ in 0..34 {
             let mut command = Command::new(env!("CARGO_BIN_EXE_served"));
             command.args([H::NAME, "plain"]);
             let spawning = H::spawn(command).on(platform.clone()).on_stderr(|_| {});
@@ -441,12 +506,14 @@ on_every_runtime!(
     a_peer_that_stops_reading_while_deadlines_fire,
     a_half_close_of_the_client,
     a_half_close_of_the_server,
+    a_last_line_without_its_newline,
     the_end_of_the_stream_before_any_response,
     reads_and_writes_of_a_few_bytes,
+    a_write_that_fails_half_way,
     a_broken_pipe,
     a_child_that_ignores_the_end_of_its_input,
     a_child_whose_child_holds_the_pipe,
-    a_hundred_starts_leave_no_descriptor_and_no_zombie,
+    a_thousand_starts_leave_no_descriptor_and_no_zombie,
     a_call_that_is_dropped,
     a_client_that_is_dropped,
     a_server_that_is_dropped_with_work_in_flight,

@@ -102,6 +102,10 @@ async fn half_close_accepted_calls_are_answered_before_the_end<H: Host>() {
     apart(|| check_talk(&say(&mut piped::<H>(), TALK))).await;
 }
 
+async fn a_last_line_without_its_newline_is_read<H: Host>() {
+    apart(|| check_talk(&say(&mut piped::<H>(), TALK.trim_end()))).await;
+}
+
 async fn a_server_over_files_and_sockets_serves_as_over_pipes<H: Host>() {
     apart(|| {
         over_files::<H>();
@@ -166,14 +170,35 @@ async fn an_output_that_nobody_reads_any_more_ends_the_server_and_no_signal_does
     assert_eq!(status.code(), Some(0), "{status}");
 }
 
+/// A pipe that nobody reads any more, and one that was closed before the program began. A tool that cannot print there
+/// panics, and so does one that panics anyway: each is answered, and the next call works.
+async fn a_standard_error_that_is_gone_ends_no_server_and_no_other_call<H: Host>() {
+    let (reader, unread) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut closed = Command::new("sh");
+    closed.args(["-c", r#"exec "$0" "$@" 2>&-"#, env!("CARGO_BIN_EXE_served"), H::NAME, "loud"]);
+    for spawn in [H::spawn(served::<H>("loud")).stderr(unread), H::spawn(closed)] {
+        let child = spawn.connect(config()).await.unwrap();
+        for _ in 0..2 {
+            let error = child.client.call(CallTool::new("loud")).await.unwrap_err();
+            let is_internal = |error: &ErrorObject| error.code == ErrorObject::INTERNAL_ERROR;
+            assert!(matches!(&error, CallError::Peer(error) if is_internal(error)), "{error}");
+            assert_eq!(reports(&child.client, "steps", |_| ()).await, Ok(all("done")));
+        }
+        assert!(child.shutdown().await.unwrap().success());
+    }
+}
+
 on_every_runtime!(
     a_router_serves_standard_input_and_output,
     standard_input_that_cannot_be_had_is_an_error_and_no_empty_connection,
     what_a_tool_prints_reaches_the_client_only_without_the_guard,
     half_close_accepted_calls_are_answered_before_the_end,
+    a_last_line_without_its_newline_is_read,
     a_server_over_files_and_sockets_serves_as_over_pipes,
     the_end_of_the_input_ends_the_server_with_work_in_flight,
     an_output_that_nobody_reads_any_more_ends_the_server_and_no_signal_does,
+    a_standard_error_that_is_gone_ends_no_server_and_no_other_call,
 );
 
 #[cfg(feature = "guard")]

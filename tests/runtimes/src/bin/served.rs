@@ -33,6 +33,7 @@ mod unix {
             match kind {
                 "plain" => plain::<H>().await,
                 "routed" => routed::<H>().await,
+                "loud" => loud::<H>().await,
                 "printing" => noisy::<H>(|| println!("a stray line on standard output")).await,
                 "starting" => noisy::<H>(start).await,
                 "crowded" => crowded::<H>().await,
@@ -53,6 +54,18 @@ mod unix {
     /// A router's tools.
     async fn routed<H: Host>() {
         let (router, _gate) = tools();
+        assert_eq!(H::run_stdio(router).await, CloseReason::Eof { unread: 0 });
+    }
+
+    /// The same, with one that prints to standard error and then panics.
+    async fn loud<H: Host>() {
+        let (router, _gate) = tools();
+        let schema = RawJson::parse(r#"{"type":"object"}"#).unwrap();
+        let loud = async |_: Context, _: Option<RawJson>| -> CallToolResult {
+            eprintln!("this panic is part of the test");
+            panic!("this one too")
+        };
+        let router = router.raw_tool(Tool::new("loud", schema), loud);
         assert_eq!(H::run_stdio(router).await, CloseReason::Eof { unread: 0 });
     }
 
