@@ -43,8 +43,14 @@ async fn attempts(kind: io::ErrorKind, most: Duration) -> (usize, Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_without_descriptors_rests_and_still_stops() {
-    let (attempts, _) = attempts(io::ErrorKind::Other, Duration::from_secs(60)).await;
+    let broken = io::ErrorKind::Other;
+    // After 5 ms, 10 ms, 20 ms and so on.
+    let (first, _) = attempts(broken, Duration::from_secs(1)).await;
+    assert!((7..10).contains(&first), "{first} attempts in a second");
+    let minute = Duration::from_secs(60);
+    let (attempts, time) = attempts(broken, minute).await;
     assert!((60..80).contains(&attempts), "{attempts} attempts in a minute");
+    assert!(time < minute + Duration::from_millis(10), "it stops when it is told: {time:?}");
 }
 
 #[tokio::test(start_paused = true)]

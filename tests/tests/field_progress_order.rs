@@ -286,6 +286,7 @@ fn nothing_follows_a_cancellation_even_if_the_tool_goes_on() {
         server.feed("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":5}}\n");
         let told = server.told();
         assert_eq!(told, [Event::Cancelled { id: id.clone(), reason: None }]);
+        assert_eq!(server.conn().requests_in_flight(), 1, "its handler is still at work");
         for n in 3..16 {
             let now = server.now();
             let report =

@@ -35,6 +35,11 @@ impl Tear {
     pub fn after(&self, len: usize) {
         self.0.store(len, Ordering::Release);
     }
+
+    /// Whether that has happened.
+    pub fn is_over(&self) -> bool {
+        self.0.load(Ordering::Acquire) == NEVER
+    }
 }
 
 impl Transport for Torn {
