@@ -1,5 +1,9 @@
 //! What sessions that idle and streams that are open take of a server's memory, by the resident size of a process.
 //!
+//! On Tokio alone: of a session nothing is a runtime's, and what a stream takes is the buffers of the engine and of hyper, which
+//! all adapters share, and one task and one socket of Tokio's. The bounds are figures of one program with one allocator; on
+//! another runtime they would be other figures, and a leak would be seen here as well.
+//!
 //! The case starts this very binary again as the server. `MCP_BESIDE` may hold the command of another server, which
 //! prints `listening on http://…` as its first line; it is measured in the same way.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]

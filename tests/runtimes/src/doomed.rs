@@ -269,7 +269,7 @@ impl Doomed for Smol {
     }
 
     fn accept(&self, socket: TcpListener) -> io::Result<Source> {
-        Ok(Source::new(mcp_smol::parts::accept_tcp(socket.try_into()?)))
+        hosts::smol_accept(socket)
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -306,7 +306,7 @@ impl Doomed for AsyncStd {
     }
 
     fn accept(&self, socket: TcpListener) -> io::Result<Source> {
-        Ok(Source::new(mcp_smol::parts::accept_tcp(socket.try_into()?)))
+        hosts::smol_accept(socket)
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {

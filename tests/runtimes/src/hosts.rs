@@ -187,6 +187,11 @@ pub(crate) fn tokio_accept(socket: TcpListener) -> io::Result<doomed::Source> {
     Ok(doomed::Source::new(Accepting(tokio::net::TcpListener::from_std(socket)?)))
 }
 
+/// A socket's connections, for smol and async-std, which share the adapter's.
+pub(crate) fn smol_accept(socket: TcpListener) -> io::Result<doomed::Source> {
+    Ok(doomed::Source::new(mcp_smol::parts::accept_tcp(socket.try_into()?)))
+}
+
 type SmolStream = smol::net::unix::UnixStream;
 
 fn smol_halves(socket: UnixStream) -> (SmolStream, SmolStream) {

@@ -11,6 +11,7 @@ mod bounds;
 pub mod by_hand;
 mod counting;
 pub mod doomed;
+mod door;
 mod host;
 mod hosts;
 mod hurried;
@@ -29,6 +30,7 @@ mod web;
 
 pub use bounds::{apart, idle, soon, until};
 pub use counting::{Counted, leaves_nothing};
+pub use door::Door;
 pub use host::{Host, Job, spawn};
 pub use hosts::{AsyncStd, Smol, Threads, TokioCurrentThread, TokioMultiThread};
 pub use hurried::Hurried;

@@ -15,9 +15,9 @@ use mcp_proto::net::{ConnectError, Dial, Listener, http, ws};
 use mcp_proto::router::Router;
 use mcp_proto::{ClientConfig, Revision, ServerConfig};
 
-use crate::doomed::Doomed;
+use crate::doomed::{Doomed, Source};
 use crate::hosts::{AsyncStd, Smol, TokioCurrentThread, TokioMultiThread};
-use crate::{Ends, Host, Job, spawn};
+use crate::{Ends, Host, Job, hosts, spawn};
 
 /// A host whose adapter speaks HTTP and WebSocket.
 pub trait Web: Host<Platform: Dial, Doomed: Doomed<Platform: Dial>> {
@@ -76,6 +76,13 @@ pub trait Web: Host<Platform: Dial, Doomed: Doomed<Platform: Dial>> {
     /// If its runtime does not take it.
     fn http_server(listener: TcpListener) -> io::Result<HttpServer>;
 
+    /// The connections of a socket that was bound elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// If its runtime does not take it.
+    fn accept(listener: TcpListener) -> io::Result<Source>;
+
     /// The adapter's `ws::connector`.
     fn ws_connector() -> ws::Connector;
 
@@ -99,7 +106,7 @@ pub trait Web: Host<Platform: Dial, Doomed: Doomed<Platform: Dial>> {
 }
 
 macro_rules! web {
-    ($host:ident, $adapter:ident, $listener:expr) => {
+    ($host:ident, $adapter:ident, $listener:expr, $accept:path) => {
         impl Web for $host {
             fn connector() -> http::Connector {
                 $adapter::http::connector()
@@ -156,6 +163,10 @@ macro_rules! web {
                 $adapter::http::server($listener(listener)?)
             }
 
+            fn accept(listener: TcpListener) -> io::Result<Source> {
+                $accept(listener)
+            }
+
             fn ws_connector() -> ws::Connector {
                 $adapter::ws::connector()
             }
@@ -182,10 +193,15 @@ macro_rules! web {
     };
 }
 
-web!(TokioCurrentThread, mcp_tokio, tokio::net::TcpListener::from_std);
-web!(TokioMultiThread, mcp_tokio, tokio::net::TcpListener::from_std);
-web!(Smol, mcp_smol, smol::net::TcpListener::try_from);
-web!(AsyncStd, mcp_async_std, |socket| io::Result::Ok(async_std::net::TcpListener::from(socket)));
+web!(TokioCurrentThread, mcp_tokio, tokio::net::TcpListener::from_std, hosts::tokio_accept);
+web!(TokioMultiThread, mcp_tokio, tokio::net::TcpListener::from_std, hosts::tokio_accept);
+web!(Smol, mcp_smol, smol::net::TcpListener::try_from, hosts::smol_accept);
+web!(
+    AsyncStd,
+    mcp_async_std,
+    |socket| io::Result::Ok(async_std::net::TcpListener::from(socket)),
+    hosts::smol_accept
+);
 
 /// A server on HTTP at work, and what ends it.
 #[derive(Debug)]

@@ -1,17 +1,20 @@
-//! A server as a process of its own: `served HOST KIND`.
+//! A server as a process of its own: `served HOST KIND`, or `served HOST first` and `served HOST second ADDRESS`.
 
 #[cfg(unix)]
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let (host, kind) = (arguments.next().unwrap(), arguments.next().unwrap());
-    match host.as_str() {
-        "tokio_current_thread" => unix::serve::<mcp_runtimes_tests::TokioCurrentThread>(&kind),
-        "tokio_multi_thread" => unix::serve::<mcp_runtimes_tests::TokioMultiThread>(&kind),
-        "smol" => unix::serve::<mcp_runtimes_tests::Smol>(&kind),
-        "async_std" => unix::serve::<mcp_runtimes_tests::AsyncStd>(&kind),
-        "threads" => unix::serve::<mcp_runtimes_tests::Threads>(&kind),
+    use mcp_runtimes_tests::{AsyncStd, Smol, Threads, TokioCurrentThread, TokioMultiThread};
+
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [host, kind @ ..] = arguments.as_slice() else { panic!("no host") };
+    let serves = match host.as_str() {
+        "tokio_current_thread" => unix::serve_either::<TokioCurrentThread>,
+        "tokio_multi_thread" => unix::serve_either::<TokioMultiThread>,
+        "smol" => unix::serve_either::<Smol>,
+        "async_std" => unix::serve_either::<AsyncStd>,
+        "threads" => unix::serve::<Threads>,
         _ => panic!("no host: {host}"),
-    }
+    };
+    serves(&kind.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
 #[cfg(not(unix))]
@@ -26,11 +29,23 @@ mod unix {
     use mcp_proto::driver::Runtime;
     use mcp_proto::net::prelude::*;
     use mcp_runtimes_tests::tools::tools;
-    use mcp_runtimes_tests::{Host, spawn};
+    use mcp_runtimes_tests::{Host, Web, spawn};
 
-    pub(crate) fn serve<H: Host>(kind: &str) {
+    use super::moving;
+
+    /// Over HTTP, or over standard input and output.
+    pub(crate) fn serve_either<H: Web>(kind: &[&str]) {
+        match kind {
+            ["first"] => H::block_on(moving::first::<H>()),
+            ["second", address] => H::block_on(moving::second::<H>(address)),
+            _ => serve::<H>(kind),
+        }
+    }
+
+    pub(crate) fn serve<H: Host>(kind: &[&str]) {
+        let [kind] = kind else { panic!("no kind of server: {kind:?}") };
         H::block_on(async {
-            match kind {
+            match *kind {
                 "plain" => plain::<H>().await,
                 "routed" => routed::<H>().await,
                 "loud" => loud::<H>().await,
@@ -104,5 +119,83 @@ mod unix {
         let error = H::serve_stdio(ServerConfig::new("crowded", "1.0")).unwrap_err();
         drop(crowd);
         eprintln!("no connection: {error}");
+    }
+}
+
+/// Two servers, of which the second goes on with the sessions of the first: what it hands over on its standard output comes
+/// in on the other's standard input.
+#[cfg(unix)]
+mod moving {
+    use std::io::BufRead;
+    use std::net::TcpListener;
+
+    use async_channel::bounded;
+    use mcp_proto::http::ServerOptions;
+    use mcp_proto::net::prelude::*;
+    use mcp_proto::snapshot::SessionSnapshot;
+    use mcp_runtimes_tests::{Door, Web, apart, spawn};
+
+    fn config() -> ServerConfig {
+        ServerConfig::new("moving", "1.0")
+    }
+
+    /// A line of standard input.
+    async fn line() -> String {
+        let line = apart(|| std::io::stdin().lock().lines().next());
+        line.await.unwrap().unwrap()
+    }
+
+    fn report(request: &Incoming, steps: impl Iterator<Item = u32>) {
+        for step in steps {
+            request.progress(Progress::new(step.into()).of(8.0)).unwrap();
+        }
+    }
+
+    /// Serves until it is told to move, hands its sessions over and ends.
+    pub(crate) async fn first<H: Web>() {
+        let (mut server, service) = H::http_service(config(), ServerOptions::default());
+        let door = Door::open::<H>(TcpListener::bind("127.0.0.1:0").unwrap(), &service);
+        println!("{}", door.address);
+        let ((moves, moving), (said, all_said)) = (bounded::<()>(1), bounded::<()>(1));
+        let work = spawn(&H::platform(), async move {
+            let request = server.accept().await.unwrap();
+            assert_eq!((request.method(), request.is_resumed()), ("tools/call", false));
+            report(&request, 1..=3);
+            moving.recv().await.unwrap();
+            // These may not leave this process any more.
+            report(&request, 4..=5);
+            said.send(()).await.unwrap();
+            request.cancelled().await;
+        });
+        assert_eq!(line().await, "move");
+        // First nobody can come back here, then the sessions leave.
+        let ended = door.close().await;
+        moves.send(()).await.unwrap();
+        all_said.recv().await.unwrap();
+        let sessions = service.export_sessions();
+        work.join().await;
+        ended.await;
+        println!("{}", sessions.len());
+        for session in sessions {
+            println!("{}", RawJson::of(&session).unwrap());
+        }
+    }
+
+    /// Takes the sessions in, and goes on where the first server stopped.
+    pub(crate) async fn second<H: Web>(address: &str) {
+        let (mut server, service) = H::http_service(config(), ServerOptions::default());
+        let count = line().await.parse().unwrap();
+        for _ in 0..count {
+            let session: SessionSnapshot = RawJson::parse(line().await).unwrap().decode().unwrap();
+            service.import_session(session).unwrap();
+        }
+        let request = server.accept().await.unwrap();
+        assert_eq!((request.method(), request.is_resumed()), ("tools/call", true));
+        let call: CallTool = request.params().unwrap();
+        let door = Door::open::<H>(TcpListener::bind(address).unwrap(), &service);
+        println!("{}", door.address);
+        report(&request, 6..=8);
+        request.respond(&CallToolResult::text(format!("{} is done", call.name))).unwrap();
+        assert_eq!(line().await, "end");
     }
 }
