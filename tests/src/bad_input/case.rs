@@ -183,15 +183,22 @@ impl From<Value> for Part {
     }
 }
 
+const CATALOGUE: &str = include_str!("../../data/bad-input/cases.jsonl");
+
 impl Case {
     /// The catalogue.
     pub fn all() -> Vec<Self> {
-        let text = include_str!("../../data/bad-input/cases.jsonl");
-        text.lines()
-            .map(|line| {
-                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
-            })
-            .collect()
+        CATALOGUE.lines().map(Self::read).collect()
+    }
+
+    /// One of them; the others are not looked at any closer.
+    pub fn named(id: &str) -> Option<Self> {
+        let mut named = CATALOGUE.lines().filter(|line| line.contains(id)).map(Self::read);
+        named.find(|case| case.id == id)
+    }
+
+    fn read(line: &str) -> Self {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
     /// The revisions for which the case is run.

@@ -7,6 +7,7 @@
 //! A new layer takes its name in [`LAYERS`] (or has a module of its own, as those of HTTP), its starting states in [`start`], and, if it has reactions that
 //! no layer before had, these in [`reaction`] and [`judge`].
 
+pub mod application;
 pub mod case;
 pub mod exceptions;
 pub mod forbidden;
@@ -17,6 +18,7 @@ pub mod message;
 pub mod names;
 pub mod observed;
 mod probe;
+pub mod process;
 pub mod reaction;
 pub mod reference;
 pub mod run;

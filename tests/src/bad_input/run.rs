@@ -1,6 +1,6 @@
 //! One case in one revision: start, feed, look, judge, and see whether the engine still works.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use mcp_proto::Revision;
@@ -10,7 +10,9 @@ use rustix::time::{ClockId, clock_gettime};
 use super::case::{Case, Feed, Side};
 use super::forbidden;
 use super::judge::Judge;
+use super::message::cut;
 use super::names::Names;
+use super::observed::Observed;
 use super::probe;
 use super::start::{Started, client_config, server_config};
 use super::subject::Subject;
@@ -210,4 +212,45 @@ pub(super) fn end<R: Role>(subject: &mut Subject<R>) -> Vec<String> {
 /// Names of calls that are used by the probe too.
 pub(super) fn id<'a>(names: &'a Names, call: &str) -> &'a str {
     names.get(&format!("id.{call}")).unwrap_or_default()
+}
+
+/// Tells what an input brings about, and judges it.
+pub fn judge(
+    case: &Case,
+    revision: Revision,
+    names: &Names,
+    input: &[u8],
+    seen: &Observed,
+) -> Vec<String> {
+    let expect = case.expect(names);
+    let judge = Judge::new(input, seen);
+    let verdicts: Vec<_> = expect.any_of.iter().map(|reaction| judge.judge(reaction)).collect();
+    let mut failures = Vec::new();
+    if verdicts.iter().all(Result::is_err) {
+        failures.extend(verdicts.into_iter().filter_map(Result::err));
+    }
+    failures.extend(forbidden::always(case, &judge, names, revision));
+    let never = expect.never.iter().filter(|what| forbidden::happened(what, case, &judge, names));
+    failures.extend(never.map(|what| format!("never: {what}")));
+    failures
+}
+
+/// What is told of a case that failed: what was expected, why that is not what was seen, and what was. Nothing of one that
+/// did not fail.
+pub fn row(by: &str, case: &Case, revision: Revision, seen: &(Vec<String>, Observed)) -> String {
+    let mut failures = String::new();
+    if seen.0.is_empty() {
+        return failures;
+    }
+    let _ = writeln!(failures, "{:>10} | {by}, {revision} {:?} {}", case.id, case.basis, case.why);
+    let _ = writeln!(failures, "{:>10} | {}", "expected", cut(&case.expected_text()));
+    for why in &seen.0 {
+        let _ = writeln!(failures, "{:>10} | {why}", "failed");
+    }
+    let sent = seen.1.sent.iter().take(8).map(|sent| format!("> {}", cut(&sent.text)));
+    for line in seen.1.transcript.lines().chain(sent) {
+        let _ = writeln!(failures, "{:>10} | {line}", "observed");
+    }
+    failures.push('\n');
+    failures
 }

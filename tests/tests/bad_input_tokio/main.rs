@@ -1,11 +1,10 @@
 //! The catalogue again, over pipes: the server and the client of `mcp-tokio` against bytes.
 //!
-//! Every case runs over a pipe in memory and over two of the operating system, on a simulated clock; those of a
-//! server that are short and need no small limits run once more against a process of its own, which is this very
-//! program. The argument, if any, is how the ids of the cases begin that are run.
+//! Every case runs over a pipe in memory and over two of the operating system, on a simulated clock, which only Tokio has.
+//! Those of a server that are short and need no small limits run once more on every runtime, against a process of its own:
+//! see `bad_input.rs` of `tests/runtimes`. The argument, if any, is how the ids of the cases begin that are run.
 
 mod client;
-mod process;
 mod server;
 mod wire;
 
@@ -16,13 +15,11 @@ use std::time::Duration;
 
 use mcp_proto::Revision;
 use mcp_tests::bad_input::LAYERS;
+use mcp_tests::bad_input::application::Log;
 use mcp_tests::bad_input::case::{After, Case, Feed, Side};
 use mcp_tests::bad_input::exceptions::Exception;
-use mcp_tests::bad_input::forbidden;
-use mcp_tests::bad_input::judge::Judge;
-use mcp_tests::bad_input::message::cut;
-use mcp_tests::bad_input::names::Names;
 use mcp_tests::bad_input::observed::Observed;
+use mcp_tests::bad_input::run::{judge, row};
 use mcp_tests::bad_input::start::{
     PROBE, server_config, server_names, server_opening, server_probe, welcome,
 };
@@ -56,9 +53,6 @@ const PATIENCE: Duration = Duration::from_secs(900);
 fn main() {
     let argument =
         std::env::args().nth(1).filter(|argument| !argument.starts_with('-')).unwrap_or_default();
-    if argument == process::SERVER {
-        return process::serve(std::env::args().nth(2).unwrap_or_default());
-    }
     let (done, ended) = std::sync::mpsc::channel();
     count_panics();
     std::thread::spawn(move || done.send(run_all(&argument)));
@@ -103,15 +97,12 @@ fn run_all(filter: &str) -> String {
             }
             let mut ran = |by: &str, seen: (Vec<String>, Observed)| {
                 *counts.entry(format!("{:?}s {by}", case.role)).or_default() += 1;
-                row(&mut failures, by, case, revision, &seen);
+                failures += &row(by, case, revision, &seen);
             };
             for feed in feeds(case) {
                 ran("in memory", over(Pipe::Memory, case, revision, feed));
             }
             ran("on pipes", over(Pipe::System, case, revision, case.setup.feed));
-            if process::is_for(case) {
-                ran("as processes", process::run(case, revision));
-            }
         }
     }
     println!("runs: {counts:?}");
@@ -153,28 +144,6 @@ fn feeds(case: &Case) -> Vec<Feed> {
     }
 }
 
-fn row(
-    failures: &mut String,
-    by: &str,
-    case: &Case,
-    revision: Revision,
-    seen: &(Vec<String>, Observed),
-) {
-    if seen.0.is_empty() {
-        return;
-    }
-    let _ = writeln!(failures, "{:>10} | {by}, {revision} {:?} {}", case.id, case.basis, case.why);
-    let _ = writeln!(failures, "{:>10} | {}", "expected", cut(&case.expected_text()));
-    for why in &seen.0 {
-        let _ = writeln!(failures, "{:>10} | {why}", "failed");
-    }
-    let sent = seen.1.sent.iter().take(8).map(|sent| format!("> {}", cut(&sent.text)));
-    for line in seen.1.transcript.lines().chain(sent) {
-        let _ = writeln!(failures, "{:>10} | {line}", "observed");
-    }
-    failures.push('\n');
-}
-
 /// Runs a case with both ends in this process.
 fn over(pipe: Pipe, case: &Case, revision: Revision, feed: Feed) -> (Vec<String>, Observed) {
     let panics = PANICS.load(Ordering::Relaxed);
@@ -208,27 +177,6 @@ fn over(pipe: Pipe, case: &Case, revision: Revision, feed: Feed) -> (Vec<String>
     (failures, seen)
 }
 
-/// Tells what an input brings about, and judges it.
-fn judge(
-    case: &Case,
-    revision: Revision,
-    names: &Names,
-    input: &[u8],
-    seen: &Observed,
-) -> Vec<String> {
-    let expect = case.expect(names);
-    let judge = Judge::new(input, seen);
-    let verdicts: Vec<_> = expect.any_of.iter().map(|reaction| judge.judge(reaction)).collect();
-    let mut failures = Vec::new();
-    if verdicts.iter().all(Result::is_err) {
-        failures.extend(verdicts.into_iter().filter_map(Result::err));
-    }
-    failures.extend(forbidden::always(case, &judge, names, revision));
-    let never = expect.never.iter().filter(|what| forbidden::happened(what, case, &judge, names));
-    failures.extend(never.map(|what| format!("never: {what}")));
-    failures
-}
-
 async fn serve(
     case: &Case,
     revision: Revision,
@@ -238,7 +186,7 @@ async fn serve(
     reader: Reader,
     writer: Writer,
 ) -> (Vec<String>, Observed) {
-    let log = server::Log::default();
+    let log = Log::default();
     let server = mcp_tokio::serve(reader, writer, server_config(case, revision));
     let served = server::start(server, log.clone());
     wire.write(server_opening(case, revision).as_bytes(), Feed::Greedy).await;

@@ -30,6 +30,9 @@ mod unix {
     use mcp_proto::net::prelude::*;
     use mcp_runtimes_tests::tools::tools;
     use mcp_runtimes_tests::{Host, Web, spawn};
+    use mcp_tests::bad_input::application::{Log, handle, router};
+    use mcp_tests::bad_input::case::Case;
+    use mcp_tests::bad_input::start::server_config;
 
     use super::moving;
 
@@ -43,9 +46,13 @@ mod unix {
     }
 
     pub(crate) fn serve<H: Host>(kind: &[&str]) {
-        let [kind] = kind else { panic!("no kind of server: {kind:?}") };
         H::block_on(async {
-            match *kind {
+            let kind = match kind {
+                [kind] => *kind,
+                ["case", id, revision] => return case::<H>(id, revision).await,
+                _ => panic!("no kind of server: {kind:?}"),
+            };
+            match kind {
                 "plain" => plain::<H>().await,
                 "routed" => routed::<H>().await,
                 "loud" => loud::<H>().await,
@@ -64,6 +71,23 @@ mod unix {
         while let Some(request) = server.accept().await {
             drop(spawn(&H::platform(), answer(request)));
         }
+    }
+
+    /// The reference application, in the state in which a case of bad input finds it.
+    async fn case<H: Host>(id: &str, revision: &str) {
+        let case = Case::named(id).unwrap();
+        let config = server_config(&case, Revision::parse(revision).unwrap());
+        // What still runs then is a tool that never ends.
+        let mut server = H::serve_stdio(config.drain_timeout(Duration::from_millis(20))).unwrap();
+        let log = Log::default();
+        let router = router(&log);
+        while let Some(incoming) = server.accept().await {
+            if let Some(work) = handle(&router, incoming, &log) {
+                drop(spawn(&H::platform(), work));
+            }
+        }
+        let reason = server.closed().await;
+        assert!(matches!(reason, CloseReason::Eof { .. }), "{reason}");
     }
 
     /// A router's tools.

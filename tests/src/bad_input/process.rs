@@ -1,22 +1,21 @@
-//! The same server as a process of its own, over the pipes of the operating system.
+//! A server as a process of its own, over the pipes of the operating system, with the reference application as its
+//! [`application`](super::application).
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use mcp_proto::{CloseReason, Era, Revision};
-use mcp_tests::bad_input::case::{After, Case, Side};
-use mcp_tests::bad_input::message::Sent;
-use mcp_tests::bad_input::observed::Observed;
-use mcp_tests::bad_input::start::{
-    PROBE, meta, server_config, server_names, server_opening, server_probe,
-};
+use super::application::{OBSERVED, read_observed};
+use super::case::{After, Case, Side};
+use super::message::Sent;
+use super::observed::Observed;
+use super::run::judge;
+use super::start::{PROBE, meta, server_names, server_opening, server_probe};
+use mcp_proto::{Era, Revision};
 use serde_json::json;
 
-use super::judge;
-use super::server::{Log, OBSERVED, read_observed, start};
-
-/// The argument that makes this program that server; the name of a case follows it.
-pub const SERVER: &str = "reference-server";
+/// How long a tool may take to begin, or to see that it is cancelled.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether a case is put to a process: what it is about can be seen from outside.
 pub fn is_for(case: &Case) -> bool {
@@ -26,26 +25,11 @@ pub fn is_for(case: &Case) -> bool {
         && case.is_small()
 }
 
-/// Serves over standard input and output as `named` says: a case and a revision.
-pub fn serve(named: String) {
-    let (id, revision) = named.split_once(' ').expect("a case and a revision");
-    let case = Case::all().into_iter().find(|case| case.id == id).expect("a case");
-    let config = server_config(&case, Revision::parse(revision).expect("a revision"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        // What still runs then is a tool that never ends.
-        let config = config.drain_timeout(std::time::Duration::from_millis(20));
-        let server = mcp_tokio::serve_stdio(config).expect("standard input and output");
-        let reason = start(server, Log::default()).end().await;
-        assert!(matches!(reason, CloseReason::Eof { .. }), "{reason}");
-    });
-}
-
-/// Runs a case.
-pub fn run(case: &Case, revision: Revision) -> (Vec<String>, Observed) {
+/// Runs a case against the server that this command starts.
+pub fn run(case: &Case, revision: Revision, server: Command) -> (Vec<String>, Observed) {
     let names = server_names();
     let input = case.input(&names);
-    let mut process = Process::start(case, revision);
+    let mut process = Process::start(server);
     let has_session = case.setup.base != "server.fresh";
     let mut seen = Observed::default();
 
@@ -55,6 +39,8 @@ pub fn run(case: &Case, revision: Revision) -> (Vec<String>, Observed) {
         process.read_until("before");
         seen.revisions.0 = (revision.era() == Era::Legacy).then_some(revision);
     }
+    // From outside it is not seen; that a session keeps its revision is.
+    seen.revisions.1 = seen.revisions.0;
     process.write(&input);
     let expect = case.expect(&names);
     let mut faults = Vec::new();
@@ -69,28 +55,47 @@ pub fn run(case: &Case, revision: Revision) -> (Vec<String>, Observed) {
             other => faults.push(format!("the probe was answered with {other:?}")),
         }
         if has_session {
-            process.write(&observed("behind", revision));
-            seen.sent.extend(process.read_until("behind"));
-            match seen.sent.pop() {
-                Some(answer) if answer.json["id"] == "behind" => {
-                    seen.handled = read_observed(answer.result_text().unwrap_or("[]"));
-                    let mine = |id: &str| matches!(id, "before");
-                    seen.handled.retain(|handled| !handled.id.as_str().is_some_and(mine));
-                }
-                other => faults.push(format!("what it observed: {other:?}")),
-            }
+            let is_met = |seen: &Observed| judge(case, revision, &names, &input, seen).is_empty();
+            faults.extend(look(&mut process, revision, &mut seen, is_met).err());
         }
     }
-    // From outside it is not seen; that a session keeps its revision is.
-    seen.revisions.1 = seen.revisions.0;
     let (rest, succeeded) = process.end();
     seen.sent.extend(rest);
-    seen.in_flight = seen.handled.iter().filter(|handled| handled.is_running()).count();
+    seen.in_flight = running(&seen);
     faults.extend(judge(case, revision, &names, &input, &seen));
     if !succeeded {
         faults.push("the process failed".to_owned());
     }
     (faults, seen)
+}
+
+/// Asks the server what its handlers have seen; again if a tool on another thread has not begun yet, or has not seen that it
+/// is cancelled.
+fn look(
+    process: &mut Process,
+    revision: Revision,
+    seen: &mut Observed,
+    is_met: impl Fn(&Observed) -> bool,
+) -> Result<(), String> {
+    let began = Instant::now();
+    loop {
+        process.write(&observed("behind", revision));
+        seen.sent.extend(process.read_until("behind"));
+        let answer = seen.sent.pop().filter(|answer| answer.json["id"] == "behind");
+        let answer = answer.ok_or_else(|| format!("what it observed: {:?}", seen.sent))?;
+        seen.handled = read_observed(answer.result_text().unwrap_or("[]"));
+        let mine = |id: &str| matches!(id, "before" | "behind");
+        seen.handled.retain(|handled| !handled.id.as_str().is_some_and(mine));
+        seen.in_flight = running(seen);
+        let may_change = seen.handled.iter().any(|it| it.ran.is_none() && it.cancelled == 0);
+        if !may_change || began.elapsed() > PATIENCE || is_met(seen) {
+            return Ok(());
+        }
+    }
+}
+
+fn running(seen: &Observed) -> usize {
+    seen.handled.iter().filter(|handled| handled.is_running()).count()
 }
 
 /// The call of a tool that tells what the handlers have seen.
@@ -109,9 +114,7 @@ struct Process {
 }
 
 impl Process {
-    fn start(case: &Case, revision: Revision) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.arg(SERVER).arg(format!("{} {revision}", case.id));
+    fn start(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take(), child.stdout.take().unwrap());
         Self { child, input, output: BufReader::new(output) }
