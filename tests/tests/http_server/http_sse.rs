@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::{Method, Request};
-use mcp_proto::http::ServerOptions;
-use mcp_proto::progress::Weight;
-use mcp_proto::{CallToolResult, Event, Progress, Revision, ServerConfig};
-use mcp_tests::web::{Web, bare, call, events, initialize, to_announced};
+use mcp_proto::http::{Exchange, Scope, ServerOptions};
+use mcp_proto::progress::{Pacing, Weight};
+use mcp_proto::{CallToolResult, Event, Progress, RequestId, Revision, ServerConfig};
+use mcp_tests::web::{Answer, Web, bare, call, events, initialize, to_announced};
 use serde_json::json;
 
 fn stream() -> Request<Bytes> {
@@ -78,4 +78,54 @@ fn the_address_for_messages_keeps_what_that_of_the_stream_says() {
         let answer = web.ask(to_announced(&address, &initialize(Revision::V2024_11_05)));
         assert_eq!(answer.status(), 202, "{address}");
     }
+}
+
+/// A session that is open, its stream, and where messages go.
+fn opened(options: ServerOptions) -> (Web, Exchange, String) {
+    let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
+    let mut web = Web::with(config, options.http_sse());
+    let exchange = web.send(stream()).unwrap();
+    let address = web.take(exchange).events().remove(0).data;
+    let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    for message in [initialize(Revision::V2024_11_05), ready] {
+        assert_eq!(web.ask(to_announced(&address, &message)).status(), 202);
+    }
+    web.take(exchange);
+    (web, exchange, address)
+}
+
+fn report(web: &mut Web, scope: Scope, id: &RequestId, value: u32) {
+    let now = web.now;
+    let endpoint = web.server.endpoint_mut(scope).unwrap();
+    endpoint.report(id, Progress::new(value.into()), Weight::Ordinary, now).unwrap();
+    web.server.poll_ready();
+}
+
+/// The values that were reported of a request.
+fn values(answer: &Answer, token: u32) -> Vec<f64> {
+    let of_it = answer.messages().into_iter().map(|message| message["params"].clone());
+    let of_it = of_it.filter(|report| report["progressToken"] == token);
+    of_it.map(|report| report["progress"].as_f64().unwrap()).collect()
+}
+
+#[test]
+fn reports_of_a_request_that_comes_while_the_stream_is_held_merge_too() {
+    // RELIABILITY T8, T38
+    let (mut web, exchange, address) = opened(ServerOptions::default());
+    assert_eq!(web.ask(to_announced(&address, &call(json!(1), "work"))).status(), 202);
+    let (scope, first) = web.request();
+    let mut step = 0;
+    while web.server.endpoint(scope).unwrap().merged_reports(&first) == 0 {
+        step += 1;
+        report(&mut web, scope, &first, step);
+        assert!(step < 5000, "it is held before long");
+    }
+    assert_eq!(web.ask(to_announced(&address, &call(json!(2), "work"))).status(), 202);
+    let (_, second) = web.request();
+    for value in 1..=10_000 {
+        report(&mut web, scope, &second, value);
+    }
+    let answer = web.take(exchange);
+    assert!(answer.body.len() < 200 << 10, "{} bytes wait", answer.body.len());
+    assert_eq!(values(&answer, 2), [10_000.0], "the newest leaves when there is room");
 }

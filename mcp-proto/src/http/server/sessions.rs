@@ -185,6 +185,7 @@ impl Server {
             conversation.streams.first().filter(|first| first.kind == Kind::Everything);
         let origin = Origin(everything.map_or(name, |everything| everything.name).0);
         let is_sse = everything.is_some();
+        let is_held = everything.is_some_and(|everything| everything.is_held);
         let revision = conversation.endpoint.peer().map(|peer| peer.revision);
         let has_batches = revision.is_some_and(|revision| revision.rules().batches);
         let is_malformed = match &read {
@@ -197,7 +198,10 @@ impl Server {
         conversation.is_touched = true;
         self.touched.push(scope);
         if is_sse {
-            // Everything goes out on the one stream.
+            // Everything goes out on the one stream, and waits with all that waits for it.
+            if is_held && opened > 0 {
+                core.set_outlet(origin, Outlet::Held, now);
+            }
             self.settle();
             let status = if is_malformed { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED };
             return self.reply(empty(status));
