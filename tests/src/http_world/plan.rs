@@ -115,7 +115,8 @@ impl Plan {
                 _ => RING,
             },
             stream_len: pick(random, [WIDE, WIDE, 1 << 10]),
-            keep_alive: secs(pick(random, [5, 15])),
+            // The first is over before a request that waits gets its first id.
+            keep_alive: pick(random, [millis(500), secs(5), secs(15)]),
             silence: secs(pick(random, [20, 60])),
             replay_timeout: secs(pick(random, [60, 300])),
             faults: Faults {

@@ -1,5 +1,7 @@
 //! What goes out on streams, and what waits (R-HTTP-10 to R-HTTP-27).
 
+use std::time::Duration;
+
 use mcp_proto::http::{Body, ServerOptions};
 use mcp_proto::progress::{Pacing, Weight};
 use mcp_proto::{CallToolResult, Event, Progress, RequestId, Revision, SendError, ServerConfig};
@@ -260,4 +262,28 @@ fn reports_are_on_the_stream_of_their_own_request() {
         assert_eq!(messages.len(), 5, "{messages:?}");
         assert!(messages.iter().all(|report| report["params"]["progressToken"] == at));
     }
+}
+
+#[test]
+fn silence_is_filled_before_the_first_id_would_come() {
+    // R-HTTP-16; whichever comes first opens the stream, and its reader is told
+    let first = |keep_alive: Duration, prime_after: Duration| {
+        let mut options = ServerOptions::default().keep_alive(keep_alive);
+        options.prime_after = prime_after;
+        let mut web = Web::with(ServerConfig::new("s", "1"), options);
+        let revision = Revision::V2025_11_25;
+        let session = web.open(revision);
+        let exchange = web.send(in_session(&quiet_call(1), &session, revision)).unwrap();
+        assert_eq!(web.take(exchange).status(), 0);
+        web.pass(keep_alive.min(prime_after));
+        assert_eq!(web.server.poll_ready(), Some(exchange), "{keep_alive:?} {prime_after:?}");
+        let answer = web.take(exchange);
+        assert!(answer.is_stream() && !answer.events()[0].id.is_empty(), "{answer:?}");
+        // It is said once, and from there on silence is filled.
+        web.pass(keep_alive);
+        assert_eq!(web.take(exchange).body, b":\n\n");
+    };
+    first(millis(500), secs(1));
+    first(secs(15), secs(30));
+    first(secs(15), secs(1));
 }

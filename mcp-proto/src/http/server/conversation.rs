@@ -505,13 +505,10 @@ impl Conversation {
         }
     }
 
-    /// A stream is silent: it says that it is alive. What is not decided yet becomes a stream.
+    /// A stream is silent: it says that it is alive.
     pub(super) fn keep_alive(&mut self, name: StreamName, hub: &mut Hub) {
         let Some(stream) = self.find(name) else { return };
-        if stream.form == Form::Undecided && stream.accepts.stream {
-            stream.become_stream(&mut *hub.replay);
-        }
-        if stream.keep_alive()
+        if stream.keep_alive(&mut *hub.replay)
             && let Some(exchange) = stream.exchange
         {
             hub.signal(exchange);

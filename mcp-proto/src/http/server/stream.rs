@@ -246,14 +246,19 @@ impl Stream {
         self.queue.push_back(joined.into());
     }
 
-    /// Says that it is alive, if nothing else does.
-    pub(super) fn keep_alive(&mut self) -> bool {
-        let is_silent =
-            self.form == Form::Events && self.preface.is_empty() && self.queue.is_empty();
-        if is_silent && !self.is_over {
+    /// Says that it is alive, if nothing else does; what is not decided yet becomes a stream, whose first id says it.
+    /// Whether its reader gets something by that.
+    pub(super) fn keep_alive(&mut self, replay: &mut dyn Replay) -> bool {
+        if self.form == Form::Undecided && self.accepts.stream {
+            self.become_stream(replay);
+        }
+        if self.form != Form::Events {
+            return false;
+        }
+        if !self.has_some() {
             write_comment(&mut self.preface);
         }
-        is_silent
+        true
     }
 
     /// The first event of HTTP+SSE: where messages go.
