@@ -56,9 +56,11 @@ impl Core {
         self.requests.entered() - before
     }
 
-    /// Whether the client of a session has said that it is ready.
-    pub(crate) fn is_initialized(&self) -> bool {
-        matches!(&self.life, Lifecycle::Server(serving) if serving.is_initialized())
+    /// Whether the client of a session has done more than open it: it has said that it is ready, or has asked for
+    /// something, as it may before that is heard.
+    pub(crate) fn is_used(&self) -> bool {
+        let is_ready = matches!(&self.life, Lifecycle::Server(serving) if serving.is_initialized());
+        is_ready || self.requests.entered() > 0
     }
 
     /// Sets how many bytes may wait for the peer, where others share the room for them.

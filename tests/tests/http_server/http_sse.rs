@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use http::{Method, Request};
-use mcp_proto::http::{Exchange, Scope, ServerOptions};
+use mcp_proto::http::{Body, Exchange, Scope, ServerOptions};
 use mcp_proto::progress::{Pacing, Weight};
 use mcp_proto::{CallToolResult, Event, Progress, RequestId, Revision, ServerConfig};
+use mcp_tests::secs;
 use mcp_tests::web::{Answer, Web, bare, call, events, initialize, to_announced};
 use serde_json::json;
 
@@ -128,4 +129,28 @@ fn reports_of_a_request_that_comes_while_the_stream_is_held_merge_too() {
     let answer = web.take(exchange);
     assert!(answer.body.len() < 200 << 10, "{} bytes wait", answer.body.len());
     assert_eq!(values(&answer, 2), [10_000.0], "the newest leaves when there is room");
+}
+
+#[test]
+fn a_stream_that_is_only_opened_ends() {
+    // RELIABILITY T36
+    let options = ServerOptions::default().http_sse().max_standing_streams(1);
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    let exchange = web.send(stream()).unwrap();
+    for _ in 0..59 {
+        web.take(exchange);
+        web.pass(secs(1));
+    }
+    assert_eq!(web.ask(stream()).status(), 503, "it has its place");
+    web.pass(secs(2));
+    assert_eq!(web.server.sessions(), 0);
+    assert_eq!(web.take(exchange).end, Some(Body::End));
+    web.send(stream()).unwrap();
+    // One that is used stays.
+    let (mut web, exchange, _) = opened(ServerOptions::default());
+    for _ in 0..61 {
+        web.take(exchange);
+        web.pass(secs(10));
+    }
+    assert_eq!((web.server.sessions(), web.take(exchange).end), (1, None));
 }

@@ -151,14 +151,18 @@ fn a_cancelled_request_gets_no_answer_and_its_exchange_ends() {
     let exchange =
         web.send(in_session(&call(json!(1), "slow"), &session, Revision::V2025_06_18)).unwrap();
     let (scope, id) = web.request();
-    let cancel =
-        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
-    assert_eq!(web.ask(in_session(&cancel, &session, Revision::V2025_06_18)).status(), 202);
+    let revision = Revision::V2025_06_18;
+    assert_eq!(web.ask(in_session(&cancel(), &session, revision)).status(), 202);
     let answer = web.take(exchange);
     assert_eq!((answer.status(), answer.body.len(), answer.end), (202, 0, Some(Body::End)));
     let now = web.now;
     web.server.endpoint_mut(scope).unwrap().abandon(&id, now);
     assert_eq!((web.server.exchanges(), web.server.requests_in_flight()), (0, 0));
+}
+
+/// The client wants no answer to its first request any more.
+fn cancel() -> Value {
+    json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
 }
 
 #[test]
@@ -241,6 +245,38 @@ fn an_idle_session_ends_and_one_that_works_goes_on() {
 }
 
 #[test]
+fn a_session_that_is_only_opened_ends_whatever_is_open_in_it() {
+    // RELIABILITY, section 3, T36
+    let options = ServerOptions::default().keep_alive(None);
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    let revision = Revision::V2025_06_18;
+    let opening = web.ask(post(&initialize(revision), &[]));
+    let session = opening.header("mcp-session-id").unwrap().to_owned();
+    let stream = web.send(get(&session, revision, None)).unwrap();
+    web.take(stream);
+    web.pass(secs(30));
+    assert_eq!(web.ask(in_session(&ping(), &session, revision)).status(), 200);
+    web.pass(secs(29));
+    assert_eq!(web.server.sessions(), 1);
+    web.pass(secs(2));
+    assert_eq!((web.server.sessions(), web.take(stream).end), (0, Some(Body::End)));
+    assert_eq!(web.ask(in_session(&ping(), &session, revision)).status(), 404);
+
+    // Whoever asks for something uses it, though `initialized` was lost.
+    let opening = web.ask(post(&initialize(revision), &[]));
+    let session = opening.header("mcp-session-id").unwrap().to_owned();
+    web.listen();
+    web.events.clear();
+    let exchange = web.send(in_session(&call(json!(1), "x"), &session, revision)).unwrap();
+    let (scope, id) = web.request();
+    let now = web.now;
+    web.server.endpoint_mut(scope).unwrap().respond(&id, &CallToolResult::text(""), now).unwrap();
+    web.take(exchange);
+    web.pass(secs(299));
+    assert_eq!(web.ask(in_session(&ping(), &session, revision)).status(), 200);
+}
+
+#[test]
 fn at_the_limit_an_idle_session_makes_room_and_a_busy_one_does_not() {
     let mut web = Web::with(ServerConfig::new("s", "1"), ServerOptions::default().max_sessions(2));
     let revision = Revision::V2025_06_18;
@@ -263,8 +299,10 @@ fn at_the_limit_an_idle_session_makes_room_and_a_busy_one_does_not() {
 fn open_as(web: &mut Web, who: &str) -> Result<String, u16> {
     let exchange = web.send_as(Some(who), post(&initialize(Revision::V2025_06_18), &[])).unwrap();
     let answer = web.take(exchange);
-    let id = answer.header("mcp-session-id").map(str::to_owned);
-    id.ok_or_else(|| answer.status())
+    let id = answer.header("mcp-session-id").ok_or_else(|| answer.status())?;
+    let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    assert_eq!(ask_as(web, who, in_session(&ready, id, Revision::V2025_06_18)), 202);
+    Ok(id.to_owned())
 }
 
 fn ask_as(web: &mut Web, who: &str, request: http::Request<Bytes>) -> u16 {

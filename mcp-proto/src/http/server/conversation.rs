@@ -325,17 +325,18 @@ impl Conversation {
     /// Whether it is idle, or over.
     fn rest(&mut self, hub: &mut Hub) {
         let is_quiet = !self.is_read() && self.endpoint.requests_in_flight() == 0;
+        let is_used = self.endpoint.core().is_used();
         let is_over = match &mut self.session {
             Some(session) if self.endpoint.is_closed() => {
                 hub.sessions.remove(session, self.scope);
                 is_quiet
             }
             Some(session) => {
-                let patience = match self.endpoint.core().is_initialized() {
-                    true => hub.options.session_timeout,
-                    false => hub.options.opening_timeout,
+                let until = match is_used {
+                    true => is_quiet.then(|| hub.clock + hub.options.session_timeout),
+                    // Streams alone are no use of it.
+                    false => Some(session.opening_until),
                 };
-                let until = is_quiet.then(|| hub.clock + patience);
                 if until.is_none() || session.idle_until.is_none() {
                     hub.sessions.set_idle(session, self.scope, until);
                 }

@@ -147,7 +147,15 @@ impl Conversation {
 
 impl Session {
     fn digest(&self, digest: &mut Digest<'_>) {
-        let Self { id, principal, idle_until, backlog, backlog_len, is_held } = self;
+        let Self {
+            id,
+            principal,
+            opening_until: _, // while it counts, it is the next
+            idle_until,
+            backlog,
+            backlog_len,
+            is_held,
+        } = self;
         digest.put((id.text(), principal, backlog, backlog_len, is_held));
         digest.put(idle_until.is_some());
         digest.time(idle_until.unwrap_or_default());

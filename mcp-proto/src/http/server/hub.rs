@@ -82,6 +82,11 @@ impl Hub {
         self.last_stream = self.last_stream.max(newest.0);
     }
 
+    /// Until when a session that begins now has to be used.
+    pub(super) fn opening_until(&self) -> Instant {
+        self.clock + self.options.opening_timeout
+    }
+
     /// Bytes that wait for all clients to read.
     pub(super) fn waiting(&self) -> usize {
         #[cfg(feature = "driver")]

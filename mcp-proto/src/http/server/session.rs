@@ -76,6 +76,8 @@ impl crate::state::Kept for SessionId {
 pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) principal: Option<Bytes>,
+    /// When it ends if it is only opened.
+    pub(super) opening_until: Instant,
     /// When it ends if nothing happens, while it is idle.
     pub(super) idle_until: Option<Instant>,
     /// What belongs to no request, while no stream is open for it.
@@ -96,10 +98,11 @@ pub(super) struct Sessions {
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, principal: Option<Bytes>) -> Self {
+    pub(super) fn new(id: SessionId, principal: Option<Bytes>, opening_until: Instant) -> Self {
         Self {
             id,
             principal,
+            opening_until,
             idle_until: None,
             backlog: VecDeque::new(),
             backlog_len: 0,
@@ -200,7 +203,7 @@ mod tests {
     fn a_session_is_its_owners_and_nobody_elses() {
         let mut seed = [7; SEED_LEN];
         let id = SessionId::new(seed);
-        let session = Session::new(id, Some("alice".into()));
+        let session = Session::new(id, Some("alice".into()), Instant::ZERO);
         assert!(session.belongs_to(&id, Some(&"alice".into())));
         assert!(!session.belongs_to(&id, Some(&"bob".into())) && !session.belongs_to(&id, None));
         for at in 0..SEED_LEN {
@@ -213,7 +216,8 @@ mod tests {
     #[test]
     fn nothing_is_left_of_a_session_that_has_ended() {
         let mut sessions = Sessions::default();
-        let mut session = Session::new(SessionId::new([1; SEED_LEN]), Some("alice".into()));
+        let mut session =
+            Session::new(SessionId::new([1; SEED_LEN]), Some("alice".into()), Instant::ZERO);
         assert!(sessions.enter(&session, Scope(1)));
         assert!(!sessions.enter(&session, Scope(2)), "its handle is taken");
         let later = Instant::from_nanos(5);

@@ -96,7 +96,8 @@ impl Server {
             self.end(idle);
             self.purge();
         }
-        let session = Session::new(SessionId::new(seed), caller.principal.clone());
+        let session =
+            Session::new(SessionId::new(seed), caller.principal.clone(), self.hub.opening_until());
         Ok((session, self.conversations.name()))
     }
 

@@ -120,7 +120,7 @@ impl Server {
 
         // From here on nothing is refused but what a stream itself says, which is taken back.
         self.hub.skip_streams(newest);
-        let mut session = Session::new(state.id, state.principal);
+        let mut session = Session::new(state.id, state.principal, self.hub.opening_until());
         session.backlog_len = state.backlog.iter().map(Bytes::len).sum();
         session.backlog = state.backlog;
         session.is_held = endpoint.core().is_held();
