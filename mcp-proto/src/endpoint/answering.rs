@@ -10,7 +10,7 @@ use super::calling::check_fits;
 use super::core::{Core, MAX_TEXT_LEN};
 use super::deadlines::Timer;
 use super::outbox::{Origin, Outbox, Route};
-use super::requests::{Inbound, Outlet};
+use super::requests::{Inbound, Outlet, Settled};
 use crate::era::Lifecycle;
 use crate::error::{ErrorObject, SendError};
 use crate::event::Event;
@@ -289,7 +289,7 @@ impl Core {
     pub(super) fn forget(&mut self, id: &RequestId) {
         if let Some(inbound) = self.requests.remove(id) {
             if !inbound.cancelled {
-                self.settled.extend(inbound.origin.is_some());
+                self.settled.extend(Settled::new(inbound.origin, None));
             }
             if let Some(batch) = inbound.batch {
                 self.batches.leave(batch, &mut self.outbox);

@@ -12,7 +12,7 @@ use super::deadlines::{Deadlines, Timer};
 use super::exchanges::Carries;
 use super::opening::Held;
 use super::outbox::{Origin, Outbox, Place, Transmit};
-use super::requests::{Inbound, Outlet, Requests};
+use super::requests::{Inbound, Outlet, Requests, Settled};
 use crate::bound::{queue, sum, times};
 use crate::config::{ClientConfig, Limits, Tolerance};
 #[cfg(feature = "testing")]
@@ -65,9 +65,9 @@ pub(crate) struct Core {
     pub(super) read_at: Instant,
     /// Where it came from.
     pub(super) reading: Origin,
-    /// Where requests came from that want no answer any more, because they have it or were cancelled. Only of
-    /// those that came from somewhere.
-    pub(super) settled: Vec<Origin>,
+    /// Requests that want no answer any more, because they have it or were cancelled. Only those that came from
+    /// somewhere.
+    pub(super) settled: Vec<Settled>,
     /// Whether what belongs to no request of the peer can leave.
     pub(super) outlet: Outlet,
 }
@@ -197,7 +197,7 @@ impl Core {
         for (id, inbound) in self.requests.take() {
             self.outbox.revoke(inbound.queued);
             if !inbound.cancelled {
-                self.settled.extend(inbound.origin.is_some());
+                self.settled.extend(Settled::new(inbound.origin, None));
                 self.events.push_back(Event::Cancelled { id, reason: None });
             }
         }

@@ -10,7 +10,7 @@ use super::answers::Allowance;
 use super::calls::{Purpose, Tracked};
 use super::core::{Core, MAX_TEXT_LEN};
 use super::exchanges::Carries;
-use super::requests::{Inbound, Outlet, Reporter};
+use super::requests::{Inbound, Outlet, Reporter, Settled};
 use crate::config::Tolerance;
 use crate::era::{Answer, Lifecycle, Speech, Verdict};
 use crate::error::{CallError, CloseReason, ErrorObject, Violation};
@@ -297,7 +297,7 @@ impl Core {
         inbound.reporter = None;
         inbound.flush_at = None;
         let (queued, batch) = (inbound.queued, inbound.batch.take());
-        self.settled.extend(inbound.origin.is_some());
+        self.settled.extend(Settled::new(inbound.origin, queued.map(|_| &id)));
         self.revoke(queued);
         if let Some(batch) = batch {
             self.batches.leave(batch, &mut self.outbox);

@@ -50,10 +50,10 @@ pub(crate) use exchanges::Carries;
 #[cfg(feature = "http")]
 pub(crate) use outbox::Origin;
 pub use outbox::{Route, Transmit};
-#[cfg(feature = "http")]
-pub(crate) use requests::Outlet;
 #[cfg(feature = "snapshot")]
 pub use requests::{Asked, InFlight};
+#[cfg(feature = "http")]
+pub(crate) use requests::{Outlet, Settled};
 #[cfg(feature = "snapshot")]
 pub use snapshot::EndpointSnapshot;
 #[cfg(feature = "snapshot")]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::core::Core;
 use super::outbox::Origin;
-use super::requests::Outlet;
+use super::requests::{Outlet, Settled};
 use crate::era::Lifecycle;
 use crate::event::Event;
 use crate::id::RequestId;
@@ -78,8 +78,8 @@ impl Core {
         self.batches.held()
     }
 
-    /// The origin of a request that wants no answer any more, because it has it or was cancelled.
-    pub(crate) fn poll_settled(&mut self) -> Option<Origin> {
+    /// A request that wants no answer any more, because it has it or was cancelled.
+    pub(crate) fn poll_settled(&mut self) -> Option<Settled> {
         self.settled.pop()
     }
 
@@ -157,7 +157,7 @@ impl Core {
         let requests = self.requests.iter().map(|(_, inbound)| inbound.origin);
         let calls = self.calls.iter().map(|(_, call)| call.origin);
         let all = requests.chain(calls).chain(self.batches.origins()).chain(self.outbox.origins());
-        all.chain(self.settled.iter().copied()).max().unwrap_or_default()
+        all.chain(self.settled.iter().map(|settled| settled.origin)).max().unwrap_or_default()
     }
 
     /// What the requests of an origin were told that want an answer still.

@@ -89,6 +89,22 @@ pub(crate) enum Outlet {
     Shut,
 }
 
+/// A request that came from somewhere and wants no answer any more.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Settled {
+    pub(crate) origin: Origin,
+    /// Which one, if what was said of it before is not to leave any more.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub(crate) revoked: Option<RequestId>,
+}
+
+impl Settled {
+    /// Nothing of a request that came from nowhere in particular.
+    pub(super) fn new(origin: Origin, revoked: Option<&RequestId>) -> Option<Self> {
+        origin.is_some().map(|origin| Self { origin, revoked: revoked.cloned() })
+    }
+}
+
 /// Where progress of a request goes.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "snapshot", derive(serde::Serialize, serde::Deserialize))]

@@ -14,7 +14,7 @@ use super::core::{Core, Phase};
 use super::deadlines::Timer;
 use super::opening::Held;
 use super::outbox::{Origin, Outbox, OutboxForm, Route};
-use super::requests::{InFlight, Outlet, Requests, RequestsForm};
+use super::requests::{InFlight, Outlet, Requests, RequestsForm, Settled};
 use crate::config::{ClientConfig, Limits, ServerConfig};
 use crate::era::{Life, Lifecycle, Negotiation, Served, Serving};
 use crate::event::{Event, PeerInfo};
@@ -233,7 +233,7 @@ impl Core {
             phase: phase.clone(),
             clock: *clock,
             read_at: *read_at,
-            settled: settled.clone(),
+            settled: settled.iter().map(|settled| settled.origin).collect(),
             outlet: *outlet,
         }
     }
@@ -272,7 +272,8 @@ impl Core {
         core.clock = state.clock;
         core.read_at = state.read_at;
         check_limit(state.settled.len(), core.most_settled(&limits), "requests that are settled")?;
-        core.settled = state.settled;
+        // A transport that takes something back for them has done so before a snapshot.
+        core.settled = state.settled.into_iter().filter_map(|it| Settled::new(it, None)).collect();
         core.outlet = state.outlet;
         core.check_held()?;
         core.check_calls()?;

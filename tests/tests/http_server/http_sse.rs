@@ -132,6 +132,24 @@ fn reports_of_a_request_that_comes_while_the_stream_is_held_merge_too() {
 }
 
 #[test]
+fn reports_of_a_cancelled_request_do_not_leave() {
+    // FIELD-BUGS 24, 25; R-CANC-07
+    let (mut web, exchange, address) = opened(ServerOptions::default());
+    for id in [1, 2] {
+        assert_eq!(web.ask(to_announced(&address, &call(json!(id), "work"))).status(), 202);
+    }
+    let requests = web.requests();
+    for value in 1..=3 {
+        requests.iter().for_each(|(scope, id)| report(&mut web, *scope, id, value));
+    }
+    let cancel =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    assert_eq!(web.ask(to_announced(&address, &cancel)).status(), 202);
+    let answer = web.take(exchange);
+    assert_eq!((values(&answer, 1), values(&answer, 2)), (vec![], vec![1.0, 2.0, 3.0]));
+}
+
+#[test]
 fn a_stream_that_is_only_opened_ends() {
     // RELIABILITY T36
     let options = ServerOptions::default().http_sse().max_standing_streams(1);

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http::Method;
-use mcp_proto::http::{Body, ServerOptions};
-use mcp_proto::{CallOptions, CallToolResult, Event, Revision, ServerConfig};
+use mcp_proto::http::{Body, Scope, ServerOptions};
+use mcp_proto::progress::{Pacing, Weight};
+use mcp_proto::{CallOptions, CallToolResult, Event, Progress, RequestId, Revision, ServerConfig};
 use mcp_tests::secs;
 use mcp_tests::web::{Web, bare, call, get, in_session, initialize, post};
 use serde_json::{Value, json};
@@ -160,9 +161,80 @@ fn a_cancelled_request_gets_no_answer_and_its_exchange_ends() {
     assert_eq!((web.server.exchanges(), web.server.requests_in_flight()), (0, 0));
 }
 
+fn unpaced() -> Web {
+    let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
+    Web::with(config, ServerOptions::default())
+}
+
+fn report(web: &mut Web, scope: Scope, id: &RequestId, value: u32) {
+    let now = web.now;
+    let endpoint = web.server.endpoint_mut(scope).unwrap();
+    endpoint.report(id, Progress::new(value.into()), Weight::Ordinary, now).unwrap();
+    web.server.poll_ready();
+}
+
+/// The token and the value of each report among messages.
+fn reports(messages: &[Value]) -> Vec<(u64, f64)> {
+    let params = messages.iter().map(|message| &message["params"]);
+    let said =
+        |params: &Value| Some((params["progressToken"].as_u64()?, params["progress"].as_f64()?));
+    params.filter_map(said).collect()
+}
+
 /// The client wants no answer to its first request any more.
 fn cancel() -> Value {
     json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
+}
+
+#[test]
+fn reports_of_a_cancelled_request_do_not_leave() {
+    // FIELD-BUGS 24, 25; R-CANC-07
+    for revision in REVISIONS {
+        let mut web = unpaced();
+        let session = web.open(revision);
+        let exchange = web.send(in_session(&call(json!(1), "slow"), &session, revision)).unwrap();
+        let (scope, id) = web.request();
+        report(&mut web, scope, &id, 1);
+        let seen = web.take(exchange);
+        assert_eq!(reports(&seen.messages()).len(), 1);
+        // Its reader pauses.
+        (2..=4).for_each(|value| report(&mut web, scope, &id, value));
+        assert_eq!(web.ask(in_session(&cancel(), &session, revision)).status(), 202);
+        let answer = web.take(exchange);
+        assert_eq!((&answer.body[..], answer.end), (&b""[..], Some(Body::End)), "{revision:?}");
+        // Nor later.
+        let last = &seen.events().pop().unwrap().id;
+        let again = web.ask(get(&session, revision, Some(last)));
+        assert_eq!((again.status(), again.body.len()), (200, 0), "{revision:?}");
+    }
+}
+
+#[test]
+fn of_a_batch_only_what_was_cancelled_is_taken_back() {
+    let revision = Revision::V2025_03_26;
+    let mut web = unpaced();
+    let session = web.open(revision);
+    let batch = json!([call(json!(1), "a"), call(json!(2), "b")]);
+    let exchange = web.send(in_session(&batch, &session, revision)).unwrap();
+    let requests = web.requests();
+    requests.iter().for_each(|(scope, id)| report(&mut web, *scope, id, 1));
+    let first = web.take(exchange).events().remove(0).id;
+    requests.iter().for_each(|(scope, id)| report(&mut web, *scope, id, 2));
+    assert_eq!(web.ask(in_session(&cancel(), &session, revision)).status(), 202);
+    web.hang_up(exchange);
+    let (scope, id) = &requests[1];
+    report(&mut web, *scope, id, 3);
+    let now = web.now;
+    let endpoint = web.server.endpoint_mut(*scope).unwrap();
+    endpoint.respond(id, &CallToolResult::text("b"), now).unwrap();
+    // What was taken may be lost, and is said again. What follows has the places of what was taken back.
+    let answer = web.ask(get(&session, revision, Some(&first)));
+    let positions = answer.events().into_iter().map(|event| event.id);
+    let (stream, _) = first.split_once('-').unwrap();
+    assert!(positions.eq((2..=5).map(|position| format!("{stream}-{position}"))), "{answer:?}");
+    let messages = answer.messages();
+    assert_eq!(reports(&messages), [(2, 1.0), (2, 2.0), (2, 3.0)]);
+    assert_eq!(messages[3][0]["id"], 2);
 }
 
 #[test]

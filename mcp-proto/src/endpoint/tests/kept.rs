@@ -55,7 +55,7 @@ fn requests_that_are_settled_and_not_told_so_are_settled_still() {
     }
     let mut restored = again(&server, Limits::default());
     let mut settled: Vec<_> =
-        ::core::iter::from_fn(|| restored.core_mut().poll_settled()).collect();
+        ::core::iter::from_fn(|| Some(restored.core_mut().poll_settled()?.origin)).collect();
     settled.sort();
     assert_eq!(settled, [5, 6, 7, 8].map(Origin));
 }

@@ -1,6 +1,7 @@
 //! A transport with several places for messages: what it says of each, and asks.
 
 use super::*;
+use crate::endpoint::Settled;
 use crate::progress::Pacing;
 use crate::wire::{Message, RequestMeta, read_message};
 
@@ -83,14 +84,15 @@ fn the_newest_place_is_known_until_all_that_came_from_it_is_told() {
     hear_from(&mut server, 3, &request(6));
     assert_eq!(server.core().newest_origin(), Origin(7), "a request waits");
     server.fail(&5.into(), &ErrorObject::internal("no"), NOW).unwrap();
-    assert_eq!(server.core_mut().poll_settled(), Some(Origin(7)));
+    let settled = |server: &mut Endpoint<Server>| server.core_mut().poll_settled().unwrap();
+    assert_eq!(settled(&mut server), Settled { origin: Origin(7), revoked: None });
     assert_eq!(server.core().newest_origin(), Origin(7), "its answer waits");
     assert_eq!(said(&mut server).len(), 1);
     assert_eq!(server.core().newest_origin(), Origin(3));
     server.abandon(&6.into(), NOW);
     said(&mut server);
     assert_eq!(server.core().newest_origin(), Origin(3), "it is not told that it is settled");
-    assert_eq!(server.core_mut().poll_settled(), Some(Origin(3)));
+    assert_eq!(settled(&mut server).origin, Origin(3));
     assert_eq!(server.core().newest_origin(), Origin::NONE);
 }
 

@@ -15,8 +15,8 @@ use super::hub::Hub;
 use super::replay::StreamName;
 use super::session::Session;
 use super::status::refusal_of;
-use super::stream::{Form, Kind, Stream, Taken};
-use crate::endpoint::{Endpoint, Origin, Outlet, Route, Transmit};
+use super::stream::{Form, Kind, Said, Stream, Taken};
+use crate::endpoint::{Endpoint, Origin, Outlet, Route, Settled, Transmit};
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::role;
@@ -114,14 +114,12 @@ impl Conversation {
     pub(super) fn settle(&mut self, hub: &mut Hub) {
         self.is_touched = false;
         hub.clock = hub.clock.max(self.endpoint.core().clock());
-        while let Some(transmit) = self.endpoint.core_mut().poll_message() {
-            self.place(transmit, hub);
-        }
-        while let Some(origin) = self.endpoint.core_mut().poll_settled() {
-            let Some(stream) = self.find(StreamName(origin.0)) else { continue };
-            stream.waiting = stream.waiting.saturating_sub(1);
-            stream.is_over |= stream.waiting == 0 && matches!(stream.kind, Kind::Answers(_));
-            stream.is_dirty = true;
+        loop {
+            while let Some(transmit) = self.endpoint.core_mut().poll_message() {
+                self.place(transmit, hub);
+            }
+            let Some(settled) = self.endpoint.core_mut().poll_settled() else { break };
+            self.handle_settled(settled, hub);
         }
         if self.endpoint.is_closed() {
             self.end_session(hub);
@@ -149,6 +147,20 @@ impl Conversation {
         self.list(hub);
         self.arm(hub);
         self.rest(hub);
+    }
+
+    /// A request of one of its streams wants no answer any more.
+    fn handle_settled(&mut self, settled: Settled, hub: &mut Hub) {
+        let name = StreamName(settled.origin.0);
+        let Some(stream) = self.find(name) else { return };
+        stream.waiting = stream.waiting.saturating_sub(1);
+        stream.is_over |= stream.waiting == 0 && matches!(stream.kind, Kind::Answers(_));
+        stream.is_dirty = true;
+        if let Some(id) = settled.revoked {
+            // R-PROG-04: nothing more leaves for it. What was taken has left.
+            stream.take_back(&id, &mut *hub.replay);
+            self.let_report(name, hub);
+        }
     }
 
     fn settle_stream(&mut self, at: usize, hub: &mut Hub) {
@@ -237,15 +249,16 @@ impl Conversation {
     /// Puts a message where it belongs.
     fn place(&mut self, transmit: Transmit, hub: &mut Hub) {
         let Transmit { route, origin, message } = transmit;
-        if let Some(stream) = self.everything() {
-            return stream.push(message, &mut *hub.replay);
-        }
         let is_ours = matches!(route, Route::Call(_) | Route::Cancel(_));
         let is_answer = !is_ours && !matches!(route, Route::Related(_));
+        let said = Said { route, message };
+        if let Some(stream) = self.everything() {
+            return stream.push(said, &mut *hub.replay);
+        }
         if origin != Origin::NONE {
             match self.find(StreamName(origin.0)) {
                 Some(stream) if is_answer || stream.takes_events() => {
-                    return stream.push(message, &mut *hub.replay);
+                    return stream.push(said, &mut *hub.replay);
                 }
                 // A call goes where it can; of anything else its request was told that it cannot.
                 _ if is_ours => {}
@@ -254,10 +267,9 @@ impl Conversation {
         }
         let Some(session) = &mut self.session else { return };
         match standalone(&mut self.streams) {
-            Some(stream) => stream.push(message, &mut *hub.replay),
+            Some(stream) => stream.push(said, &mut *hub.replay),
             None => {
-                session.backlog_len += message.len();
-                session.backlog.push_back(message);
+                session.keep(said.message);
             }
         }
     }
@@ -370,14 +382,9 @@ impl Conversation {
 
     /// Takes something for the reader of a stream.
     pub(super) fn take(&mut self, name: StreamName, hub: &mut Hub) -> Taken {
-        let now = hub.clock;
         let Some(stream) = self.find(name) else { return Taken::End };
         let taken = stream.take();
-        if stream.is_held && stream.is_short(hub.options.max_stream_len) {
-            stream.is_held = false;
-            self.endpoint.core_mut().set_outlet(Origin(name.0), Outlet::Open, now);
-            self.is_touched = true;
-        }
+        self.is_touched |= self.let_report(name, hub);
         if taken == Taken::End {
             self.leave(name, hub);
         } else if taken != Taken::Wait {
@@ -388,6 +395,16 @@ impl Conversation {
             self.settle(hub);
         }
         taken
+    }
+
+    /// Lets the reports of a stream come that were held back, if so little waits there that they may.
+    fn let_report(&mut self, name: StreamName, hub: &Hub) -> bool {
+        let max_len = hub.options.max_stream_len;
+        let stream = self.find(name).filter(|stream| stream.is_held && stream.is_short(max_len));
+        let Some(stream) = stream else { return false };
+        stream.is_held = false;
+        self.endpoint.core_mut().set_outlet(Origin(name.0), Outlet::Open, hub.clock);
+        true
     }
 
     /// The reader of a stream has gone, or was sent away.
@@ -415,8 +432,8 @@ impl Conversation {
                 let unseen = stream.take_unseen();
                 stream.leave();
                 if let Some(session) = &mut self.session {
-                    session.backlog_len += unseen.iter().map(Bytes::len).sum::<usize>();
-                    session.backlog.extend(unseen);
+                    let unseen = unseen.into_iter().map(|said| said.message);
+                    unseen.for_each(|message| session.keep(message));
                 }
             }
             // The stream is the session; 2024-11-05 basic/transports.
@@ -434,7 +451,7 @@ impl Conversation {
         for old in self.streams.iter_mut() {
             if old.kind == Kind::Standalone && old.exchange.is_none() {
                 let unseen = old.take_unseen();
-                unseen.into_iter().for_each(|message| stream.push(message, &mut *hub.replay));
+                unseen.into_iter().for_each(|said| stream.push(said, &mut *hub.replay));
                 hub.replay.forget(old.key);
                 old.leave();
             }
@@ -442,7 +459,8 @@ impl Conversation {
         if let Some(session) = &mut self.session {
             session.backlog_len = 0;
             let backlog = mem::take(&mut session.backlog);
-            backlog.into_iter().for_each(|message| stream.push(message, &mut *hub.replay));
+            let backlog = backlog.into_iter().map(Said::bare);
+            backlog.for_each(|said| stream.push(said, &mut *hub.replay));
         }
         self.streams.push(stream);
         self.settle(hub);

@@ -5,7 +5,7 @@ use super::exchange::{Entry, Timer};
 use super::options::ServerOptions;
 use super::replay::{OF_STREAM, Ring};
 use super::session::Session;
-use super::stream::Stream;
+use super::stream::{Said, Stream};
 use super::{Scope, Server};
 use crate::bound::{PART, queue, sum, times, tree};
 use crate::config::Limits;
@@ -130,7 +130,7 @@ impl ServerOptions {
         let messages = sum([len / SHORTEST, running, self.max_sessions]);
         let whole = times(self.max_sessions, limits.max_outbox_len);
         let batched = bound_of_batches(limits, if whole < len { whole } else { len });
-        sum([len, times(messages, PART), queue(messages, size_of::<bytes::Bytes>()), batched])
+        sum([len, times(messages, PART), queue(messages, size_of::<Said>()), batched])
     }
 }
 

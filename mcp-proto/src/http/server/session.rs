@@ -110,6 +110,12 @@ impl Session {
         }
     }
 
+    /// Keeps what belongs to no request until a stream opens for it.
+    pub(super) fn keep(&mut self, message: Bytes) {
+        self.backlog_len += message.len();
+        self.backlog.push_back(message);
+    }
+
     /// Whether a request may use it: it knows the id, and comes from whom it was opened by.
     pub(super) fn belongs_to(&self, id: &SessionId, principal: Option<&Bytes>) -> bool {
         self.id.is(id) && self.principal.as_ref() == principal

@@ -15,6 +15,8 @@ use super::super::media::Accepts;
 use super::options::ServerOptions;
 use super::replay::{Replay, StreamName};
 use super::status::status_of;
+use crate::endpoint::Route;
+use crate::id::RequestId;
 use crate::json::write_u64;
 use crate::revision::Era;
 use crate::time::Instant;
@@ -22,6 +24,21 @@ use crate::wire::sse::{write_comment, write_event, write_retry};
 
 #[cfg(feature = "snapshot")]
 pub(super) use form::StreamForm;
+
+/// A message that waits, and what it relates to.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Said {
+    /// [`Route::Standalone`] also where that is not known any more.
+    pub(super) route: Route,
+    pub(super) message: Bytes,
+}
+
+impl Said {
+    /// One of which nobody knows what it relates to.
+    pub(super) fn bare(message: Bytes) -> Self {
+        Self { route: Route::Standalone, message }
+    }
+}
 
 /// A log of messages with a cursor. What is behind the cursor was taken, and may be kept elsewhere for replay.
 #[derive(Clone, Debug)]
@@ -54,7 +71,7 @@ pub(super) struct Stream {
     pub(super) kept_until: Option<Instant>,
     /// What goes out before the messages: the first id, a comment, the time to wait.
     preface: Vec<u8>,
-    queue: VecDeque<Bytes>,
+    queue: VecDeque<Said>,
     /// Bytes in `queue`.
     len: usize,
     /// The position of the last message that was ever said.
@@ -169,14 +186,50 @@ impl Stream {
     }
 
     /// Says a message.
-    pub(super) fn push(&mut self, message: Bytes, replay: &mut dyn Replay) {
+    pub(super) fn push(&mut self, said: Said, replay: &mut dyn Replay) {
         self.is_dirty = true;
         self.last += 1;
-        self.len += message.len();
+        self.len += said.message.len();
         if self.has_ids && self.form == Form::Events {
-            replay.keep(self.key, self.last, &message);
+            replay.keep(self.key, self.last, &said.message);
         }
-        self.queue.push_back(message);
+        self.queue.push_back(said);
+    }
+
+    /// The position before the first message that was not taken.
+    fn first(&self) -> u64 {
+        self.last - self.queue.len() as u64
+    }
+
+    /// What was taken and can be said again.
+    fn taken(&self, replay: &dyn Replay) -> Vec<Bytes> {
+        let mut kept = replay.behind(self.key, 0);
+        kept.truncate(kept.len().saturating_sub(self.queue.len()));
+        kept
+    }
+
+    /// Takes back what waits of a request. What follows it gets its positions, of which nobody has heard.
+    pub(super) fn take_back(&mut self, id: &RequestId, replay: &mut dyn Replay) {
+        let is_of_it = |said: &Said| matches!(&said.route, Route::Related(of) if of == id);
+        if !self.queue.iter().any(is_of_it) {
+            return;
+        }
+        let (first, taken) = (self.first(), self.taken(replay));
+        self.queue.retain(|said| !is_of_it(said));
+        self.last = first + self.queue.len() as u64;
+        self.weigh();
+        if self.has_ids && self.form == Form::Events {
+            replay.forget(self.key);
+            let positions = (first + 1).saturating_sub(taken.len() as u64)..;
+            let messages = taken.iter().chain(self.queue.iter().map(|said| &said.message));
+            for (position, message) in positions.zip(messages) {
+                replay.keep(self.key, position, message);
+            }
+        }
+    }
+
+    fn weigh(&mut self) {
+        self.len = self.queue.iter().map(|said| said.message.len()).sum();
     }
 
     /// Decides how to say what there is, if that can be known.
@@ -189,7 +242,7 @@ impl Stream {
             (None, false) => {}
             (None, true) => self.form = Form::Nothing,
             (Some(answer), true) if self.accepts.json && self.queue.len() == 1 => {
-                self.form = Form::Json(status_of(answer, era, false));
+                self.form = Form::Json(status_of(&answer.message, era, false));
             }
             (Some(_), _) if self.accepts.stream => self.become_stream(replay),
             (Some(_), true) => {
@@ -210,7 +263,7 @@ impl Stream {
     pub(super) fn refuse(&mut self, refusal: Response<Bytes>, replay: &mut dyn Replay) {
         if self.is_unanswered() {
             self.form = Form::Json(refusal.status());
-            self.push(refusal.into_body(), replay);
+            self.push(Said::bare(refusal.into_body()), replay);
         }
     }
 
@@ -221,9 +274,9 @@ impl Stream {
         }
         self.form = Form::Events;
         if self.has_ids {
-            let first = self.last - self.queue.len() as u64;
-            for (position, message) in (first + 1..).zip(&self.queue) {
-                replay.keep(self.key, position, message);
+            let first = self.first();
+            for (position, said) in (first + 1..).zip(&self.queue) {
+                replay.keep(self.key, position, &said.message);
             }
             if self.primes {
                 let mut id = Vec::new();
@@ -236,14 +289,14 @@ impl Stream {
     /// Batches that were answered in parts, for a client that takes one text only.
     fn join(&mut self) {
         let mut joined = Vec::with_capacity(self.len);
-        for part in mem::take(&mut self.queue) {
+        for Said { message: part, .. } in mem::take(&mut self.queue) {
             let inner = part.strip_prefix(b"[").and_then(|part| part.strip_suffix(b"]"));
             joined.push(if joined.is_empty() { b'[' } else { b',' });
             joined.extend_from_slice(inner.unwrap_or(&part));
         }
         joined.push(b']');
         self.len = joined.len();
-        self.queue.push_back(joined.into());
+        self.queue.push_back(Said::bare(joined.into()));
     }
 
     /// Says that it is alive, if nothing else does; what is not decided yet becomes a stream, whose first id says it.
@@ -303,7 +356,7 @@ impl Stream {
             Form::Undecided => Taken::Wait,
             Form::Nothing => Taken::End,
             Form::Json(_) => match self.queue.pop_front() {
-                Some(answer) => {
+                Some(Said { message: answer, .. }) => {
                     self.len -= answer.len();
                     Taken::Some(answer)
                 }
@@ -319,11 +372,11 @@ impl Stream {
         out.reserve((self.len + EVENT_LEN * self.queue.len()).min(CHUNK));
         let mut id = Vec::new();
         while out.len() < CHUNK
-            && let Some(message) = self.queue.pop_front()
+            && let Some(Said { message, .. }) = self.queue.pop_front()
         {
             self.len -= message.len();
             if self.has_ids {
-                self.write_id(&mut id, self.last - self.queue.len() as u64);
+                self.write_id(&mut id, self.first());
                 self.has_named = true;
                 write_event(&mut out, Some(&id), &message);
             } else {
@@ -346,17 +399,21 @@ impl Stream {
         exchange: Exchange,
         replay: &dyn Replay,
     ) -> bool {
-        let first = self.last - self.queue.len() as u64;
+        let first = self.first();
         if position > self.last {
             return false;
         }
         if position != first {
-            let messages = replay.behind(self.key, position);
+            let mut messages = replay.behind(self.key, position);
             if messages.len() as u64 != self.last - position {
                 return false;
             }
-            self.len = messages.iter().map(Bytes::len).sum();
-            self.queue = messages.into();
+            // What was not taken knows what it relates to.
+            let untaken = messages.len().min(self.queue.len());
+            messages.truncate(messages.len() - untaken);
+            self.queue.drain(..self.queue.len() - untaken);
+            messages.into_iter().rev().for_each(|again| self.queue.push_front(Said::bare(again)));
+            self.weigh();
         }
         self.preface.clear();
         self.exchange = Some(exchange);
@@ -385,7 +442,7 @@ impl Stream {
     }
 
     /// Takes what nobody has seen yet: another stream says it.
-    pub(super) fn take_unseen(&mut self) -> VecDeque<Bytes> {
+    pub(super) fn take_unseen(&mut self) -> VecDeque<Said> {
         self.len = 0;
         mem::take(&mut self.queue)
     }
@@ -459,6 +516,10 @@ mod tests {
         stream
     }
 
+    fn said(message: &'static str) -> Said {
+        Said::bare(message.into())
+    }
+
     fn taken(stream: &mut Stream) -> String {
         match stream.take() {
             Taken::Some(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
@@ -480,7 +541,7 @@ mod tests {
             (Accepts { json: true, stream: false }, true, 2, Form::Json(StatusCode::OK)),
         ] {
             let mut stream = stream(accepts);
-            (0..messages).for_each(|_| stream.push(Bytes::from_static(b"[{}]"), &mut ring));
+            (0..messages).for_each(|_| stream.push(said("[{}]"), &mut ring));
             stream.is_over = is_over;
             stream.decide(&mut ring);
             assert_eq!(stream.form, form, "{accepts:?} {is_over} {messages}");
@@ -492,7 +553,7 @@ mod tests {
         let mut ring = Ring::default();
         let mut stream = stream(Accepts { json: true, stream: false });
         for part in ["[1,2]", "[3]"] {
-            stream.push(part.into(), &mut ring);
+            stream.push(said(part), &mut ring);
         }
         stream.is_over = true;
         stream.decide(&mut ring);
@@ -504,12 +565,12 @@ mod tests {
     fn each_event_bears_its_stream_and_its_position() {
         let mut ring = Ring::default();
         let mut stream = stream(BOTH);
-        stream.push("a".into(), &mut ring);
-        stream.push("b".into(), &mut ring);
+        stream.push(said("a"), &mut ring);
+        stream.push(said("b"), &mut ring);
         stream.decide(&mut ring);
         assert_eq!(taken(&mut stream), "id: 7-1\ndata: a\n\nid: 7-2\ndata: b\n\n");
         assert_eq!((taken(&mut stream), stream.len()), ("Wait".into(), 0));
-        stream.push("c".into(), &mut ring);
+        stream.push(said("c"), &mut ring);
         assert!(!stream.resume(4, Exchange(2), &ring), "it was never said");
         assert!(stream.resume(1, Exchange(2), &ring));
         assert_eq!(taken(&mut stream), "id: 7-2\ndata: b\n\nid: 7-3\ndata: c\n\n");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::super::Exchange;
 use super::super::super::media::Accepts;
-use super::{Form, Kind, Replay, Stream, StreamName};
+use super::{Form, Kind, Replay, Said, Stream, StreamName};
 use crate::revision::Era;
 use crate::state::{RestoreError, check, check_count, moments};
 use crate::time::Instant;
@@ -72,7 +72,7 @@ impl Stream {
     pub(in super::super) fn form(&self, replay: &dyn Replay) -> Option<StreamForm> {
         let Self {
             name,
-            key,
+            key: _, // another server gives it another
             kind,
             exchange,
             form: _, // events
@@ -96,8 +96,6 @@ impl Stream {
         if !self.can_resume() || exchange.is_some() || *is_gone {
             return None;
         }
-        let mut kept = replay.behind(*key, 0);
-        kept.truncate(kept.len().saturating_sub(queue.len()));
         Some(StreamForm {
             name: name.0,
             is_standalone: *kind == Kind::Standalone,
@@ -108,8 +106,8 @@ impl Stream {
             is_held: *is_held,
             kept_until: *kept_until,
             last: *last,
-            taken: kept,
-            queue: queue.clone(),
+            taken: self.taken(replay),
+            queue: queue.iter().map(|said| said.message.clone()).collect(),
         })
     }
 
@@ -154,7 +152,7 @@ impl Stream {
             is_held,
             kept_until,
             len: queue.iter().map(Bytes::len).sum(),
-            queue,
+            queue: queue.into_iter().map(Said::bare).collect(),
             last,
             has_named: true,
             ..Self::new(StreamName(name), kind, Exchange(0), accepts)
