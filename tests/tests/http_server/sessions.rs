@@ -289,6 +289,56 @@ fn a_call_of_the_server_goes_where_its_request_goes() {
 }
 
 #[test]
+fn a_call_of_the_server_outlives_the_stream_that_it_waits_on() {
+    // R-HTTP-13: where its request can be taken up by nobody, another stream is as good.
+    let revision = Revision::V2025_06_18;
+    for has_stream in [true, false] {
+        let mut web = unpaced();
+        let session = web.open(revision);
+        let stream = has_stream.then(|| web.send(get(&session, revision, None)).unwrap());
+        stream.map(|stream| web.take(stream));
+        let exchange = web.send(in_session(&call(json!(1), "ask"), &session, revision)).unwrap();
+        let (scope, id) = web.request();
+        report(&mut web, scope, &id, 1);
+        let now = web.now;
+        let endpoint = web.server.endpoint_mut(scope).unwrap();
+        let options = CallOptions::default().related(id.clone());
+        let asked = endpoint.request_raw("roots/list", None, options.clone(), now).unwrap();
+        endpoint.request_raw("elicitation/create", None, options, now).unwrap();
+        web.listen();
+        web.server.endpoint_mut(scope).unwrap().cancel(&asked, None, now);
+        web.listen();
+        // Its reader has taken nothing of it.
+        web.hang_up(exchange);
+        let stream = stream.unwrap_or_else(|| web.send(get(&session, revision, None)).unwrap());
+        let messages = web.take(stream).messages();
+        let methods: Vec<_> = messages.iter().map(|message| message["method"].clone()).collect();
+        // What was said of its request is of no use to anybody.
+        let expected = ["roots/list", "elicitation/create", "notifications/cancelled"];
+        assert_eq!(methods, expected, "{has_stream}");
+    }
+}
+
+#[test]
+fn what_waits_on_one_stream_of_no_request_goes_to_the_next() {
+    let mut options = ServerOptions::default();
+    options.resumption = false;
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    let revision = Revision::V2025_06_18;
+    let session = web.open(revision);
+    let exchange = web.send(in_session(&call(json!(1), "ask"), &session, revision)).unwrap();
+    let (scope, _) = web.request();
+    let [one, two] = [0; 2].map(|_| web.send(get(&session, revision, None)).unwrap());
+    let now = web.now;
+    let endpoint = web.server.endpoint_mut(scope).unwrap();
+    endpoint.request_raw("roots/list", None, CallOptions::default(), now).unwrap();
+    web.listen();
+    web.hang_up(one);
+    assert_eq!(web.take(two).messages()[0]["method"], "roots/list");
+    web.hang_up(exchange);
+}
+
+#[test]
 fn an_idle_session_ends_and_one_that_works_goes_on() {
     let options = ServerOptions::default().keep_alive(None);
     let mut web = Web::with(ServerConfig::new("s", "1"), options);

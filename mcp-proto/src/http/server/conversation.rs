@@ -249,28 +249,30 @@ impl Conversation {
     /// Puts a message where it belongs.
     fn place(&mut self, transmit: Transmit, hub: &mut Hub) {
         let Transmit { route, origin, message } = transmit;
-        let is_ours = matches!(route, Route::Call(_) | Route::Cancel(_));
-        let is_answer = !is_ours && !matches!(route, Route::Related(_));
         let said = Said { route, message };
         if let Some(stream) = self.everything() {
             return stream.push(said, &mut *hub.replay);
         }
+        let is_answer = !said.is_ours() && !matches!(said.route, Route::Related(_));
         if origin != Origin::NONE {
             match self.find(StreamName(origin.0)) {
                 Some(stream) if is_answer || stream.takes_events() => {
                     return stream.push(said, &mut *hub.replay);
                 }
                 // A call goes where it can; of anything else its request was told that it cannot.
-                _ if is_ours => {}
+                _ if said.is_ours() => {}
                 _ => return,
             }
         }
+        self.place_apart(said, hub);
+    }
+
+    /// Puts a message where what belongs to no request goes.
+    fn place_apart(&mut self, said: Said, hub: &mut Hub) {
         let Some(session) = &mut self.session else { return };
         match standalone(&mut self.streams) {
             Some(stream) => stream.push(said, &mut *hub.replay),
-            None => {
-                session.keep(said.message);
-            }
+            None => session.keep(said.message),
         }
     }
 
@@ -422,19 +424,18 @@ impl Conversation {
                 self.endpoint.core_mut().withdraw_from(origin, now);
             }
             // Whoever hangs up may come back, and wants the answer; 2025-03-26 basic/transports.
-            Kind::Answers(_) if stream.can_resume() || stream.is_over => {}
-            Kind::Answers(_) => {
-                stream.leave();
-                self.endpoint.core_mut().set_outlet(origin, Outlet::Shut, now);
-            }
-            Kind::Standalone if stream.can_resume() => {}
-            Kind::Standalone => {
+            Kind::Answers(_) | Kind::Standalone if stream.can_resume() => {}
+            Kind::Answers(_) | Kind::Standalone => {
+                let is_standalone = stream.kind == Kind::Standalone;
+                let is_awaited = stream.waiting > 0;
                 let unseen = stream.take_unseen();
                 stream.leave();
-                if let Some(session) = &mut self.session {
-                    let unseen = unseen.into_iter().map(|said| said.message);
-                    unseen.for_each(|message| session.keep(message));
+                if is_awaited {
+                    self.endpoint.core_mut().set_outlet(origin, Outlet::Shut, now);
                 }
+                // A call of ours is as good on another stream.
+                let unseen = unseen.into_iter().filter(|said| is_standalone || said.is_ours());
+                unseen.for_each(|said| self.place_apart(said, hub));
             }
             // The stream is the session; 2024-11-05 basic/transports.
             Kind::Everything => {
@@ -599,7 +600,8 @@ impl Conversation {
 /// Where what belongs to no request goes: the first stream that is read, or else the last whose reader may come
 /// back. One, never two: 2025-03-26 `basic/transports`, multiple connections.
 fn standalone(streams: &mut [Stream]) -> Option<&mut Stream> {
-    let is_one = |stream: &Stream| stream.kind == Kind::Standalone && !stream.is_over;
+    let is_one =
+        |stream: &Stream| stream.kind == Kind::Standalone && !stream.is_over && !stream.is_gone();
     let open = |stream: &Stream| is_one(stream) && stream.exchange.is_some();
     let at = streams.iter().position(open).or_else(|| streams.iter().rposition(is_one))?;
     streams.get_mut(at)

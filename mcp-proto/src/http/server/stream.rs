@@ -38,6 +38,11 @@ impl Said {
     pub(super) fn bare(message: Bytes) -> Self {
         Self { route: Route::Standalone, message }
     }
+
+    /// Whether it is a call of ours, or gives one up.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self.route, Route::Call(_) | Route::Cancel(_))
+    }
 }
 
 /// A log of messages with a cursor. What is behind the cursor was taken, and may be kept elsewhere for replay.
