@@ -339,6 +339,25 @@ fn what_waits_on_one_stream_of_no_request_goes_to_the_next() {
 }
 
 #[test]
+fn a_batch_whose_answers_have_too_little_room_together_is_answered_as_one() {
+    // R-BATCH, FIELD-BUGS 5: one answer to each request
+    let revision = Revision::V2025_03_26;
+    let mut config = ServerConfig::new("s", "1");
+    config.limits.max_outbox_len = 1000;
+    let mut web = Web::with(config, ServerOptions::default());
+    let session = web.open(revision);
+    let ping = |id: i32| json!({"jsonrpc": "2.0", "id": id, "method": "ping"});
+    let mut waiting: Vec<_> = (100..120).map(ping).collect();
+    waiting.push(call(json!(1), "slow"));
+    web.send(in_session(&json!(waiting), &session, revision)).unwrap();
+    let pings = json!((200..220).map(ping).collect::<Vec<_>>());
+    let answer = web.ask(in_session(&pings, &session, revision));
+    let answers = answer.json();
+    let ids: Vec<_> = answers.as_array().unwrap().iter().map(|answer| &answer["id"]).collect();
+    assert_eq!(ids, (200..220).collect::<Vec<_>>());
+}
+
+#[test]
 fn an_idle_session_ends_and_one_that_works_goes_on() {
     let options = ServerOptions::default().keep_alive(None);
     let mut web = Web::with(ServerConfig::new("s", "1"), options);

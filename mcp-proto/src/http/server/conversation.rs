@@ -15,7 +15,7 @@ use super::hub::Hub;
 use super::replay::StreamName;
 use super::session::Session;
 use super::status::refusal_of;
-use super::stream::{Form, Kind, Said, Stream, Taken};
+use super::stream::{Form, Kind, Said, Stream, Taken, joined};
 use crate::endpoint::{Endpoint, Origin, Outlet, Route, Settled, Transmit};
 use crate::event::Event;
 use crate::id::RequestId;
@@ -235,15 +235,17 @@ impl Conversation {
 
     /// The answer to a message that opened no request. Everything else that it provoked goes its way.
     pub(super) fn take_answer(&mut self, origin: Origin, hub: &mut Hub) -> Option<Bytes> {
-        let mut answer = None;
+        let (mut answer, mut rest) = (None, Vec::new());
         while let Some(transmit) = self.endpoint.core_mut().poll_message() {
-            if transmit.origin == origin {
+            if transmit.origin != origin {
+                self.place(transmit, hub);
+            } else if answer.is_none() {
                 answer = Some(transmit.message);
             } else {
-                self.place(transmit, hub);
+                rest.push(transmit.message);
             }
         }
-        answer
+        if rest.is_empty() { answer } else { Some(joined(answer.into_iter().chain(rest))) }
     }
 
     /// Puts a message where it belongs.

@@ -293,15 +293,10 @@ impl Stream {
 
     /// Batches that were answered in parts, for a client that takes one text only.
     fn join(&mut self) {
-        let mut joined = Vec::with_capacity(self.len);
-        for Said { message: part, .. } in mem::take(&mut self.queue) {
-            let inner = part.strip_prefix(b"[").and_then(|part| part.strip_suffix(b"]"));
-            joined.push(if joined.is_empty() { b'[' } else { b',' });
-            joined.extend_from_slice(inner.unwrap_or(&part));
-        }
-        joined.push(b']');
+        let parts = mem::take(&mut self.queue).into_iter().map(|said| said.message);
+        let joined = joined(parts);
         self.len = joined.len();
-        self.queue.push_back(Said::bare(joined.into()));
+        self.queue.push_back(Said::bare(joined));
     }
 
     /// Says that it is alive, if nothing else does; what is not decided yet becomes a stream, whose first id says it.
@@ -492,6 +487,18 @@ impl Stream {
         id.push(b'-');
         write_u64(id, position);
     }
+}
+
+/// The parts of the answer to a batch as one text.
+pub(super) fn joined(parts: impl Iterator<Item = Bytes>) -> Bytes {
+    let mut joined = Vec::new();
+    for part in parts {
+        let inner = part.strip_prefix(b"[").and_then(|part| part.strip_suffix(b"]"));
+        joined.push(if joined.is_empty() { b'[' } else { b',' });
+        joined.extend_from_slice(inner.unwrap_or(&part));
+    }
+    joined.push(b']');
+    joined.into()
 }
 
 /// Stream and position of an event.
