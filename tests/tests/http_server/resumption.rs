@@ -119,6 +119,21 @@ fn a_stream_that_is_complete_is_kept_for_a_while() {
     assert_eq!(running.resume(&first), 400);
 }
 
+#[test]
+fn taking_a_complete_stream_up_again_does_not_keep_it_longer() {
+    let mut running = Running::new(Revision::V2025_11_25);
+    let first = running.take()[0].id.clone();
+    let exchange = running.exchange;
+    running.web.hang_up(exchange);
+    running.respond();
+    running.web.pass(secs(59));
+    assert_eq!(running.resume(&first), 200);
+    running.web.pass(secs(2));
+    let exchange = running.exchange;
+    running.web.hang_up(exchange);
+    assert_eq!(running.resume(&first), 400, "its time was over while it was read");
+}
+
 /// A call in the session of another, complete before its client took the answer: the first id of its stream.
 fn complete_another(running: &mut Running, id: u32) -> String {
     let (session, revision) = (&running.session, running.revision);

@@ -210,8 +210,10 @@ impl Conversation {
             return hub.replay.forget(stream.key);
         }
         // Taking it up again does not prolong that.
-        let known = stream.kept_until.filter(|until| *until > hub.clock);
-        let until = known.unwrap_or(hub.clock + hub.options.replay_timeout);
+        let until = stream.kept_until.unwrap_or(hub.clock + hub.options.replay_timeout);
+        if until <= hub.clock {
+            return hub.replay.forget(stream.key);
+        }
         stream.kept_until = Some(until);
         hub.replay.complete(stream.key);
         let at = self.complete.partition_point(|(other, _)| *other <= until);
