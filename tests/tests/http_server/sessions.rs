@@ -436,6 +436,21 @@ fn at_the_limit_an_idle_session_makes_room_and_a_busy_one_does_not() {
     assert_eq!(web.server.sessions(), 2);
 }
 
+#[test]
+fn no_session_ends_for_one_that_is_not_opened() {
+    let options = ServerOptions::default().max_sessions(1);
+    let mut web = Web::with(ServerConfig::new("s", "1"), options);
+    let revision = Revision::V2025_06_18;
+    let session = web.open(revision);
+    let refused = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize"});
+    assert_eq!(web.ask(post(&refused, &[])).code(), Some(-32602));
+    assert_eq!(web.ask(in_session(&ping(), &session, revision)).status(), 200);
+    // One that is opened takes its place.
+    assert_eq!(web.ask(post(&initialize(revision), &[])).status(), 200);
+    assert_eq!(web.ask(in_session(&ping(), &session, revision)).status(), 404);
+    assert_eq!(web.server.sessions(), 1);
+}
+
 /// Opens a session for somebody: its id, or the status of the refusal.
 fn open_as(web: &mut Web, who: &str) -> Result<String, u16> {
     let exchange = web.send_as(Some(who), post(&initialize(Revision::V2025_06_18), &[])).unwrap();

@@ -36,6 +36,13 @@ enum Stray {
     Version,
 }
 
+/// A session that is about to be opened.
+struct Opening {
+    session: Session,
+    /// One that is idle and ends for it.
+    idle: Option<Scope>,
+}
+
 impl Server {
     /// The first message of a client: `initialize`, or nothing.
     pub(super) fn open_session(
@@ -54,8 +61,8 @@ impl Server {
                 return self.reply(refusal_of(StatusCode::BAD_REQUEST, id_of(&read), why));
             }
         }
-        let (session, scope) = match self.new_session(&caller) {
-            Ok(opened) => opened,
+        let opening = match self.new_session(&caller) {
+            Ok(opening) => opening,
             Err(why) => return self.reply(no_room(&read, why)),
         };
         let mut endpoint = Endpoint::sharing(self.hub.served.clone());
@@ -65,7 +72,9 @@ impl Server {
         let answer = endpoint.core_mut().poll_message().map(|transmit| transmit.message);
         let Some(answer) = answer else { return self.invalid("not answered") };
         let mut response = said(StatusCode::OK, answer, admission.accepts);
-        if endpoint.peer().is_some() && self.hub.sessions.enter(&session, scope) {
+        if endpoint.peer().is_some()
+            && let Some((session, scope)) = self.enter(opening)
+        {
             if let Ok(id) = HeaderValue::try_from(session.id.text()) {
                 response.headers_mut().insert(SESSION, id);
             }
@@ -74,10 +83,10 @@ impl Server {
         self.reply(response)
     }
 
-    /// Makes room for one more session, and names it.
-    fn new_session(&mut self, caller: &Caller) -> Result<(Session, Scope), &'static str> {
+    /// One more session, if there is or can be room for it. Nothing has changed yet.
+    fn new_session(&self, caller: &Caller) -> Result<Opening, &'static str> {
         let Some(seed) = caller.seed else { return Err("no session can be opened now") };
-        let options = self.hub.options.clone();
+        let options = &*self.hub.options;
         // Whoever is idle comes back with `initialize`; whoever works goes on.
         let idle = match &caller.principal {
             Some(principal)
@@ -92,13 +101,23 @@ impl Server {
             }
             _ => None,
         };
+        let id = SessionId::new(seed);
+        let session = Session::new(id, caller.principal.clone(), self.hub.opening_until());
+        Ok(Opening { session, idle })
+    }
+
+    /// Enters a session that is opened, and makes room for it. Nothing, if its id cannot be told from another.
+    fn enter(&mut self, opening: Opening) -> Option<(Session, Scope)> {
+        let Opening { session, idle } = opening;
+        let scope = self.conversations.name();
+        if !self.hub.sessions.enter(&session, scope) {
+            return None;
+        }
         if let Some(idle) = idle {
             self.end(idle);
             self.purge();
         }
-        let session =
-            Session::new(SessionId::new(seed), caller.principal.clone(), self.hub.opening_until());
-        Ok((session, self.conversations.name()))
+        Some((session, scope))
     }
 
     /// The session of a principal that is idle and ends first. It is looked for only at the limit, among those that are idle.
@@ -325,13 +344,13 @@ impl Server {
 
     /// HTTP+SSE: the stream is the session.
     fn open_sse(&mut self, query: Option<&str>, accepts: Accepts, caller: &Caller) -> Exchange {
-        let (session, scope) = match self.new_session(caller) {
-            Ok(opened) => opened,
+        let opening = match self.new_session(caller) {
+            Ok(opening) => opening,
             Err(why) => return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, why)),
         };
-        if !self.hub.sessions.enter(&session, scope) {
+        let Some((session, scope)) = self.enter(opening) else {
             return self.reply(refusal(StatusCode::SERVICE_UNAVAILABLE, "try again"));
-        }
+        };
         let name = self.hub.name_stream();
         let source = Source::Stream(scope, name);
         let exchange = self.hub.exchanges.open_standing(source, self.hub.clock);
