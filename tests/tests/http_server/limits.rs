@@ -129,6 +129,39 @@ fn requests_of_sessions_count_too_after_they_hang_up() {
 }
 
 #[test]
+fn a_session_in_which_enough_requests_run_is_asked_to_come_back() {
+    // RELIABILITY, section 3
+    let mut config = ServerConfig::new("s", "1");
+    config.limits.max_requests = 2;
+    let mut web = Web::with(config, ServerOptions::default().http_sse());
+    let revision = Revision::V2025_11_25;
+    let session = web.open(revision);
+    let ask = |id: i32| in_session(&call(json!(id), "slow"), &session, revision);
+    for id in 1..=2 {
+        web.send(ask(id)).unwrap();
+    }
+    let running = web.requests();
+    let refused = web.ask(ask(3));
+    assert_eq!((refused.status(), refused.header("retry-after").is_some()), (503, true));
+    assert_eq!((refused.json()["id"].clone(), refused.code()), (json!(3), Some(-32603)));
+    // What takes no place is answered as ever.
+    let ping = json!({"jsonrpc": "2.0", "id": 4, "method": "ping"});
+    assert_eq!(web.ask(in_session(&ping, &session, revision)).json()["result"], json!({}));
+    let (now, (scope, id)) = (web.now, &running[0]);
+    web.server.endpoint_mut(*scope).unwrap().abandon(id, now);
+    web.send(ask(3)).unwrap();
+    assert_eq!(web.requests().len(), 1, "there is room again");
+
+    let stream = bare(Method::GET, Bytes::new(), &[("accept", "text/event-stream")]);
+    let stream = web.send(stream).unwrap();
+    let address = web.take(stream).events()[0].data.clone();
+    assert_eq!(web.ask(to_announced(&address, &initialize(Revision::V2024_11_05))).status(), 202);
+    let statuses =
+        [1, 2, 3].map(|id| web.ask(to_announced(&address, &call(json!(id), "slow"))).status());
+    assert_eq!(statuses, [202, 202, 503]);
+}
+
+#[test]
 fn answers_that_are_whole_at_once_count_among_what_waits() {
     let mut options = ServerOptions::default();
     options.max_waiting_len = 10_000;

@@ -7,6 +7,9 @@ use super::Server;
 use super::headers::{LAST_EVENT, METHOD};
 use super::options::ServerOptions;
 use super::post::{Read, names_session};
+use crate::method::Request as _;
+use crate::role;
+use crate::types::Ping;
 use crate::wire::Message;
 
 /// What there is room for.
@@ -86,6 +89,11 @@ pub(super) fn finishes(read: &Read<'_>) -> bool {
         !opens
     };
     read.as_ref().is_ok_and(is_one)
+}
+
+/// Whether a message is a request that takes a place among those that run; of a batch each member is looked at by itself.
+pub(super) fn runs(read: &Read<'_>) -> bool {
+    matches!(read, Ok(Message::Request { method, .. }) if **method != *Ping::<role::Client>::METHOD.as_bytes())
 }
 
 /// Whether a GET takes up a stream that its client has seen before. Without a session it opens one, whatever it has seen.

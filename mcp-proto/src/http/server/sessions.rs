@@ -15,7 +15,7 @@ use super::conversation::Conversation;
 use super::exchange::Source;
 use super::headers::{LAST_EVENT, SESSION, single, version};
 use super::post::{Read, SSE_SESSION, id_of, names_session, no_room, sse_session};
-use super::room::finishes;
+use super::room::{finishes, runs};
 use super::session::{Session, SessionId};
 use super::status::{empty, names_no_request, refusal, refusal_of, said};
 use super::stream::{Form, Kind, Stream, read_id};
@@ -199,6 +199,10 @@ impl Server {
         let is_slow = conversation.waiting_len() > limits.max_outbox_len;
         if is_slow && !finishes(&read) || conversation.endpoint.core().is_crowded() {
             return self.reply(no_room(&read, "this session has too much to read"));
+        }
+        let is_full = conversation.endpoint.requests_in_flight() >= limits.max_requests;
+        if is_full && runs(&read) {
+            return self.reply(no_room(&read, "too many requests of this session run"));
         }
         conversation.wake(&mut self.hub);
         let everything =
