@@ -47,7 +47,8 @@ pub struct ServerOptions {
     /// read nothing.
     pub max_waiting_len: usize,
     /// Bytes that wait on one stream before the reports of its request are held back, where they merge. Default
-    /// 64 KiB. Stops one slow reader from filling memory, without delaying the others.
+    /// 64 KiB; where events can be said again, 128 of them are as many. Stops one slow reader from filling memory,
+    /// without delaying the others.
     pub max_stream_len: usize,
     /// How long a client may take nothing of what waits for it. Default 30 s; then its stream is cut. Stops
     /// readers that stand still.
