@@ -3,6 +3,7 @@
 //! 2026-07-28 `basic/versioning` (dual-era servers) and `basic/index`; `basic/lifecycle` of the earlier.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -303,12 +304,15 @@ impl Serving {
             requested: &'a str,
         }
         let requested = bounded(requested, 64);
-        let supported = self.served.config.revisions.iter().map(Revision::as_str).collect();
-        let is_legacy = Revision::parse(requested).is_some_and(|known| known.era() == Era::Legacy);
-        let why = if is_legacy {
-            "this protocol version begins with initialize and is not named in _meta"
-        } else {
-            "unsupported protocol version"
+        let revisions = self.served.config.revisions;
+        let supported: Vec<_> = revisions.iter().map(Revision::as_str).collect();
+        let is_served = |known: Revision| revisions.contains(known);
+        let why = match Revision::parse(requested).filter(|known| known.era() == Era::Legacy) {
+            Some(known) if is_served(known) => {
+                "this protocol version begins with initialize and is not named in _meta".into()
+            }
+            // The message as well: a client of another era may look at nothing else.
+            _ => format!("unsupported protocol version; supported: {}", supported.join(", ")),
         };
         let error = ErrorObject::new(ErrorObject::UNSUPPORTED_VERSION, why);
         match RawJson::of(&Data { supported, requested }) {

@@ -5,11 +5,11 @@ use http::Request;
 use mcp_proto::http::{Body, ServerOptions};
 use mcp_proto::progress::Weight;
 use mcp_proto::{
-    CallToolResult, ErrorObject, Event, LogLevel, LogMessage, Progress, RawJson, SendError,
-    ServerConfig,
+    CallToolResult, ErrorObject, Event, LogLevel, LogMessage, Progress, RawJson, Revision,
+    SendError, ServerConfig,
 };
 use mcp_tests::secs;
-use mcp_tests::web::{Answer, Web, modern, modern_call, modern_parts, post};
+use mcp_tests::web::{Answer, Web, initialize, modern, modern_call, modern_parts, post};
 use serde_json::{Value, json};
 
 fn done() -> CallToolResult {
@@ -323,6 +323,24 @@ fn what_is_no_request_is_refused_with_a_status() {
     let announced = json!({"jsonrpc": "2.0", "method": "notifications/x"});
     assert_eq!(web.ask(post(&announced, &[])).status(), 400, "neither a session nor a version");
     assert!(web.events.is_empty());
+}
+
+#[test]
+fn a_server_of_this_era_alone_says_so_to_whoever_opens_a_session() {
+    // R-VER-18
+    for header in [None, Some("2025-11-25"), Some("2026-07-28")] {
+        let config = ServerConfig::new("s", "1").revisions(Revision::V2026_07_28);
+        let mut web = Web::with(config, ServerOptions::default());
+        let headers: Vec<_> =
+            header.map(|named| ("mcp-protocol-version", named)).into_iter().collect();
+        let answer = web.ask(post(&initialize(Revision::V2025_11_25), &headers));
+        assert_eq!((answer.status(), answer.code()), (400, Some(-32022)), "{header:?}");
+        let error = answer.json()["error"].clone();
+        let data = json!({"supported": ["2026-07-28"], "requested": "2025-11-25"});
+        assert_eq!(error["data"], data, "{header:?}");
+        assert!(error["message"].as_str().unwrap().contains("2026-07-28"), "{error}");
+        assert_eq!(web.server.exchanges(), 0);
+    }
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Server {
         if room == Room::Finishing && !finishes(&read) {
             return self.reply(no_room(&read, self.why_busy()));
         }
-        let opens = matches!(&read, Ok(Message::Request { method, .. }) if **method == *Initialize::METHOD.as_bytes());
+        let opens = is_opening(&read);
         if opens && body.len() > self.hub.options.max_opening_len {
             let status = StatusCode::PAYLOAD_TOO_LARGE;
             return self.reply(refusal_of(status, id_of(&read), "the message is too long"));
@@ -103,6 +103,8 @@ impl Server {
                 return self.invalid("a client sends no responses");
             }
             Ok(Message::Notification { .. }) => return self.announce(head, body, read),
+            // It knows no `_meta`: the endpoint says what is served (R-VER-18).
+            Ok(Message::Request { .. }) if meta.version.is_none() && is_opening(&read) => {}
             Ok(Message::Request { id, method, params }) => {
                 let mirror = Mirror {
                     headers: &head.headers,
@@ -209,6 +211,11 @@ impl Server {
         let config = &self.hub.served.config;
         no_room(&read_message(body, &config.limits, config.tolerance), why)
     }
+}
+
+/// Whether a message is the `initialize` of a legacy client, unless its `_meta` says otherwise.
+pub(super) fn is_opening(read: &Read<'_>) -> bool {
+    matches!(read, Ok(Message::Request { method, .. }) if **method == *Initialize::METHOD.as_bytes())
 }
 
 /// The response to a message for which there is no room.

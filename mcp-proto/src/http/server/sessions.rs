@@ -14,16 +14,14 @@ use super::super::media::Accepts;
 use super::conversation::Conversation;
 use super::exchange::Source;
 use super::headers::{LAST_EVENT, SESSION, single, version};
-use super::post::{Read, SSE_SESSION, id_of, names_session, no_room, sse_session};
+use super::post::{Read, SSE_SESSION, id_of, is_opening, names_session, no_room, sse_session};
 use super::room::{finishes, runs};
 use super::session::{Session, SessionId};
 use super::status::{empty, names_no_request, refusal, refusal_of, said};
 use super::stream::{Form, Kind, Stream, read_id};
 use super::{Admission, Caller, Scope, Server};
 use crate::endpoint::{Endpoint, Origin, Outlet};
-use crate::method::Request;
 use crate::revision::{Era, Revision};
-use crate::types::Initialize;
 use crate::wire::{ErrorId, Message, RequestMeta};
 
 /// Why a request does not get to a session.
@@ -55,7 +53,7 @@ impl Server {
     ) -> Exchange {
         match &read {
             Err(malformed) => return self.refuse(malformed, ErrorId::Null),
-            Ok(Message::Request { method, .. }) if **method == *Initialize::METHOD.as_bytes() => {}
+            Ok(_) if is_opening(&read) => {}
             Ok(_) => {
                 let why = "Mcp-Session-Id is missing, and this is not initialize";
                 return self.reply(refusal_of(StatusCode::BAD_REQUEST, id_of(&read), why));
