@@ -592,6 +592,35 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_what_is_taken_back_gets_its_positions() {
+        let mut ring = Ring::default();
+        let mut stream = stream(BOTH);
+        let report = |id: i64, text: &'static str| Said {
+            route: Route::Related(id.into()),
+            message: text.into(),
+        };
+        stream.push(report(5, "a"), &mut ring);
+        stream.decide(&mut ring);
+        assert_eq!(taken(&mut stream), "id: 7-1\ndata: a\n\n");
+        for (id, text) in [(5, "bb"), (6, "c"), (5, "d")] {
+            stream.push(report(id, text), &mut ring);
+        }
+        let call = Said { route: Route::Call(5.into()), message: "e".into() };
+        stream.push(call, &mut ring);
+        stream.take_back(&5.into(), &mut ring);
+        assert_eq!(stream.len(), 2);
+        stream.take_back(&5.into(), &mut ring);
+        stream.push(report(5, "f"), &mut ring);
+        // What was taken has left, and is said again to whoever asks for it.
+        assert!(stream.resume(0, Exchange(2), &ring));
+        stream.take_back(&5.into(), &mut ring);
+        let again = "id: 7-1\ndata: a\n\nid: 7-2\ndata: c\n\nid: 7-3\ndata: e\n\n";
+        assert_eq!((stream.len(), taken(&mut stream)), (3, again.into()));
+        assert!(stream.resume(2, Exchange(3), &ring));
+        assert_eq!(taken(&mut stream), "id: 7-3\ndata: e\n\n");
+    }
+
+    #[test]
     fn an_id_is_read_as_it_is_written_and_in_no_other_way() {
         assert_eq!(read_id(b"7-2"), Some((StreamName(7), 2)));
         assert_eq!(read_id(b"10-0"), Some((StreamName(10), 0)));
