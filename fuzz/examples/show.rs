@@ -1,4 +1,4 @@
-//! What an input of `endpoint_ops` or `pair` stands for, so that a crash can be read:
+//! What an input of `endpoint_ops`, `handler` or `pair` stands for, so that a crash can be read:
 //! `cargo run -p mcp-fuzz --example show -- endpoint_ops FILE`. Of an input that breaks a promise only the steps are shown
 //! without which it would not.
 
@@ -7,12 +7,12 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 
 use arbitrary::{Arbitrary, Unstructured};
-use mcp_proto::testing::ops::{PairSchedule, SoloSchedule};
+use mcp_proto::testing::ops::{HandlerSchedule, PairSchedule, SoloSchedule};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let (Some(target), Some(file)) = (arguments.next(), arguments.next()) else {
-        return eprintln!("usage: show endpoint_ops|pair FILE");
+        return eprintln!("usage: show endpoint_ops|handler|pair FILE");
     };
     let input = match fs::read(&file) {
         Ok(input) => input,
@@ -22,10 +22,13 @@ fn main() {
         "endpoint_ops" => {
             show(&input, |schedule: &mut SoloSchedule| &mut schedule.steps, SoloSchedule::run)
         }
+        "handler" => {
+            show(&input, |schedule: &mut HandlerSchedule| &mut schedule.steps, mcp_fuzz::call_tools)
+        }
         "pair" => {
             show(&input, |schedule: &mut PairSchedule| &mut schedule.steps, PairSchedule::run)
         }
-        _ => eprintln!("{target}: only inputs of endpoint_ops and pair are schedules"),
+        _ => eprintln!("{target}: only inputs of endpoint_ops, handler and pair are schedules"),
     }
 }
 

@@ -6,6 +6,7 @@
 mod chunking;
 mod endpoint_ops;
 mod envelope;
+mod handler;
 mod headers;
 mod http_client;
 mod http_server;
@@ -23,6 +24,7 @@ mod wire;
 pub use chunking::chunking;
 pub use endpoint_ops::endpoint_ops;
 pub use envelope::envelope;
+pub use handler::{call_tools, handler};
 pub use headers::headers;
 pub use http_client::http_client;
 pub use http_server::http_server;
@@ -44,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     ("chunking", chunking),
     ("endpoint_ops", endpoint_ops),
     ("envelope", envelope),
+    ("handler", handler),
     ("headers", headers),
     ("http_client", http_client),
     ("http_server", http_server),

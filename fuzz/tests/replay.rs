@@ -44,6 +44,11 @@ fn envelope() {
 }
 
 #[test]
+fn handler() {
+    replay("handler");
+}
+
+#[test]
 fn headers() {
     replay("headers");
 }
@@ -103,17 +108,48 @@ fn values() {
     replay("values");
 }
 
-/// A target has a binary, seeds and a replay, or it is none.
+/// A target has a binary, seeds and a replay, its place in the script that makes seeds and on both pages, and a planted fault
+/// that it finds, or it is none.
 #[test]
 fn every_target_is_replayed() {
-    let this = include_str!("replay.rs");
+    let read = |path| fs::read_to_string(root().join(path)).expect("a readable file");
     let names: Vec<_> = mcp_fuzz::TARGETS.iter().map(|(name, _)| *name).collect();
-    for name in &names {
-        assert!(this.contains(&format!("replay(\"{name}\")")), "{name} is not replayed");
+    for (path, mark) in [
+        ("tests/replay.rs", "replay(\"NAME\")"),
+        ("seeds", "\"NAME\""),
+        ("faults/table", " | NAME | "),
+        ("../docs/fuzzing.md", "\n| `NAME` | "),
+        ("../docs/reliability.md", "[`NAME`](../fuzz/tests/replay.rs)"),
+    ] {
+        let text = read(path);
+        for name in &names {
+            assert!(text.contains(&mark.replace("NAME", name)), "{path} has no {name}");
+        }
     }
     let binaries: Vec<_> = files(&root().join("fuzz_targets"))
         .iter()
         .map(|path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
         .collect();
     assert_eq!(binaries, names);
+}
+
+/// Each planted fault is in the table once, with a target that there is, and the table has no other.
+#[test]
+fn every_planted_fault_has_its_target() {
+    let table = fs::read_to_string(root().join("faults/table")).expect("a readable file");
+    let rows: Vec<Vec<_>> = table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    for row in &rows {
+        let known = mcp_fuzz::TARGETS.iter().any(|(name, _)| row.get(1) == Some(name));
+        assert!(known && row.len() == 3, "{row:?}");
+    }
+    let planted: Vec<_> = files(&root().join("faults"))
+        .iter()
+        .filter(|path| path.extension().is_some_and(|kind| kind == "patch"))
+        .map(|path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(planted, rows.iter().map(|row| row[0]).collect::<Vec<_>>());
 }

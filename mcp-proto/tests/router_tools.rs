@@ -3,9 +3,11 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 
 use mcp_proto::json::Text;
 use mcp_proto::router::{Context, LocalRouter, Router, Structured, ToolError, ToolInfo};
@@ -258,6 +260,24 @@ fn a_handler_that_panics_is_answered_and_the_next_call_works() {
         assert_eq!((error.code, &*error.message), internal);
     }
     call(&mut memory, "resize", json!({"images": []})).unwrap();
+}
+
+#[test]
+fn a_tool_that_wakes_itself_while_it_runs_is_run_again() {
+    async fn twice(_: Context) -> &'static str {
+        let mut has_run = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut has_run, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        "done"
+    }
+    let mut memory = testing::connect(images().tool("twice", "", twice));
+    assert_eq!(text(&call(&mut memory, "twice", json!({})).unwrap()), "done");
 }
 
 #[test]

@@ -245,6 +245,7 @@ fn a_call_whose_server_is_not_reached_ends() {
         hand.end(exchange);
         hand.chunk(exchange, done(&id));
         assert!(hand.outcome(&id).unwrap().is_err(), "once");
+        assert!(hand.aborted.is_empty(), "what has ended is not cut off");
     }
 }
 
