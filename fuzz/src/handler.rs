@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
+use mcp_proto::driver::Reporter;
 use mcp_proto::progress::ReportError;
 use mcp_proto::router::{Context, Router, ToolError, ToolInfo};
 use mcp_proto::testing::{Clock, ops::HandlerSchedule};
@@ -38,9 +39,9 @@ struct Arguments {
     how: Option<String>,
 }
 
-/// What a call has left behind.
+/// What a call has left behind; not its `Context`, which would hold the state that it lies in.
 #[derive(Default)]
-struct Kept(Mutex<Option<Context>>);
+struct Kept(Mutex<Option<Reporter>>);
 
 /// A list of three pages.
 fn router(clock: &Clock) -> Router {
@@ -156,14 +157,14 @@ async fn describe(_: Context, arguments: Option<RawJson>) -> Result<CallToolResu
     Ok(CallToolResult::structured(&read(arguments)?)?)
 }
 
-/// Its context outlives the call. It does nothing then.
+/// Its reporter outlives the call. It does nothing then.
 async fn keep(ctx: Context, _: Option<RawJson>) -> &'static str {
     ctx.info(format!("{} in {}", ctx.id(), ctx.revision()));
     ctx.log(&LogMessage::text(LogLevel::Error, "loud")).ok();
     let kept: Arc<Kept> = ctx.state().expect("it was given");
-    let earlier = kept.0.lock().expect("no panic before").replace(ctx);
+    let earlier = kept.0.lock().expect("no panic before").replace(ctx.progress().clone());
     if let Some(earlier) = earlier {
-        let late = earlier.progress().report(Progress::new(1.0));
+        let late = earlier.report(Progress::new(1.0));
         assert_eq!(late, Err(ReportError::Finished), "its call is over");
     }
     "kept"
