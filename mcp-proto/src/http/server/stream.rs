@@ -192,6 +192,10 @@ impl Stream {
 
     /// Says a message.
     pub(super) fn push(&mut self, said: Said, replay: &mut dyn Replay) {
+        if matches!(self.form, Form::Json(_)) {
+            // It has its one text: a batch that was refused lets go of what it held.
+            return;
+        }
         self.is_dirty = true;
         self.last += 1;
         self.len += said.message.len();
@@ -267,8 +271,9 @@ impl Stream {
     /// The conversation is over, and its requests will not be answered: what is said instead, if nothing was yet.
     pub(super) fn refuse(&mut self, refusal: Response<Bytes>, replay: &mut dyn Replay) {
         if self.is_unanswered() {
-            self.form = Form::Json(refusal.status());
+            let status = refusal.status();
             self.push(Said::bare(refusal.into_body()), replay);
+            self.form = Form::Json(status);
         }
     }
 
@@ -570,6 +575,18 @@ mod tests {
         stream.is_over = true;
         stream.decide(&mut ring);
         assert_eq!((stream.len(), taken(&mut stream)), (7, "[1,2,3]".into()));
+        assert_eq!((stream.len(), taken(&mut stream)), (0, "End".into()));
+    }
+
+    #[test]
+    fn what_was_refused_is_not_answered_besides() {
+        let mut ring = Ring::default();
+        let mut stream = stream(BOTH);
+        stream.refuse(Response::new("no".into()), &mut ring);
+        stream.push(said("[1]"), &mut ring);
+        stream.is_over = true;
+        stream.decide(&mut ring);
+        assert_eq!((stream.len(), taken(&mut stream)), (2, "no".into()));
         assert_eq!((stream.len(), taken(&mut stream)), (0, "End".into()));
     }
 
