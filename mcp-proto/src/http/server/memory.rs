@@ -29,7 +29,7 @@ impl ServerOptions {
     /// | part | bytes, about |
     /// |---|---|
     /// | requests that run | (`max_exchanges` + `max_batch_len`) × (2 × `max_id_len` + 80 KiB + `max_milestones` × 200) |
-    /// | what waits to be read | 4 × (`max_waiting_len` + `max_output_len` + (`max_exchanges` + 2 × `max_sessions`) × (3 × `max_stream_len` + 100 KiB)) if all of it is in the shortest messages |
+    /// | what waits to be read | 7 × (`max_waiting_len` + `max_output_len` + (`max_exchanges` + 2 × `max_sessions`) × (3 × `max_stream_len` + 100 KiB)) if all of it is in the shortest messages |
     /// | sessions | `max_sessions` × (2 × `max_opening_len` + `max_calls` × (3 KiB + 4 × `max_id_len`) + 3 × `max_outbox_len`) |
     /// | streams that are complete | `max_sessions` × `max_complete_streams` × 600, without what is kept for them |
     /// | exchanges | (2 × (`max_exchanges` + `max_finishing`) + `max_standing_streams`) × 3 KiB |
@@ -55,7 +55,7 @@ impl ServerOptions {
     /// let mut options = ServerOptions::default().max_exchanges(64).max_sessions(32).max_standing_streams(32);
     /// (options.max_finishing, options.max_waiting_len) = (16, 1 << 20);
     /// (options.max_stream_len, options.max_complete_streams) = (16 << 10, 8);
-    /// assert!(options.memory_bound(&limits) < 192 << 20);
+    /// assert!(options.memory_bound(&limits) < 256 << 20);
     /// ```
     pub fn memory_bound(&self, limits: &Limits) -> usize {
         let passing = self.max_in_all();
