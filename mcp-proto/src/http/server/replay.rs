@@ -133,6 +133,9 @@ impl Replay for Ring {
             let Some(len) = kept.drop_first() else { break };
             self.len -= len;
         }
+        if self.len <= self.max_len {
+            return;
+        }
         // Whoever has read a stream to its end can spare it; whoever is cut in the middle cannot.
         while self.len > self.max_len
             && let Some((_, oldest)) = self.complete.pop_first()
