@@ -9,7 +9,7 @@ use async_channel::{Sender, bounded};
 use futures_lite::future::{or, poll_once, zip};
 use mcp_proto::Timeouts;
 use mcp_proto::driver::Transport;
-use mcp_proto::net::{Listener, Stream, prelude::*};
+use mcp_proto::net::{Listener, Stream, prelude::*, ws};
 use mcp_runtimes_tests::raw::*;
 use mcp_runtimes_tests::tools::tools;
 use mcp_runtimes_tests::{Ends, idle};
@@ -104,36 +104,76 @@ fn one_that_reads_slowly_is_waited_for_and_let_go_once_it_stops() {
     });
 }
 
+/// A call whose listener pauses, after so many reports that nothing more is read: the server, what it works on, and the call.
+async fn paused_call(
+    connector: ws::Connector,
+    then: impl AsyncFnOnce(Server, Incoming),
+) -> (u32, Result<CallToolResult, CallError>) {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (near, far) = (mcp_tokio::stream(near), mcp_tokio::stream(far));
+    let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
+    let opening =
+        connector.open_over(near, "ws://localhost/mcp", ClientConfig::new("c", "1"), |_| ());
+    let acceptor = mcp_tokio::ws::acceptor();
+    let (server, client) = zip(acceptor.accept(far, config), opening).await;
+    let (mut server, client) = (server.unwrap(), client.unwrap());
+    let mut seen = 0;
+    let call = client
+        .call(CallTool::new("t"))
+        .delivery(Delivery::Every)
+        .timeouts(Timeouts::NEVER)
+        .on_progress(|_| seen += 1);
+    let mut call = Box::pin(call.outcome());
+    assert!(poll_once(&mut call).await.is_none());
+    let request = server.accept().await.unwrap();
+    let reporter = request.reporter();
+    for step in 1..=STEPS {
+        reporter.milestone(Progress::new(step.into())).unwrap();
+        reporter.delivered().await;
+    }
+    drop(reporter);
+    then(server, request).await;
+    let result = call.await.result;
+    (seen, result)
+}
+
+const STEPS: u32 = 400;
+
+fn done() -> CallToolResult {
+    CallToolResult::text("done")
+}
+
 /// While so many reports wait that nothing more is read, what asks whether it is there lies behind them.
 #[test]
 fn a_client_whose_listener_pauses_says_that_it_is_there() {
-    const STEPS: u32 = 400;
+    let connectors =
+        [mcp_tokio::ws::connector(), mcp_tokio::ws::connector().ping_after(10 * LATEST)];
+    for connector in connectors {
+        paused(async {
+            let answer_late = async |_server: Server, request: Incoming| {
+                tokio::time::sleep(Duration::from_secs(1_000)).await;
+                request.respond(&done()).unwrap();
+                // Its answer leaves before it does.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            };
+            let (seen, result) = paused_call(connector, answer_late).await;
+            result.unwrap();
+            assert_eq!(seen, STEPS);
+        });
+    }
+}
+
+/// That nobody is told any more takes nothing from what came before.
+#[test]
+fn a_client_whose_listener_pauses_hears_what_a_server_said_that_is_gone() {
     paused(async {
-        let (near, far) = tokio::io::duplex(1 << 16);
-        let (near, far) = (mcp_tokio::stream(near), mcp_tokio::stream(far));
-        let (acceptor, connector) = (mcp_tokio::ws::acceptor(), mcp_tokio::ws::connector());
-        let config = ServerConfig::new("s", "1").pacing(Pacing::UNLIMITED);
-        let url = "ws://localhost/mcp";
-        let opening = connector.open_over(near, url, ClientConfig::new("c", "1"), |_| ());
-        let (server, client) = zip(acceptor.accept(far, config), opening).await;
-        let (mut server, client) = (server.unwrap(), client.unwrap());
-        let mut seen = 0;
-        let call = client
-            .call(CallTool::new("t"))
-            .delivery(Delivery::Every)
-            .timeouts(Timeouts::NEVER)
-            .on_progress(|_| seen += 1);
-        let mut call = Box::pin(call.outcome());
-        assert!(poll_once(&mut call).await.is_none());
-        let request = server.accept().await.unwrap();
-        let reporter = request.reporter();
-        for step in 1..=STEPS {
-            reporter.milestone(Progress::new(step.into())).unwrap();
-            reporter.delivered().await;
-        }
-        tokio::time::sleep(Duration::from_secs(1_000)).await;
-        request.respond(&CallToolResult::text("done")).unwrap();
-        call.await.result.unwrap();
+        let answer_and_go = async |server: Server, request: Incoming| {
+            request.respond(&done()).unwrap();
+            drop(server);
+            tokio::time::sleep(Duration::from_secs(1_000)).await;
+        };
+        let (seen, result) = paused_call(mcp_tokio::ws::connector(), answer_and_go).await;
+        result.unwrap();
         assert_eq!(seen, STEPS);
     });
 }

@@ -20,6 +20,7 @@ use crate::net::Platform;
 use crate::net::signal::{Raised, Signal};
 use crate::net::timing::Deadline;
 
+use super::PULSE;
 use super::counted::Counted;
 
 /// An open WebSocket. Made by [`Connector::reach`](super::Connector::reach).
@@ -141,18 +142,26 @@ impl Socket {
         self.fail(CloseCode::Policy, Error::Io(io::ErrorKind::TimedOut.into()))
     }
 
-    /// What to do while nothing is read, because what came before is not taken yet: the peer's pings lie behind it, so it is
-    /// told without being heard that somebody is there.
-    fn poll_unheard(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+    /// What was read may not be taken at once, and the peer's pings lie behind it. Its patience may be less than ours.
+    fn leave_unheard(&mut self) {
+        self.is_read = false;
+        if self.pulse.every > PULSE {
+            self.pulse.deadline.reset(PULSE / 2, &*self.platform);
+        }
+    }
+
+    /// What to do while nothing is read: the peer is told without being heard that somebody is there. If it cannot be told,
+    /// reading shows why, behind what came before.
+    fn poll_unheard(&mut self, cx: &mut Context<'_>) {
         let Self { stream, pulse, platform, .. } = self;
         // One that is due at once would let nothing else run.
-        let half = (pulse.every / 2).max(Duration::from_millis(1));
+        let half = (pulse.every.min(PULSE) / 2).max(Duration::from_millis(1));
         while pulse.deadline.poll(&**platform, cx).is_ready() {
             pulse.deadline.reset(half, &**platform);
-            Pin::new(&mut *stream).start_send(Message::Pong(Bytes::new()))?;
-            let _ = Pin::new(&mut *stream).poll_flush(cx)?;
+            if Pin::new(&mut *stream).start_send(Message::Pong(Bytes::new())).is_ok() {
+                let _ = Pin::new(&mut *stream).poll_flush(cx);
+            }
         }
-        Ok(())
     }
 
     /// What to do while nothing comes.
@@ -230,7 +239,7 @@ impl MessageTransport for Socket {
             this.pulse.has_heard = true;
             match received {
                 Some(Ok(Message::Text(text))) => {
-                    this.is_read = false;
+                    this.leave_unheard();
                     return Poll::Ready(Some(Ok(text.into())));
                 }
                 Some(Ok(Message::Ping(_))) => {
@@ -264,7 +273,7 @@ impl MessageTransport for Socket {
             return Poll::Ready(Err(Error::ConnectionClosed));
         }
         if !self.is_read {
-            self.poll_unheard(cx)?;
+            self.poll_unheard(cx);
         }
         Pin::new(&mut self.stream).poll_ready(cx)
     }
