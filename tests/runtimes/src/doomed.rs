@@ -80,7 +80,12 @@ impl<D: Doomed> Doomed for Accounted<D> {
 
     fn end(self) {
         self.doomed.end();
-        assert_eq!(self.platform.live(), 0, "tasks outlive their runtime");
+        // A task that was woken on another thread meanwhile may only be on its way out.
+        let began = std::time::Instant::now();
+        while self.platform.live() > 0 {
+            assert!(began.elapsed().as_secs() < 20, "tasks outlive their runtime");
+            std::thread::yield_now();
+        }
     }
 }
 

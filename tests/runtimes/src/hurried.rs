@@ -1,4 +1,4 @@
-//! A clock that is in a hurry.
+//! Clocks that are in a hurry, and that are not.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -24,6 +24,26 @@ impl<P: Platform> Runtime for Hurried<P> {
 }
 
 impl<P: Platform> Platform for Hurried<P> {
+    fn spawn(&self, task: Task) {
+        self.0.spawn(task);
+    }
+}
+
+/// A platform on which a hundredth of the time passes: what may take a second may take minutes of a busy machine's.
+#[derive(Clone, Debug)]
+pub struct Unhurried<P>(pub P);
+
+impl<P: Platform> Runtime for Unhurried<P> {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.0.now().as_nanos() / FACTOR)
+    }
+
+    fn timer(&self, at: Instant) -> Pin<Box<dyn Timer>> {
+        self.0.timer(Instant::from_nanos(at.as_nanos().saturating_mul(FACTOR)))
+    }
+}
+
+impl<P: Platform> Platform for Unhurried<P> {
     fn spawn(&self, task: Task) {
         self.0.spawn(task);
     }

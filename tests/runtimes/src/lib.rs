@@ -33,7 +33,7 @@ pub use counting::{Counted, leaves_nothing};
 pub use door::Door;
 pub use host::{Host, Job, spawn};
 pub use hosts::{AsyncStd, Smol, Threads, TokioCurrentThread, TokioMultiThread};
-pub use hurried::Hurried;
+pub use hurried::{Hurried, Unhurried};
 pub use mcp_tests::shelf::Shelf;
 pub use narrow::Narrow;
 pub use peer::{Asked, Peer, answer, done, pair, pair_over, report, small_sockets, sockets, talk};

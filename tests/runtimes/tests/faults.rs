@@ -10,7 +10,7 @@ use futures_lite::future::{or, poll_once};
 use mcp_proto::driver::{ListenerError, Runtime};
 use mcp_proto::net::{Platform, prelude::*};
 use mcp_runtimes_tests::{
-    Counted, GRACE, Host, Hurried, Job, Narrow, Peer, Torn, apart, done, leaves_nothing,
+    Counted, GRACE, Host, Hurried, Job, Narrow, Peer, Torn, Unhurried, apart, done, leaves_nothing,
     on_every_runtime, pair_over, report, script, small_sockets, sockets, spawn, talk, until,
 };
 
@@ -232,7 +232,8 @@ async fn a_write_that_fails_half_way<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         let (near, far) = sockets();
         let (near, tear) = Torn::new(H::stream(near));
-        let (client, mut peer) = pair_over(platform.clone(), near, Peer::new::<H>(far)).await;
+        let patient = Unhurried(platform.clone());
+        let (client, mut peer) = pair_over(patient, near, Peer::new::<H>(far)).await;
         let before = spawn(platform, client.call(CallTool::new("before")));
         let asked = peer.next().await.unwrap();
         tear.after(30);

@@ -170,8 +170,8 @@ async fn an_output_that_nobody_reads_any_more_ends_the_server_and_no_signal_does
     assert_eq!(status.code(), Some(0), "{status}");
 }
 
-/// A pipe that nobody reads any more, and one that was closed before the program began. A tool that cannot print there
-/// panics, and so does one that panics anyway: each is answered, and the next call works.
+/// A pipe that nobody reads any more, where a tool that prints panics; and one that was closed before the program began, which
+/// Rust replaces. The tool panics anyway: it is answered, and the next call works.
 async fn a_standard_error_that_is_gone_ends_no_server_and_no_other_call<H: Host>() {
     let (reader, unread) = std::io::pipe().unwrap();
     drop(reader);

@@ -189,7 +189,6 @@ fn http(mut arguments: VecDeque<String>) -> Result<(), String> {
     Ok(())
 }
 
-/// What a file of `--resume` says: the next seed, sessions, steps.
 fn number(text: &str) -> Result<u64, String> {
     text.replace('_', "").parse().map_err(|_| format!("{text} is no number"))
 }
