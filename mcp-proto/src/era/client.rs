@@ -176,9 +176,12 @@ impl Negotiation {
     }
 
     /// The probe was answered with what cannot be read. An old server may answer anything to what it does not
-    /// know.
+    /// know. Of an era that was found out already it says nothing.
     pub(crate) fn handle_probe_nonsense(&self) -> Next {
-        self.fall_back(CloseReason::HandshakeInvalid)
+        match self.revision {
+            None => self.fall_back(CloseReason::HandshakeInvalid),
+            Some(_) => Next::Close(CloseReason::HandshakeInvalid),
+        }
     }
 
     /// `initialize` was answered with a result.

@@ -344,6 +344,10 @@ impl Client {
             Some(_) => !error.says_nothing_of_the_era(),
             None => !matches!(status, 401 | 403 | 407),
         };
+        // What is no error of JSON-RPC may be of whatever stands before the server, and is no sign that it has changed.
+        let is_sign = opening.is_none()
+            || !self.is_in_doubt()
+            || message.as_ref().is_some_and(|frame| self.peer_error(frame).is_some());
         let told = message.filter(|_| is_message).and_then(|frame| {
             let (code, is_ours) = self.code_of(&frame, number)?;
             Some((frame, code, is_ours))
@@ -388,6 +392,7 @@ impl Client {
             return;
         }
         let is_doubtful = opening.is_none() && self.is_doubtful(status, told.as_ref());
+        let error = if is_sign { error } else { HttpError::ContentType };
         if let Some((frame, ..)) = told {
             self.deliver(exchange, frame, now);
         }
