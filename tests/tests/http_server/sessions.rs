@@ -494,6 +494,24 @@ fn one_user_does_not_take_every_session() {
 }
 
 #[test]
+fn a_session_that_is_about_to_be_used_is_not_ended_for_another() {
+    let revision = Revision::V2025_06_18;
+    let mut web = Web::new();
+    let mine: Vec<_> = (0..16).map(|_| open_as(&mut web, "alice").unwrap()).collect();
+    // These are idle for five minutes, and the next one has one to begin.
+    web.pass(secs(60));
+    let exchange = web.send_as(Some("alice"), post(&initialize(revision), &[])).unwrap();
+    let opened = web.take(exchange).header("mcp-session-id").unwrap().to_owned();
+    web.send_as(Some("alice"), get(&opened, revision, None)).unwrap();
+    open_as(&mut web, "alice").unwrap();
+    assert_eq!(ask_as(&mut web, "alice", in_session(&ping(), &opened, revision)), 200);
+    let ended = mine
+        .iter()
+        .filter(|session| ask_as(&mut web, "alice", in_session(&ping(), session, revision)) == 404);
+    assert_eq!(ended.count(), 2);
+}
+
+#[test]
 fn a_session_is_opened_whatever_version_the_header_names() {
     // R-ERA-12: `initialize` without a modern `_meta` is of the legacy era, and of no session yet.
     for named in ["2025-11-25", "2026-07-28"] {

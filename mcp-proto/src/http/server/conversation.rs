@@ -106,7 +106,7 @@ impl Conversation {
     }
 
     /// Whether somebody reads a stream of it.
-    fn is_read(&self) -> bool {
+    pub(super) fn is_read(&self) -> bool {
         self.streams.iter().any(|stream| stream.exchange.is_some())
     }
 

@@ -66,7 +66,7 @@ pub struct ServerOptions {
     /// How long a session may be idle: no request runs, and no stream is open. Default 5 minutes; then it is 404.
     /// Stops sessions that nobody ends.
     pub session_timeout: Duration,
-    /// How long a session may take to say `initialized`, or to ask for more than `ping`, whatever streams are open in it.
+    /// How long a session may take to say `initialized`, or to ask for something that the program answers, whatever streams are open in it.
     /// Default 60 s; then it is 404, and they end. Stops sessions that are only opened.
     pub opening_timeout: Duration,
     /// GET streams of one session. Default 4; more are 409. Stops a client that only opens streams.

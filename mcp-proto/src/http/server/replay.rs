@@ -16,7 +16,7 @@ pub struct StreamName(pub(super) u64);
 ///
 /// [`Ring`] keeps it in memory, within bounds. Another store may keep more, or elsewhere. It serves one server: names of
 /// streams begin anew in each process, so that two must not share one, and a session that moves takes along what was sent.
-/// Positions count up by one on each stream. What is not kept is never left out silently: a stream that has a gap
+/// Positions count up by one on each stream, unless it is [forgotten](Self::forget). What is not kept is never left out silently: a stream that has a gap
 /// behind the position that a client names is not taken up again.
 pub trait Replay: Send + Sync {
     /// Keeps a message.
@@ -31,7 +31,8 @@ pub trait Replay: Send + Sync {
         let _ = stream;
     }
 
-    /// Nobody will take this stream up again.
+    /// Nobody will take this stream up again as it is. Where a request was cancelled, what its client had not taken is forgotten
+    /// with the rest, and what is left is kept again at once, from an earlier position.
     fn forget(&mut self, stream: StreamName);
 
     /// A copy of all that is kept, as [`Server`](super::Server) is `Clone`.

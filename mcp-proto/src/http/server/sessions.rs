@@ -91,11 +91,10 @@ impl Server {
                 if self.hub.sessions.of_principal(principal)
                     >= options.max_sessions_per_principal =>
             {
-                Some(self.next_idle_of(principal).ok_or("too many sessions of this user")?)
+                Some(self.to_end(Some(principal)).ok_or("too many sessions of this user")?)
             }
             _ if self.hub.sessions.len() >= options.max_sessions => {
-                let next = self.hub.sessions.next_idle();
-                Some(next.map(|(_, scope)| scope).ok_or("too many sessions")?)
+                Some(self.to_end(None).ok_or("too many sessions")?)
             }
             _ => None,
         };
@@ -118,13 +117,21 @@ impl Server {
         Some((session, scope))
     }
 
-    /// The session of a principal that is idle and ends first. It is looked for only at the limit, among those that are idle.
-    fn next_idle_of(&self, principal: &Bytes) -> Option<Scope> {
-        let is_of_them = |scope: &Scope| {
-            let session = self.conversations.get(*scope).and_then(|it| it.session.as_ref());
-            session.is_some_and(|session| session.principal.as_ref() == Some(principal))
+    /// The session, of a principal if one is named, that is idle and ends first. One that is only opened and whose stream is
+    /// read may be about to be used, so others end before it. It is looked for only at the limit, among those that are idle.
+    fn to_end(&self, principal: Option<&Bytes>) -> Option<Scope> {
+        let idle =
+            self.hub.sessions.idle.iter().filter_map(|(_, scope)| self.conversations.get(*scope));
+        let is_of_them = |conversation: &&Conversation| {
+            let session = conversation.session.as_ref();
+            principal.is_none_or(|it| {
+                session.is_some_and(|session| session.principal.as_ref() == Some(it))
+            })
         };
-        self.hub.sessions.idle.iter().map(|(_, scope)| *scope).find(is_of_them)
+        let mut theirs = idle.filter(is_of_them);
+        let first = theirs.next()?;
+        let unread = core::iter::once(first).chain(theirs).find(|it| !it.is_read());
+        Some(unread.unwrap_or(first).scope)
     }
 
     pub(super) fn begin(&mut self, conversation: Conversation) {
