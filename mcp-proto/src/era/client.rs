@@ -167,21 +167,15 @@ impl Negotiation {
         }
     }
 
-    /// The probe was not answered in time. Of an era that was found out already it says nothing.
+    /// The probe was not answered in time.
     pub(crate) fn handle_probe_silence(&mut self) -> Next {
-        match self.revision {
-            None => self.fall_back(CloseReason::HandshakeTimeout),
-            Some(_) => Next::Close(CloseReason::HandshakeTimeout),
-        }
+        self.fall_back_unless_known(CloseReason::HandshakeTimeout)
     }
 
     /// The probe was answered with what cannot be read. An old server may answer anything to what it does not
-    /// know. Of an era that was found out already it says nothing.
+    /// know.
     pub(crate) fn handle_probe_nonsense(&self) -> Next {
-        match self.revision {
-            None => self.fall_back(CloseReason::HandshakeInvalid),
-            Some(_) => Next::Close(CloseReason::HandshakeInvalid),
-        }
+        self.fall_back_unless_known(CloseReason::HandshakeInvalid)
     }
 
     /// `initialize` was answered with a result.
@@ -287,6 +281,11 @@ impl Negotiation {
     #[cfg(feature = "http")]
     pub(crate) fn forget(&mut self) {
         (self.revision, self.stamp, self.retried) = (None, None, false);
+    }
+
+    /// As [`fall_back`](Self::fall_back), for what is no sign: of an era that was found out already it says nothing.
+    fn fall_back_unless_known(&self, otherwise: CloseReason) -> Next {
+        if self.revision.is_some() { Next::Close(otherwise) } else { self.fall_back(otherwise) }
     }
 
     fn fall_back(&self, otherwise: CloseReason) -> Next {

@@ -1,6 +1,7 @@
 //! Waiting: for what comes, and not for ever.
 
 use std::fmt::Display;
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use futures_lite::future::{or, yield_now};
@@ -47,4 +48,21 @@ pub async fn idle() {
     for _ in 0..10_000 {
         yield_now().await;
     }
+}
+
+/// What becomes of work that so many threads do at once; each is told which it is.
+pub async fn at_once<T: Send + 'static>(
+    threads: usize,
+    work: impl Fn(usize) -> T + Clone + Send + 'static,
+) -> Vec<T> {
+    let barrier = Arc::new(Barrier::new(threads));
+    let begin = |at| {
+        let (work, barrier) = (work.clone(), barrier.clone());
+        std::thread::spawn(move || {
+            barrier.wait();
+            work(at)
+        })
+    };
+    let threads: Vec<_> = (0..threads).map(begin).collect();
+    apart(|| threads.into_iter().map(|thread| thread.join().expect("it panics")).collect()).await
 }

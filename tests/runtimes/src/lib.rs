@@ -28,7 +28,7 @@ pub mod toy;
 mod watched;
 mod web;
 
-pub use bounds::{apart, idle, soon, until};
+pub use bounds::{apart, at_once, idle, soon, until};
 pub use counting::{Counted, leaves_nothing};
 pub use door::Door;
 pub use host::{Host, Job, spawn};

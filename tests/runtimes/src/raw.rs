@@ -135,11 +135,8 @@ impl Raw {
     }
 
     /// Sends it all.
-    pub async fn send(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let written = poll_fn(|cx| Pin::new(&mut self.stream).poll_write(cx, bytes)).await;
-            bytes = &bytes[written.expect("it leaves")..];
-        }
+    pub async fn send(&mut self, bytes: &[u8]) {
+        assert!(self.offer(bytes).await, "it leaves");
         let flushed = poll_fn(|cx| Pin::new(&mut self.stream).poll_flush(cx)).await;
         flushed.expect("it leaves");
     }

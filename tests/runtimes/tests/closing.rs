@@ -2,14 +2,13 @@
 //! and every time in the same way. Nothing is left, which is counted.
 #![cfg(target_os = "linux")] // where what a process holds is a file to read
 
-use std::sync::{Arc, Barrier};
-use std::thread;
+use std::sync::Arc;
 
 use futures_lite::future::block_on;
 use mcp_proto::net::prelude::*;
 use mcp_runtimes_tests::{
-    Counted, Host, Job, Peer, apart, leaves_nothing, on_every_runtime, pair_over, report, sockets,
-    spawn, talk,
+    Counted, Host, Job, Peer, at_once, leaves_nothing, on_every_runtime, pair_over, report,
+    sockets, spawn, talk,
 };
 
 /// A client on a platform, and its peer.
@@ -26,25 +25,10 @@ fn served<H: Host>(platform: &Counted<H::Platform>) -> (Peer, Server) {
     (Peer::new::<H>(near), server)
 }
 
-/// Has two threads do this at once; what each of them yields.
-async fn by_two_threads<T: Send + 'static>(
-    work: impl Fn() -> T + Clone + Send + 'static,
-) -> [T; 2] {
-    let barrier = Arc::new(Barrier::new(2));
-    let threads = [(); 2].map(|()| {
-        let (work, barrier) = (work.clone(), barrier.clone());
-        thread::spawn(move || {
-            barrier.wait();
-            work()
-        })
-    });
-    apart(|| threads.map(|thread| thread.join().unwrap())).await
-}
-
 /// Closes it, twice in each of two threads, and once more when it has ended.
 async fn close_client(client: &Client) {
     let closing = client.clone();
-    let reasons = by_two_threads(move || {
+    let reasons = at_once(2, move |_| {
         closing.close();
         closing.close();
         block_on(closing.closed())
@@ -56,7 +40,7 @@ async fn close_client(client: &Client) {
 async fn close_server(server: Server) {
     let server = Arc::new(server);
     let closing = server.clone();
-    let reasons = by_two_threads(move || {
+    let reasons = at_once(2, move |_| {
         closing.close();
         closing.close();
         block_on(closing.closed())

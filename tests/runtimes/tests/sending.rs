@@ -2,12 +2,11 @@
 #![cfg(unix)]
 
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use futures_lite::future::{block_on, poll_once, zip};
 use mcp_proto::net::prelude::*;
 use mcp_runtimes_tests::{
-    Host, Narrow, Peer, apart, done, on_every_runtime, pair_over, sockets, talk,
+    Host, Narrow, Peer, at_once, done, on_every_runtime, pair_over, sockets, talk,
 };
 
 const THREADS: usize = 4;
@@ -23,20 +22,10 @@ fn pieces<H: Host>(socket: std::os::unix::net::UnixStream) -> Narrow<impl FnMut(
     })
 }
 
-/// What becomes of work that is done by each of the threads at once.
-async fn at_once<T: Send + 'static>(work: impl Fn(usize) -> T + Clone + Send + 'static) -> Vec<T> {
-    let threads = (0..THREADS).map(|at| {
-        let work = work.clone();
-        thread::spawn(move || work(at))
-    });
-    let threads: Vec<_> = threads.collect();
-    apart(|| threads.into_iter().map(|thread| thread.join().unwrap()).collect()).await
-}
-
 async fn calls_of_many_threads_are_whole_lines_and_each_gets_its_own_result<H: Host>() {
     let (near, far) = sockets();
     let (client, mut peer) = pair_over(H::platform(), pieces::<H>(near), Peer::new::<H>(far)).await;
-    let calling = at_once(move |thread| {
+    let calling = at_once(THREADS, move |thread| {
         let begin = |n| {
             let call = CallTool::new(format!("{thread}-{n}")).argument("data", "x".repeat(1_000));
             let mut call = Box::pin(client.call(call).outcome());
@@ -88,7 +77,7 @@ async fn answers_of_many_threads_are_whole_lines_and_reports_stand_before_their_
         requests.push(Some(server.accept().await.unwrap()));
     }
     let requests = Arc::new(Mutex::new(requests));
-    let working = at_once(move |thread| {
+    let working = at_once(THREADS, move |thread| {
         let request = requests.lock().unwrap()[thread].take().unwrap();
         for step in 1..=STEPS {
             let report = Progress::new(step.into()).message("y".repeat(300));

@@ -253,13 +253,16 @@ async fn connection(
     // How a connection ends concerns nobody else: its requests learn of it by themselves.
     let mut poll_over = |connection: Pin<&mut _>, cx: &mut Context<'_>| {
         if Future::poll(connection, cx).is_ready() {
-            return true;
+            return Poll::Ready(());
+        }
+        if !usage.is_shared() {
+            return Poll::Pending;
         }
         let watch = || Box::pin(usage.stalled(stall_timeout, &*platform)) as _;
-        usage.is_shared() && stalled.get_or_insert_with(watch).as_mut().poll(cx).is_ready()
+        stalled.get_or_insert_with(watch).as_mut().poll(cx)
     };
     let why = poll_fn(|cx| {
-        if poll_over(connection.as_mut(), cx) {
+        if poll_over(connection.as_mut(), cx).is_ready() {
             return Poll::Ready(Why::Over);
         }
         if Pin::new(&mut stopped).poll(cx).is_ready() {
@@ -272,10 +275,7 @@ async fn connection(
         return;
     }
     connection.as_mut().graceful_shutdown();
-    let over = poll_fn(|cx| match poll_over(connection.as_mut(), cx) {
-        true => Poll::Ready(()),
-        false => Poll::Pending,
-    });
+    let over = poll_fn(|cx| poll_over(connection.as_mut(), cx));
     match why {
         // What came before its peer heard of that is answered.
         Why::Idle => drop(unless(usage.unused(LAST_WORDS, &*platform), over).await),
