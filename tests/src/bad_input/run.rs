@@ -105,7 +105,6 @@ fn play<R: Role>(
     started: Started<R>,
 ) -> Outcome {
     let Started { mut subject, names } = started;
-    let expect = case.expect(&names);
     let input = case.input(&names);
     let is_cut = !input.is_empty() && !input.ends_with(b"\n");
 
@@ -128,22 +127,7 @@ fn play<R: Role>(
     let mut seen = subject.look();
     seen.memory = Some((memory, bound::<R>(case, revision)));
     seen.growth = case.forbids("superlinear_time").then(|| growth(case, revision));
-    let judge = Judge::new(&input, &seen);
-    let verdicts: Vec<_> = expect.any_of.iter().map(|reaction| judge.judge(reaction)).collect();
-    let reaction = verdicts.iter().position(Result::is_ok);
-    let mut failures = Vec::new();
-    if reaction.is_none() {
-        failures.extend(
-            verdicts
-                .into_iter()
-                .filter_map(Result::err)
-                .enumerate()
-                .map(|(n, why)| format!("not reaction {}: {why}", n + 1)),
-        );
-    }
-    failures.extend(forbidden::always(case, &judge, &names, revision));
-    let never = expect.never.iter().filter(|what| forbidden::happened(what, case, &judge, &names));
-    failures.extend(never.map(|what| format!("never: {what}")));
+    let (reaction, mut failures) = verdict(case, revision, &names, &input, &seen);
     let mut transcript: Vec<_> = seen.transcript.lines().collect();
     if failures.is_empty() {
         failures.extend(probe::after(&mut subject, case, &names, revision, is_cut));
@@ -214,7 +198,7 @@ pub(super) fn id<'a>(names: &'a Names, call: &str) -> &'a str {
     names.get(&format!("id.{call}")).unwrap_or_default()
 }
 
-/// Tells what an input brings about, and judges it.
+/// What is wrong about what an input brought about.
 pub fn judge(
     case: &Case,
     revision: Revision,
@@ -222,17 +206,30 @@ pub fn judge(
     input: &[u8],
     seen: &Observed,
 ) -> Vec<String> {
+    verdict(case, revision, names, input, seen).1
+}
+
+/// Which of the acceptable reactions it was, and what is wrong about it.
+fn verdict(
+    case: &Case,
+    revision: Revision,
+    names: &Names,
+    input: &[u8],
+    seen: &Observed,
+) -> (Option<usize>, Vec<String>) {
     let expect = case.expect(names);
     let judge = Judge::new(input, seen);
     let verdicts: Vec<_> = expect.any_of.iter().map(|reaction| judge.judge(reaction)).collect();
+    let reaction = verdicts.iter().position(Result::is_ok);
     let mut failures = Vec::new();
-    if verdicts.iter().all(Result::is_err) {
-        failures.extend(verdicts.into_iter().filter_map(Result::err));
+    if reaction.is_none() {
+        let whys = verdicts.into_iter().filter_map(Result::err).enumerate();
+        failures.extend(whys.map(|(n, why)| format!("not reaction {}: {why}", n + 1)));
     }
     failures.extend(forbidden::always(case, &judge, names, revision));
     let never = expect.never.iter().filter(|what| forbidden::happened(what, case, &judge, names));
     failures.extend(never.map(|what| format!("never: {what}")));
-    failures
+    (reaction, failures)
 }
 
 /// What is told of a case that failed: what was expected, why that is not what was seen, and what was. Nothing of one that
