@@ -5,6 +5,8 @@ mod server;
 mod stamp;
 
 pub(crate) use client::{MAX_REFUSAL_LEN, Negotiation, Next, Opening};
+#[cfg(feature = "http")]
+pub(crate) use server::unsupported;
 pub(crate) use server::{Answer, Served, Serving, Verdict};
 pub(crate) use stamp::ClientStamp;
 

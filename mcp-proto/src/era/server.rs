@@ -18,7 +18,7 @@ use crate::digest::Digest;
 use crate::error::ErrorObject;
 use crate::event::PeerInfo;
 use crate::json::{Kind, Params, Raw, RawJson, bounded};
-use crate::revision::{Era, Revision};
+use crate::revision::{Era, Revision, RevisionSet};
 #[cfg(feature = "snapshot")]
 use crate::state::{RestoreError, check};
 use crate::types::{
@@ -172,7 +172,7 @@ impl Serving {
         let Some(revision) =
             known.filter(|revision| self.served.config.revisions.contains(*revision))
         else {
-            return Verdict::Refuse(self.unsupported(&version));
+            return Verdict::Refuse(unsupported(self.served.config.revisions, &version));
         };
         if meta.capabilities.is_none_or(|capabilities| capabilities.kind() != Kind::Object) {
             return Verdict::Refuse(ErrorObject::invalid_params(
@@ -241,7 +241,8 @@ impl Serving {
         let Some(newest) = self.served.config.revisions.newest(Era::Legacy) else {
             let requested =
                 params.and_then(|params| params.get("protocolVersion")).and_then(|v| v.as_str());
-            return Verdict::Refuse(self.unsupported(&requested.unwrap_or_default()));
+            let requested = requested.unwrap_or_default();
+            return Verdict::Refuse(unsupported(self.served.config.revisions, &requested));
         };
         if self.session.is_some() {
             // Identity and revision of a session are settled once.
@@ -295,29 +296,27 @@ impl Serving {
         let versions = config.revisions.iter().map(|revision| revision.as_str().into()).collect();
         DiscoverResult::new(versions, config.capabilities.clone(), config.instructions.clone())
     }
+}
 
-    /// 2026-07-28 basic/versioning: names what is served and what was asked for.
-    fn unsupported(&self, requested: &str) -> ErrorObject {
-        #[derive(serde::Serialize)]
-        struct Data<'a> {
-            supported: Vec<&'static str>,
-            requested: &'a str,
+/// 2026-07-28 basic/versioning: names what is served and what was asked for.
+pub(crate) fn unsupported(served: RevisionSet, requested: &str) -> ErrorObject {
+    #[derive(serde::Serialize)]
+    struct Data<'a> {
+        supported: Vec<&'static str>,
+        requested: &'a str,
+    }
+    let requested = bounded(requested, 64);
+    let supported: Vec<_> = served.iter().map(Revision::as_str).collect();
+    let why = match Revision::parse(requested).filter(|known| known.era() == Era::Legacy) {
+        Some(known) if served.contains(known) => {
+            "this protocol version begins with initialize and is not named in _meta".into()
         }
-        let requested = bounded(requested, 64);
-        let revisions = self.served.config.revisions;
-        let supported: Vec<_> = revisions.iter().map(Revision::as_str).collect();
-        let is_served = |known: Revision| revisions.contains(known);
-        let why = match Revision::parse(requested).filter(|known| known.era() == Era::Legacy) {
-            Some(known) if is_served(known) => {
-                "this protocol version begins with initialize and is not named in _meta".into()
-            }
-            // The message as well: a client of another era may look at nothing else.
-            _ => format!("unsupported protocol version; supported: {}", supported.join(", ")),
-        };
-        let error = ErrorObject::new(ErrorObject::UNSUPPORTED_VERSION, why);
-        match RawJson::of(&Data { supported, requested }) {
-            Ok(data) => error.data(data),
-            Err(_) => error,
-        }
+        // The message as well: a client of another era may look at nothing else.
+        _ => format!("unsupported protocol version; supported: {}", supported.join(", ")),
+    };
+    let error = ErrorObject::new(ErrorObject::UNSUPPORTED_VERSION, why);
+    match RawJson::of(&Data { supported, requested }) {
+        Ok(data) => error.data(data),
+        Err(_) => error,
     }
 }

@@ -9,7 +9,9 @@ use mcp_proto::{
     SendError, ServerConfig,
 };
 use mcp_tests::secs;
-use mcp_tests::web::{Answer, Web, initialize, modern, modern_call, modern_parts, post};
+use mcp_tests::web::{
+    Answer, Web, in_session, initialize, modern, modern_call, modern_parts, post,
+};
 use serde_json::{Value, json};
 
 fn done() -> CallToolResult {
@@ -341,6 +343,26 @@ fn a_server_of_this_era_alone_says_so_to_whoever_opens_a_session() {
         assert!(error["message"].as_str().unwrap().contains("2026-07-28"), "{error}");
         assert_eq!(web.server.exchanges(), 0);
     }
+}
+
+#[test]
+fn a_session_of_the_server_before_hears_which_versions_there_are_now() {
+    // R-VER-18, R-ERA-09: its client can only find out by this that it has to ask again.
+    let config = ServerConfig::new("s", "1").revisions(Revision::V2026_07_28);
+    let mut web = Web::with(config, ServerOptions::default());
+    let call = |params: Value| {
+        let message = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params});
+        in_session(&message, "of-before", Revision::V2025_11_25)
+    };
+    let answer = web.ask(call(json!({"name": "a"})));
+    assert_eq!((answer.status(), answer.code()), (400, Some(-32022)));
+    let told = answer.json();
+    let data = json!({"supported": ["2026-07-28"], "requested": "2025-11-25"});
+    assert_eq!((&told["id"], &told["error"]["data"]), (&json!(7), &data));
+    // A version in `_meta` that is none is a fault of the request.
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": 7});
+    let answer = web.ask(call(json!({"name": "a", "_meta": meta})));
+    assert_eq!((answer.status(), answer.code()), (400, Some(-32602)));
 }
 
 #[test]

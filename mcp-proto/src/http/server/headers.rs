@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::super::params::{self, Param};
 use super::super::value::decode;
+use crate::era::unsupported;
 use crate::error::ErrorObject;
 use crate::json::{Doubled, Kind, Params, Raw, bounded};
 use crate::revision::{Era, Revision, RevisionSet};
@@ -69,9 +70,7 @@ impl Mirror<'_> {
         let version =
             self.single(&VERSION)?.ok_or_else(|| mismatch("MCP-Protocol-Version is missing"))?;
         let Some(named) = self.meta.version_text() else {
-            return Err(ErrorObject::invalid_params(
-                "_meta: protocolVersion is missing or no string",
-            ));
+            return Err(self.without_version(version));
         };
         if self.meta.capabilities.is_none_or(|capabilities| capabilities.kind() != Kind::Object) {
             return Err(ErrorObject::invalid_params("_meta: clientCapabilities is not an object"));
@@ -92,6 +91,16 @@ impl Mirror<'_> {
         }
         self.check_name()?;
         self.check_params()
+    }
+
+    /// Why a request that names no version in `_meta` is refused. Whoever names one of the legacy era in the header goes on with
+    /// the session of a server that was here before: so it hears which versions there are now.
+    fn without_version(&self, version: &[u8]) -> ErrorObject {
+        let header = core::str::from_utf8(version).ok().and_then(Revision::parse);
+        match header.filter(|named| named.era() == Era::Legacy && self.meta.version.is_none()) {
+            Some(legacy) => unsupported(self.served, legacy.as_str()),
+            None => ErrorObject::invalid_params("_meta: protocolVersion is missing or no string"),
+        }
     }
 
     fn single(&self, name: &HeaderName) -> Result<Option<&[u8]>, ErrorObject> {
