@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mcp_proto::driver::{self, Client, Server};
 use mcp_proto::progress::ReportError;
+use mcp_proto::router::{Context, Router};
 use mcp_proto::types::{LogLevel, LogMessage, ServerCapabilities};
 use mcp_proto::{
     CallError, CallTool, CallToolResult, ClientConfig, CloseReason, ErrorObject, Progress, RawJson,
@@ -286,4 +287,45 @@ fn a_transport_that_fails_in_either_direction_ends_every_call_in_bounded_time() 
         let taken = Duration::from_nanos(world.clock.0.load(std::sync::atomic::Ordering::Relaxed));
         assert!(taken < Duration::from_secs(10), "{fails:?}: {taken:?}");
     }
+}
+
+#[test]
+fn a_router_serves_though_its_driver_is_another_task() {
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        let mut world = World::new();
+        let (client, server) = world.pair(1 << 16, revision);
+        let router = Router::new("test", "1").tool("greet", "", async |_: Context| "hello");
+        let ended = Arc::new(Mutex::new(None));
+        let end = ended.clone();
+        world.spawn(async move {
+            let reason = router.serve(server).await;
+            *end.lock().unwrap() = Some(reason);
+        });
+        world.settle();
+        for _ in 0..2 {
+            let call = client.call(CallTool::new("greet"));
+            let result = world.run(async move { call.await }).unwrap();
+            assert_eq!(result.content[0].as_text(), Some("hello"), "{revision}");
+        }
+        drop(client);
+        world.settle();
+        assert!(ended.lock().unwrap().is_some(), "{revision}");
+    }
+}
+
+#[test]
+fn what_has_ended_before_it_was_accepted_is_handed_to_nobody() {
+    let mut world = World::new();
+    let (left, right) = pipe(1 << 20);
+    let mut config = ServerConfig::new("test", "1");
+    config.limits.max_error_answers = 0;
+    let (mut server, driver) = driver::server(left, config, world.clock.clone());
+    world.spawn(async move { drop(driver.await) });
+    // The call and what closes the connection come in one read.
+    Wire(right).send(&(modern_call(1, 3) + "no message\n"));
+    let (accepted, reason) = world.run(async move {
+        let accepted = server.accept().await.map(|incoming| incoming.id().clone());
+        (accepted, server.closed().await)
+    });
+    assert_eq!((accepted, reason), (None, CloseReason::TooManyViolations));
 }

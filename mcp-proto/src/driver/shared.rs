@@ -501,9 +501,14 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
         }
     }
 
-    /// The next request that nobody has accepted yet.
+    /// The next request that nobody has accepted yet. What has ended with its connection in the meantime is nobody's any more.
     pub(super) fn accept(&mut self) -> Option<Accepted> {
-        self.accepting.as_mut()?.pop_front()
+        loop {
+            let accepted = self.accepting.as_mut()?.pop_front()?;
+            if self.serving(accepted.key, &accepted.id).is_some() {
+                return Some(accepted);
+            }
+        }
     }
 
     /// Whether a scope has ended.

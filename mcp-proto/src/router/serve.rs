@@ -18,20 +18,27 @@ use crate::error::CloseReason;
 impl<K: Kind + ?Sized> Router<K> {
     /// Accepts the requests of a server and polls their handlers here, beside each other, until the
     /// connection has ended; handlers that still run are then dropped. Poll the driver
-    /// beside it.
+    /// beside it, in this task or another.
     pub fn serve(&self, mut server: Server) -> impl Future<Output = CloseReason> + use<K> {
         let router = self.clone();
         async move {
             let mut handlers = InPlace::default();
-            poll_fn(|cx| {
-                // Accepting and closing keep nothing between polls, so each poll may begin them anew.
-                while let Poll::Ready(Some(incoming)) = pin!(server.accept()).poll(cx) {
-                    handlers.push(router.handle(incoming));
+            loop {
+                // Kept until it is ready, for with it goes what would wake this task.
+                let mut next = pin!(server.accept());
+                let accepted = poll_fn(|cx| {
+                    let accepted = next.as_mut().poll(cx);
+                    if accepted.is_pending() {
+                        handlers.poll(cx);
+                    }
+                    accepted
+                });
+                match accepted.await {
+                    Some(incoming) => handlers.push(router.handle(incoming)),
+                    None => break,
                 }
-                handlers.poll(cx);
-                pin!(server.closed()).poll(cx)
-            })
-            .await
+            }
+            server.closed().await
         }
     }
 }
