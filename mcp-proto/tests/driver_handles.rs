@@ -266,6 +266,28 @@ fn reports_become_log_messages_where_the_client_gave_no_token() {
 }
 
 #[test]
+fn a_tool_that_logs_instead_of_progress_hears_of_its_cancellation() {
+    for is_tracked in [true, false] {
+        let mut world = World::new();
+        let (client, mut server, _) = with_logs(&mut world, Revision::V2025_11_25);
+        let call = client.call(CallTool::new("x"));
+        let mut call = Box::pin(async move {
+            if is_tracked { call.on_progress(|_| ()).await } else { call.await }
+        });
+        assert!(world.poll(&mut call).is_pending());
+        world.settle();
+        let request = world.run(async move { server.accept().await }).unwrap();
+        let reporter = request.reporter().with_log_fallback();
+        reporter.report(Progress::new(1.0)).unwrap();
+        assert_eq!(reporter.report(Progress::new(f64::NAN)), Err(ReportError::NotFinite));
+        drop(call);
+        world.settle();
+        assert!(request.is_cancelled());
+        assert_eq!(reporter.report(Progress::new(2.0)), Err(ReportError::Finished), "{is_tracked}");
+    }
+}
+
+#[test]
 fn a_transport_that_fails_in_either_direction_ends_every_call_in_bounded_time() {
     for fails in [Fails::Read, Fails::Write, Fails::WriteNothing, Fails::Flush] {
         let mut world = World::new();

@@ -144,10 +144,8 @@ impl Reporter {
 
     fn send(&self, progress: Progress, weight: Weight) -> Result<(), ReportError> {
         let Some(stage) = &self.stage else { return self.put(progress, weight) };
+        check_finite(&progress)?;
         let Progress { progress: value, total, message, .. } = progress;
-        if !value.is_finite() || total.is_some_and(|total| !total.is_finite()) {
-            return Err(ReportError::NotFinite);
-        }
         let fraction = match total {
             Some(total) if total > 0.0 => value / total,
             Some(_) => 1.0,
@@ -179,6 +177,11 @@ impl Reporter {
     }
 
     fn log_instead(&self, bucket: &Mutex<Bucket>, progress: &Progress) -> Result<(), ReportError> {
+        // A tool must not learn otherwise than by progress that its work is not wanted any more, nor what it does wrong.
+        if self.ongoing.is_cancelled() {
+            return Err(ReportError::Finished);
+        }
+        check_finite(progress)?;
         let now = self.ongoing.now();
         if !bucket.lock().unwrap_or_else(PoisonError::into_inner).try_take(now) {
             return Ok(());
@@ -191,11 +194,9 @@ impl Reporter {
             Some(message) => format!("{far}: {message}"),
             None => far,
         };
-        match self.ongoing.log(&LogMessage::text(LogLevel::Info, &text)) {
-            Err(_) if self.ongoing.look(true, |_, _| false) => Err(ReportError::Finished),
-            // The client does not want it, or does not read: a report is not worth waiting for.
-            _ => Ok(()),
-        }
+        // The client does not want it, or does not read: a report is not worth waiting for.
+        let _ = self.ongoing.log(&LogMessage::text(LogLevel::Info, &text));
+        Ok(())
     }
 }
 
@@ -217,6 +218,11 @@ impl Steps {
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
+}
+
+fn check_finite(progress: &Progress) -> Result<(), ReportError> {
+    let is_finite = progress.progress.is_finite() && progress.total.is_none_or(f64::is_finite);
+    if is_finite { Ok(()) } else { Err(ReportError::NotFinite) }
 }
 
 fn with(value: f64, total: Option<f64>, message: Option<Text>) -> Progress {
