@@ -127,6 +127,8 @@ pub enum CallError {
     Send(SendError),
     /// A deadline passed.
     TimedOut(Expired),
+    /// The server has ended the subscription that the call had opened; 2026-07-28 `basic/patterns/cancellation`.
+    Withdrawn,
 }
 
 impl fmt::Display for CallError {
@@ -140,6 +142,7 @@ impl fmt::Display for CallError {
             Self::Protocol(what) => write!(f, "the answer breaks the protocol: {what}"),
             Self::Send(error) => error.fmt(f),
             Self::TimedOut(error) => error.fmt(f),
+            Self::Withdrawn => f.write_str("the server has ended the subscription"),
         }
     }
 }

@@ -96,10 +96,6 @@ impl<K: Ord, V> Sorted<K, V> {
         self.entries.iter().map(|(key, value)| (key, value))
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
-        self.entries.iter_mut().map(|(key, value)| (&*key, value))
-    }
-
     /// Takes every entry.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = (K, V)> + use<K, V> {
         core::mem::take(&mut self.entries).into_iter()

@@ -16,10 +16,14 @@ use crate::error::{CallError, SendError};
 use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
 use crate::json::{EncodeError, RawJson, bounded, write_value};
+use crate::method::Notification;
 use crate::progress::Receiver;
 use crate::time::Instant;
-use crate::types::meta;
+use crate::types::{Initialized, meta};
 use crate::wire::{Head, Stamps, object_with_meta, write_head, write_notification};
+
+/// Opens a subscription; 2026-07-28 basic/patterns/subscriptions.
+pub(crate) const SUBSCRIBE: &str = "subscriptions/listen";
 
 impl Core {
     pub(crate) fn request<T: Serialize + ?Sized>(
@@ -87,6 +91,11 @@ impl Core {
             })?)
         };
         self.enter(number, queued, purpose, tracking, origin, timeouts, now);
+        if method == SUBSCRIBE
+            && let Some(call) = self.calls.get_mut(number)
+        {
+            call.subscribes = true;
+        }
         Ok(id)
     }
 
@@ -110,6 +119,7 @@ impl Core {
             idle: Deadline::new(timeouts.idle, now),
             total: timeouts.total.map(|total| now + total),
             lenient: false,
+            subscribes: false,
             origin,
         };
         if let Some(at) = call.due() {
@@ -125,6 +135,7 @@ impl Core {
         params: &T,
     ) -> Result<(), SendError> {
         self.check_open()?;
+        check_ours(method)?;
         self.check_room()?;
         self.check_outlet()?;
         if self.must_hold()? {
@@ -141,6 +152,7 @@ impl Core {
         params: &T,
     ) -> Result<(), SendError> {
         self.open_request(request)?;
+        check_ours(method)?;
         self.announce(Some(request), method, params)
     }
 
@@ -246,6 +258,16 @@ impl Core {
     }
 }
 
+/// What the engine alone says, for it knows when: an application has verbs for it.
+fn check_ours(method: &str) -> Result<(), SendError> {
+    match method {
+        "notifications/cancelled" | Initialized::METHOD | "notifications/progress" => {
+            Err(SendError::Unsupported)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether so many bytes may be queued.
 pub(super) fn check_fits(len: usize, room: usize) -> Result<(), SendError> {
     if len > room { Err(SendError::OutboxFull) } else { Ok(()) }
@@ -274,13 +296,18 @@ pub(super) fn write_request<T: Serialize + ?Sized>(
         write_value(&mut token_json, token)?;
     }
     let token = token.map(|_| (meta::PROGRESS_TOKEN, &*token_json));
-    let meta: Vec<_> =
+    let stamps: Vec<_> =
         token.into_iter().chain(stamp.into_iter().flat_map(ClientStamp::meta)).collect();
     write_head(out, Head::Request(id, method));
     object_with_meta(
         out,
         params,
-        Stamps { meta: &meta, more: more.map(RawJson::as_raw), ..Stamps::default() },
+        Stamps {
+            meta: &stamps,
+            more: more.map(RawJson::as_raw),
+            reserved: &meta::OF_REQUESTS,
+            ..Stamps::default()
+        },
     )?;
     out.push(b'}');
     Ok(())

@@ -33,6 +33,8 @@ pub(crate) struct Call {
     pub(crate) total: Option<Instant>,
     /// A token of the wrong type was seen for it and has been reported.
     pub(crate) lenient: bool,
+    /// It opens a subscription, which the server of the modern era may end by a notification.
+    pub(crate) subscribes: bool,
     /// Where it goes: where the request came from that it is made for.
     pub(crate) origin: Origin,
 }
@@ -97,7 +99,7 @@ pub(crate) struct CallsForm {
 #[cfg(feature = "snapshot")]
 moments!(CallsForm { calls; slots, last_id, has_numerals });
 #[cfg(feature = "snapshot")]
-moments!(Call { started, idle, total; purpose, tracking, queued, receiver, lenient, origin });
+moments!(Call { started, idle, total; purpose, tracking, queued, receiver, lenient, subscribes, origin });
 #[cfg(feature = "snapshot")]
 moments!(Deadline { at; after });
 
@@ -278,9 +280,19 @@ impl Calls {
         let Self { slots, last_id, tokens, has_numerals } = self;
         digest.put((slots.slots(), last_id, slots.len(), tokens, has_numerals));
         for (id, call) in slots.iter() {
-            let Call { purpose, tracking, queued, receiver, started, idle, total, lenient, origin } =
-                call;
-            digest.put((id, purpose, tracking, lenient, origin));
+            let Call {
+                purpose,
+                tracking,
+                queued,
+                receiver,
+                started,
+                idle,
+                total,
+                lenient,
+                subscribes,
+                origin,
+            } = call;
+            digest.put((id, purpose, tracking, lenient, subscribes, origin));
             digest.put(queued.map(|place| place.behind(front)));
             receiver.digest(digest);
             // When it started is only told.
@@ -306,6 +318,7 @@ mod tests {
             idle: None,
             total: None,
             lenient: false,
+            subscribes: false,
             origin: Origin::NONE,
         }
     }

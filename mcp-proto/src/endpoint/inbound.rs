@@ -89,12 +89,11 @@ impl Core {
         if self.is_closed() {
             return;
         }
-        let Salvaged { id, names_method } = salvage(head, &self.limits);
         let violation = Violation::TooLong { limit: self.limits.max_message_len };
-        // Where the head does not show a method: a client receives huge responses, a server huge requests.
-        let kind = match &self.life {
-            Lifecycle::Client(_) if !names_method => MalformedKind::Response,
-            _ => MalformedKind::Request,
+        let (id, kind) = match salvage(head, &self.limits) {
+            Salvaged { id, kind: Some(kind) } => (id, kind),
+            // Whose id it is cannot be told, and both sides count theirs from 1: nobody's.
+            Salvaged { kind: None, .. } => (None, MalformedKind::Request),
         };
         self.handle_malformed(Malformed { violation, id, kind }, at);
         self.settle();
@@ -120,12 +119,11 @@ impl Core {
     ) {
         let vacancy = self.requests.vacancy(&id).filter(|_| !self.batches.holds(&id));
         let Some(vacancy) = vacancy else {
-            // An answer with this id would end the first one at the peer, so none bears it.
+            // An answer with this id would end the first one at the peer, so none bears it; unless the peer has given that up.
+            let named = (!self.is_in_use(&id)).then(|| id.clone());
             let violation = Violation::DuplicateId(id);
-            self.handle_malformed(
-                Malformed { violation, id: None, kind: MalformedKind::Request },
-                at,
-            );
+            let kind = MalformedKind::Request;
+            self.handle_malformed(Malformed { violation, id: named, kind }, at);
             return;
         };
         let verdict = match &mut self.life {
@@ -207,7 +205,7 @@ impl Core {
 
     /// Whether the peer still waits for an answer with this id.
     fn is_in_use(&self, id: &RequestId) -> bool {
-        self.requests.contains(id) || self.batches.holds(id)
+        self.requests.get(id).is_some_and(|inbound| !inbound.cancelled) || self.batches.holds(id)
     }
 
     fn answer_by_itself(&mut self, id: &RequestId, answer: Answer, speech: Speech) {
@@ -273,26 +271,56 @@ impl Core {
     }
 
     fn handle_cancelled(&mut self, frame: &Bytes, params: Option<Params<'_>>) {
-        let id = params
-            .and_then(|params| params.get("requestId"))
-            .and_then(|id| RequestId::read(id, self.limits.max_id_len).ok());
+        let named = params.and_then(|params| params.get("requestId"));
+        if named.is_none() && self.life.revision() == Some(Revision::V2025_11_25) {
+            return; // it may name a task instead, of which this side has none
+        }
+        let id = named.and_then(|id| RequestId::read(id, self.limits.max_id_len).ok());
         let Some(id) = id else {
             return self.violation(Violation::BadNotification("notifications/cancelled".into()));
         };
+        if self.is_client_of_modern_server() {
+            return self.end_subscription(&id);
+        }
         let reason = params
             .and_then(|params| params.get("reason"))
             .and_then(|reason| text_of(frame, reason));
         self.withdraw(id, reason);
     }
 
+    fn is_client_of_modern_server(&self) -> bool {
+        matches!(&self.life, Lifecycle::Client(negotiation)
+            if negotiation.revision().is_some_and(|revision| revision.era() == Era::Modern))
+    }
+
+    /// The server has ended a subscription of ours: nothing else may it take back, for it asks nothing.
+    ///
+    /// 2026-07-28 basic/patterns/cancellation.
+    fn end_subscription(&mut self, id: &RequestId) {
+        let number = id.as_i64().filter(|number| self.is_sent(*number));
+        let Some(number) = number else { return };
+        if !self.calls.get(number).is_some_and(|call| call.subscribes) || !self.may_answer(number) {
+            let why = "a cancellation of what is no subscription";
+            return self.violation(Violation::UnexpectedMethod(why.into()));
+        }
+        if self.end_call(number).is_some() {
+            let outcome = Err(CallError::Withdrawn);
+            self.events.push_back(Event::Response { id: number.into(), outcome });
+        }
+    }
+
     /// The peer no longer wants the answer to a request.
     ///
     /// Only requests from that peer are looked at: a call of ours may well have the same id. One that is unknown
-    /// leaves no trace: it may be answered already, or come later.
+    /// leaves no trace: it may come later. If it is answered already, the answer does not leave any more, unless it
+    /// has begun to.
     pub(crate) fn withdraw(&mut self, id: RequestId, reason: Option<Text>) {
-        let Some(inbound) = self.requests.get_mut(&id).filter(|inbound| !inbound.cancelled) else {
-            return;
+        let Some(inbound) = self.requests.get_mut(&id) else {
+            return self.revoke_answer(&id);
         };
+        if inbound.cancelled {
+            return;
+        }
         inbound.cancelled = true;
         inbound.reporter = None;
         inbound.flush_at = None;
@@ -303,6 +331,22 @@ impl Core {
             self.batches.leave(batch, &mut self.outbox);
         }
         self.events.push_back(Event::Cancelled { id, reason });
+    }
+
+    /// 2026-07-28 basic/patterns/cancellation: MUST NOT send what was cancelled; a transport that tells exchanges
+    /// apart sees to it by itself.
+    fn revoke_answer(&mut self, id: &RequestId) {
+        let Lifecycle::Server(serving) = &self.life else { return };
+        // `initialize` cannot be cancelled, nor a part of the answer to a batch.
+        let may_be = match serving.session() {
+            Some(session) => serving.is_initialized() && !session.rules().batches,
+            None => true,
+        };
+        if let Some(place) = self.outbox.reply_to(id).filter(|_| may_be)
+            && self.revoke(Some(place)) > 0
+        {
+            self.made_room();
+        }
     }
 
     fn handle_progress(&mut self, frame: &Bytes, fields: &ProgressFields<'_>, at: Instant) {
@@ -415,6 +459,9 @@ impl Core {
             (purpose, outcome) => {
                 let Lifecycle::Client(negotiation) = &mut self.life else { return };
                 let next = match (purpose, outcome) {
+                    (Purpose::Probe, Ok(result)) if check_type(result).is_err() => {
+                        negotiation.handle_probe_nonsense()
+                    }
                     (Purpose::Probe, Ok(result)) => negotiation.handle_discovered(result),
                     (Purpose::Probe, Err(error)) => {
                         negotiation.handle_probe_error(&own_error(frame, &error))
@@ -429,10 +476,8 @@ impl Core {
 
     /// The call that a response answers. Anything else is reported and leaves no state.
     fn find_answered(&mut self, id: &RequestId) -> Option<i64> {
-        let lenient = id.lenient_i64().filter(|_| self.tolerance == Tolerance::Lenient);
-        let is_sent = |number: i64| self.calls.get(number).is_some_and(|call| !call.is_held());
         match id.as_i64() {
-            Some(number) if is_sent(number) => Some(number),
+            Some(number) if self.is_sent(number) => Some(number),
             Some(number) if self.calls.was_issued(number) && self.calls.get(number).is_none() => {
                 self.violation(Violation::LateResponse(id.clone()));
                 None
@@ -441,7 +486,7 @@ impl Core {
                 self.violation(Violation::UnknownResponse(id.clone()));
                 None
             }
-            None => match lenient.filter(|number| is_sent(*number)) {
+            None => match self.lenient(id).filter(|number| self.is_sent(*number)) {
                 Some(number) => {
                     self.violation(Violation::LenientId(id.clone()));
                     Some(number)
@@ -454,20 +499,20 @@ impl Core {
         }
     }
 
-    /// 2026-07-28 basic/index: absent means complete; what this client does not know is invalid.
+    /// Whether a call waits for its answer, and the peer may have heard of it.
+    fn is_sent(&self, number: i64) -> bool {
+        self.calls.get(number).is_some_and(|call| !call.is_held())
+    }
+
+    /// The call that an id of another type than ours means, where that is put up with.
+    fn lenient(&self, id: &RequestId) -> Option<i64> {
+        id.lenient_i64().filter(|_| self.tolerance == Tolerance::Lenient)
+    }
+
     fn check_result(&self, result: Raw<'_>) -> Result<(), CallError> {
-        if self.life.revision().is_none_or(|revision| revision.era() == Era::Legacy) {
-            return Ok(());
-        }
-        match result.get("resultType").map(|kind| kind.as_str()) {
-            None => Ok(()),
-            Some(Some(kind)) if kind == "complete" => Ok(()),
-            Some(Some(kind)) if kind == "input_required" => Err(CallError::Protocol(
-                Violation::InvalidResponse("input is required that was not offered".into()),
-            )),
-            Some(_) => {
-                Err(CallError::Protocol(Violation::InvalidResponse("unknown resultType".into())))
-            }
+        match self.life.revision() {
+            Some(revision) if revision.era() == Era::Modern => check_type(result),
+            _ => Ok(()),
         }
     }
 
@@ -478,9 +523,9 @@ impl Core {
         match kind {
             MalformedKind::Notification => {}
             MalformedKind::Response => {
-                let number = id.as_ref().and_then(RequestId::as_i64);
+                let number = id.as_ref().and_then(|id| id.as_i64().or_else(|| self.lenient(id)));
                 if let Some(number) = number
-                    .filter(|number| self.calls.get(*number).is_some_and(|call| !call.is_held()))
+                    .filter(|number| self.is_sent(*number))
                     .filter(|number| self.may_answer(*number))
                 {
                     self.end_malformed(number, violation.clone(), at);
@@ -552,4 +597,15 @@ pub(super) fn own_error(frame: &Bytes, error: &PeerError<'_>) -> ErrorObject {
         message: error.message.clone().into_owned(),
         data: error.data.map(|data| RawJson::slice_of(frame, data)),
     }
+}
+
+/// 2026-07-28 basic/index: absent means complete; what this client does not know is invalid.
+fn check_type(result: Raw<'_>) -> Result<(), CallError> {
+    let why = match result.get("resultType").map(|kind| kind.as_str()) {
+        None => return Ok(()),
+        Some(Some(kind)) if kind == "complete" => return Ok(()),
+        Some(Some(kind)) if kind == "input_required" => "input is required that was not offered",
+        Some(_) => "unknown resultType",
+    };
+    Err(CallError::Protocol(Violation::InvalidResponse(why.into())))
 }

@@ -110,9 +110,9 @@ impl Core {
     /// Requests that came before the era was known, of a server that turned out to be modern: such a server must
     /// not ask, and is never answered.
     fn dismiss_requests(&mut self) {
-        for (id, inbound) in self.requests.iter_mut().filter(|(_, inbound)| !inbound.cancelled) {
-            inbound.cancelled = true;
-            self.events.push_back(Event::Cancelled { id: id.clone(), reason: None });
+        let all: Vec<_> = self.requests.iter().map(|(id, _)| id.clone()).collect();
+        for id in all {
+            self.withdraw(id, None);
         }
     }
 

@@ -96,7 +96,7 @@ impl Place {
 /// messages become one write.
 ///
 /// Whoever may want to revoke a message keeps its place; messages of one owner are chained, so that
-/// nothing ever looks through the queue.
+/// nothing looks through the queue but for an answer that is cancelled when it waits already.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
@@ -138,6 +138,10 @@ const FIRST_CAPACITY: usize = 192;
 
 /// Above this a message that waits alone takes the buffer along, and is not copied.
 const COPIED: usize = 4 << 10;
+
+/// Messages that are looked at for an answer. A peer that lets more than these wait, and goes on cancelling, must not cost
+/// more: what it cancels behind them leaves all the same.
+const LOOKED_AT: usize = 1024;
 
 /// Above this the buffer is given back when it runs empty.
 const KEPT_CAPACITY: usize = 64 << 10;
@@ -329,6 +333,16 @@ impl Outbox {
         self.skip_revoked();
         self.release();
         revoked
+    }
+
+    /// The place of the answer to a request that came from nowhere in particular, if it waits.
+    pub(crate) fn reply_to(&self, id: &RequestId) -> Option<Place> {
+        let newest = self.messages.iter().rev().take(LOOKED_AT);
+        let is_it = |message: &Queued| {
+            message.origin == Origin::NONE && matches!(&message.route, Route::Reply(it) if it == id)
+        };
+        let behind = newest.zip(1..).find_map(|(message, n)| is_it(message).then_some(n));
+        Some(Place::new(self.first + self.messages.len() as u64 - behind?))
     }
 
     /// Whether the message at this place waits.

@@ -300,10 +300,6 @@ impl Requests {
         self.entries.iter()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&RequestId, &mut Inbound)> {
-        self.entries.iter_mut()
-    }
-
     /// Takes every entry.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = (RequestId, Inbound)> + use<> {
         #[cfg(feature = "snapshot")]

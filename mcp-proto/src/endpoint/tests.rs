@@ -1,5 +1,6 @@
 //! The machine alone, asked for what no peer sees of it.
 
+mod cancelled;
 mod digests;
 mod held;
 mod inbound;
@@ -72,6 +73,13 @@ fn server_in(revision: Revision, set: impl FnOnce(&mut ServerConfig)) -> Endpoin
     said(&mut server);
     told(&mut server);
     server
+}
+
+/// A request of 2026-07-28.
+fn modern_request(id: u32, method: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}},"progressToken":{id}}}}}}}"#
+    )
 }
 
 /// A message arrives.

@@ -39,8 +39,16 @@ pub(crate) enum Lifecycle {
 #[cfg(feature = "snapshot")]
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Life {
-    Client { revision: Option<Revision>, retried: bool },
-    Server { session: Option<Revision>, initialized: bool, log_level: Option<LogLevel> },
+    Client {
+        revision: Option<Revision>,
+        retried: bool,
+    },
+    Server {
+        session: Option<Revision>,
+        initialized: bool,
+        log_level: Option<LogLevel>,
+        heard_modern: bool,
+    },
 }
 
 impl Lifecycle {

@@ -38,6 +38,8 @@ pub(crate) struct Serving {
     initialized: bool,
     /// The least serious log message that the legacy session wants.
     log_level: Option<LogLevel>,
+    /// Whether a request was spoken in the modern era.
+    heard_modern: bool,
 }
 
 /// What a server is. On HTTP many endpoints share it.
@@ -83,19 +85,19 @@ const LEGACY_ONLY: [&str; 5] = [
 
 impl Serving {
     pub(crate) fn new(served: Arc<Served>) -> Self {
-        Self { served, session: None, initialized: false, log_level: None }
+        Self { served, session: None, initialized: false, log_level: None, heard_modern: false }
     }
 
     #[cfg(feature = "snapshot")]
     pub(super) fn life(&self) -> Life {
-        let Self { served: _, session, initialized, log_level } = self;
+        let Self { served: _, session, initialized, log_level, heard_modern } = self;
         let (session, initialized, log_level) = (*session, *initialized, *log_level);
-        Life::Server { session, initialized, log_level }
+        Life::Server { session, initialized, log_level, heard_modern: *heard_modern }
     }
 
     #[cfg(feature = "snapshot")]
     pub(crate) fn restore(life: &Life, served: Arc<Served>) -> Result<Self, RestoreError> {
-        let Life::Server { session, initialized, log_level } = *life else {
+        let Life::Server { session, initialized, log_level, heard_modern } = *life else {
             return Err(RestoreError::Role);
         };
         let is_served = |session: Revision| served.config.revisions.contains(session);
@@ -105,7 +107,7 @@ impl Serving {
         let is_legacy = session.is_none_or(|session| session.era() == Era::Legacy);
         check(is_legacy, "a session of an era that has none")?;
         check(session.is_some() || !initialized && log_level.is_none(), "no session was opened")?;
-        Ok(Self { served, session, initialized, log_level })
+        Ok(Self { served, session, initialized, log_level, heard_modern })
     }
 
     pub(crate) fn config(&self) -> &ServerConfig {
@@ -123,11 +125,13 @@ impl Serving {
     }
 
     /// Whether an error that names no request bears the id null, as JSON-RPC has it, or none. Before a
-    /// session it does, unless there can be none.
+    /// session it does, unless there can be none, or its client has spoken in the era that has none.
     pub(crate) fn says_null_id(&self) -> bool {
         match self.session {
             Some(revision) => revision.rules().null_id,
-            None => self.served.config.revisions.newest(Era::Legacy).is_some(),
+            None => {
+                !self.heard_modern && self.served.config.revisions.newest(Era::Legacy).is_some()
+            }
         }
     }
 
@@ -162,7 +166,7 @@ impl Serving {
         }
     }
 
-    fn judge_modern(&self, method: &[u8], version: Raw<'_>, meta: &RequestMeta<'_>) -> Verdict {
+    fn judge_modern(&mut self, method: &[u8], version: Raw<'_>, meta: &RequestMeta<'_>) -> Verdict {
         let Some(version) = version.as_str() else {
             return Verdict::Refuse(ErrorObject::invalid_params(
                 "_meta: protocolVersion is not a string",
@@ -174,6 +178,7 @@ impl Serving {
         else {
             return Verdict::Refuse(unsupported(self.served.config.revisions, &version));
         };
+        self.heard_modern = true;
         if meta.capabilities.is_none_or(|capabilities| capabilities.kind() != Kind::Object) {
             return Verdict::Refuse(ErrorObject::invalid_params(
                 "_meta: clientCapabilities is not an object",
@@ -287,8 +292,8 @@ impl Serving {
 
     #[cfg(feature = "testing")]
     pub(crate) fn digest(&self, digest: &mut Digest<'_>) {
-        let Self { served: _, session, initialized, log_level } = self;
-        digest.put((session, initialized, log_level));
+        let Self { served: _, session, initialized, log_level, heard_modern } = self;
+        digest.put((session, initialized, log_level, heard_modern));
     }
 
     fn description(&self) -> DiscoverResult {

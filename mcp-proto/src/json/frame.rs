@@ -1,5 +1,7 @@
 //! A frame's members: what makes it a JSON-RPC message, found in the one pass that validates it.
 
+use alloc::borrow::Cow;
+
 use super::plain::read_plain;
 use super::raw::Raw;
 use super::scan::{MAX_DEPTH, ScanError, Scanner};
@@ -55,6 +57,26 @@ pub(crate) fn scan_frame<'a>(
     scan_any(scanner, frame)
 }
 
+/// Reads how a frame begins that is cut off somewhere. What could be read of it is in `frame`; the member that it is cut in
+/// is returned.
+#[cold]
+pub(crate) fn scan_head<'a>(
+    head: &'a [u8],
+    max_depth: usize,
+    frame: &mut Frame<'a>,
+) -> Option<Cow<'a, str>> {
+    // It may be cut in the middle of a character.
+    let head = match core::str::from_utf8(head) {
+        Err(error) if error.error_len().is_none() => head.get(..error.valid_up_to())?,
+        _ => head,
+    };
+    let mut scanner = Scanner::new(head, max_depth).ok()?;
+    match scanner.frame(frame) {
+        Some(()) => None,
+        None => scanner.begun.map(|(key, escaped)| unescape(key, escaped).unwrap_or_default()),
+    }
+}
+
 #[cold]
 fn scan_any<'a>(mut scanner: Scanner<'a>, frame: &mut Frame<'a>) -> Result<(), ScanError> {
     let read = scanner.frame(frame);
@@ -98,6 +120,7 @@ impl<'a> Scanner<'a> {
         while more {
             let key = self.key()?;
             let escaped = self.escaped;
+            self.begun = Some((key, escaped));
             let from = self.at;
             match (key, self.peek()) {
                 (b"params", Some(b'{')) if self.max_depth > 1 => {

@@ -25,7 +25,7 @@ pub use text::Text;
 pub(crate) use captured::Captured;
 #[cfg(feature = "codec")]
 pub(crate) use frame::ways_agree;
-pub(crate) use frame::{Frame, Params, Shape, scan_frame};
+pub(crate) use frame::{Frame, Params, Shape, scan_frame, scan_head};
 pub(crate) use scan::{is_utf8, number_at, plain_string_at};
 pub(crate) use ser::{TAGGED, write_value};
 #[cfg(feature = "http")]

@@ -107,6 +107,8 @@ pub(super) struct Scanner<'a> {
     /// The first fault that does not stop the scan: the text is JSON, but it is refused. Going on finds
     /// the id, so that the refusal can be told to whoever waits.
     refused: Option<ScanError>,
+    /// The member of a frame that was begun last: its key, and whether that has escapes.
+    pub(super) begun: Option<(&'a [u8], bool)>,
 }
 
 impl<'a> Scanner<'a> {
@@ -123,6 +125,7 @@ impl<'a> Scanner<'a> {
             max_depth: max_depth.min(MAX_DEPTH),
             escaped: false,
             refused: None,
+            begun: None,
         })
     }
 

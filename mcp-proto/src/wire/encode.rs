@@ -132,6 +132,8 @@ pub(crate) struct Stamps<'a> {
     pub(crate) meta: &'a [(&'a str, &'a [u8])],
     /// More members of `_meta`, from the caller: an object. The application's own yield to them.
     pub(crate) more: Option<Raw<'a>>,
+    /// Members of `_meta` that the application cannot say: where they are not in `meta` there are none.
+    pub(crate) reserved: &'a [&'a str],
     /// `beside` and `meta` as they are added to an object that has none of them; empty where that was not written before.
     pub(crate) whole: &'a [u8],
 }
@@ -152,8 +154,14 @@ pub(crate) fn object_with_meta<T: Serialize + ?Sized>(
 fn stamp(out: &mut Vec<u8>, start: usize, stamps: Stamps<'_>) {
     let more =
         stamps.more.filter(|more| more.kind() == Kind::Object && more.members().next().is_some());
-    if stamps.beside.is_empty() && stamps.meta.is_empty() && more.is_none() {
-        return;
+    let is_reserved = |name: &str| stamps.reserved.contains(&name);
+    let is_plain = stamps.beside.is_empty() && stamps.meta.is_empty() && more.is_none();
+    if is_plain {
+        let written = Raw::trusted(out.get(start..).unwrap_or_default());
+        let own = stamps.reserved.first().and_then(|_| written.get("_meta"));
+        if !own.is_some_and(|own| own.members().any(|(name, _)| is_reserved(&name))) {
+            return;
+        }
     }
     let written = out.get(start..).unwrap_or_default();
     let (mut own_meta, mut is_empty, mut own) = (false, true, 0_u32);
@@ -178,7 +186,7 @@ fn stamp(out: &mut Vec<u8>, start: usize, stamps: Stamps<'_>) {
         for (name, json) in beside {
             member(out, name, json);
         }
-        meta(out, own.get("_meta"), more, stamps.meta);
+        meta(out, own.get("_meta"), more, &stamps);
     } else {
         // The usual case: everything is appended before the closing brace.
         out.pop();
@@ -193,7 +201,7 @@ fn stamp(out: &mut Vec<u8>, start: usize, stamps: Stamps<'_>) {
             for (name, json) in beside {
                 member(out, name, json);
             }
-            meta(out, None, more, stamps.meta);
+            meta(out, None, more, &stamps);
         }
     }
     if out.ends_with(b",") {
@@ -203,12 +211,14 @@ fn stamp(out: &mut Vec<u8>, start: usize, stamps: Stamps<'_>) {
 }
 
 /// Writes the `_meta` member and a comma, unless there is nothing in it.
-fn meta(out: &mut Vec<u8>, own: Option<Raw<'_>>, more: Option<Raw<'_>>, stamps: &[(&str, &[u8])]) {
+fn meta(out: &mut Vec<u8>, own: Option<Raw<'_>>, more: Option<Raw<'_>>, stamps: &Stamps<'_>) {
+    let Stamps { meta: stamps, reserved, .. } = stamps;
     if own.is_none() && more.is_none() && stamps.is_empty() {
         return;
     }
     out.extend_from_slice(b"\"_meta\":{");
-    let stamped = |name: &str| stamps.iter().any(|(stamp, _)| *stamp == name);
+    let stamped =
+        |name: &str| stamps.iter().any(|(stamp, _)| *stamp == name) || reserved.contains(&name);
     let added = |name: &str| more.is_some_and(|more| more.get(name).is_some());
     if let Some(own) = own {
         for (name, value) in own.members().filter(|(name, _)| !stamped(name) && !added(name)) {
@@ -220,7 +230,7 @@ fn meta(out: &mut Vec<u8>, own: Option<Raw<'_>>, more: Option<Raw<'_>>, stamps: 
             member(out, &name, value.as_bytes());
         }
     }
-    for (name, json) in stamps {
+    for (name, json) in *stamps {
         member(out, name, json);
     }
     if out.ends_with(b",") {

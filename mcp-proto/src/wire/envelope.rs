@@ -6,7 +6,7 @@ use alloc::string::String;
 use crate::config::{Limits, Tolerance};
 use crate::error::Violation;
 use crate::id::RequestId;
-use crate::json::{Frame, Kind, Params, Raw, ScanErrorKind, Shape, scan_frame};
+use crate::json::{Frame, Kind, Params, Raw, ScanErrorKind, Shape, scan_frame, scan_head};
 
 /// One JSON-RPC message, borrowed from its frame.
 #[derive(Debug)]
@@ -118,16 +118,27 @@ pub(crate) fn read_message<'a>(
 /// What the head of a message that was too long shows of it.
 pub(crate) struct Salvaged {
     pub(crate) id: Option<RequestId>,
-    /// It is no response.
-    pub(crate) names_method: bool,
+    /// Whom it concerns, if that is shown.
+    pub(crate) kind: Option<MalformedKind>,
 }
 
 /// Reads the head of a message that was too long to be read whole.
 pub(crate) fn salvage(head: &[u8], limits: &Limits) -> Salvaged {
     let mut fields = Frame::default();
-    // It is cut off, so it is refused; its id may have been before the cut.
-    let _ = scan_frame(head, limits.max_depth, &mut fields);
-    Salvaged { id: whole_id(head, &fields, limits), names_method: fields.method.is_some() }
+    let begun = scan_head(head, limits.max_depth, &mut fields);
+    let is_cut_in = |names: [&str; 2]| begun.as_ref().is_some_and(|name| names.contains(&&**name));
+    // What makes it a request is looked for first: an answer to it says nothing of a call of ours.
+    let kind = if fields.method.is_some()
+        || fields.params.is_some()
+        || is_cut_in(["method", "params"])
+    {
+        Some(MalformedKind::Request)
+    } else if fields.result.is_some() || fields.error.is_some() || is_cut_in(["result", "error"]) {
+        Some(MalformedKind::Response)
+    } else {
+        None
+    };
+    Salvaged { id: whole_id(head, &fields, limits), kind }
 }
 
 fn whole_id(head: &[u8], fields: &Frame<'_>, limits: &Limits) -> Option<RequestId> {

@@ -1,5 +1,7 @@
 //! What a message is taken for.
 
+use alloc::string::ToString;
+
 use super::*;
 use crate::error::Violation;
 
@@ -30,28 +32,137 @@ fn a_result_that_is_not_complete_is_none() {
     }
 }
 
-/// A call whose answer was too long waits for nothing more; one that is only named in a long request does.
+/// A call whose answer was too long waits for nothing more; one that is only named in a long request does. Both sides count
+/// their ids from 1, so what the head of a line shows decides whose id it is.
 #[test]
 fn an_answer_that_is_too_long_ends_its_call_and_a_request_that_is_does_not() {
     let mut client = client_in(Revision::V2025_11_25, |_| ());
+    let too_long = Violation::TooLong { limit: client.core.limits.max_message_len };
     let id = call(&mut client, 10).unwrap();
     said(&mut client);
-    let too_long = Violation::TooLong { limit: client.core.limits.max_message_len };
-    let request = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"x","params":{{"long"#);
-    client.core_mut().handle_too_long(request.as_bytes(), NOW);
-    assert_eq!(told(&mut client), [Event::Violation(too_long.clone())]);
-    assert_eq!((client.calls_in_flight(), said(&mut client).len()), (1, 0));
-    let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"long"#);
-    client.core_mut().handle_too_long(answer.as_bytes(), NOW);
-    let outcome = Err(CallError::Protocol(too_long.clone()));
-    assert_eq!(told(&mut client), [Event::Response { id, outcome }, Event::Violation(too_long)]);
-    // A server takes it for a request, whatever its head shows.
+    for request in [
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"x","params":{{"long"#),
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"lo"#),
+        format!(r#"{{"id":{id},"params":{{"long"#),
+        format!(r#"{{"id":{id},"p\u0061rams":"long"#),
+        format!(r#"{{"id":{id},"other":"long"#),
+    ] {
+        client.core_mut().handle_too_long(request.as_bytes(), NOW);
+        assert_eq!(told(&mut client), [Event::Violation(too_long.clone())], "{request}");
+        assert_eq!((client.calls_in_flight(), said(&mut client).len()), (1, 0), "{request}");
+    }
+    let answers = [
+        r#"{"jsonrpc":"2.0","id":ID,"result":{"long"#,
+        r#"{"id":ID,"r\u0065sult":{"long"#,
+        r#"{"id":ID,"error":{"long"#,
+        r#"{"error":{"code":1,"message":""},"id":ID,"long"#,
+        r#"{"id":"ID","result":{"long"#,
+    ];
+    for answer in answers {
+        let id = call(&mut client, 10).unwrap();
+        said(&mut client);
+        client.core_mut().handle_too_long(answer.replace("ID", &id.to_string()).as_bytes(), NOW);
+        let outcome = Err(CallError::Protocol(too_long.clone()));
+        let expected = [Event::Response { id, outcome }, Event::Violation(too_long.clone())];
+        assert_eq!(told(&mut client), expected, "{answer}");
+    }
+    // At a server it is the same, and no answer is answered.
     let mut server = server_in(Revision::V2025_11_25, |_| ());
+    let too_long = Violation::TooLong { limit: server.core.limits.max_message_len };
+    for answer in answers {
+        let id = call(&mut server, 10).unwrap();
+        said(&mut server);
+        server.core_mut().handle_too_long(answer.replace("ID", &id.to_string()).as_bytes(), NOW);
+        let outcome = Err(CallError::Protocol(too_long.clone()));
+        let expected = [Event::Response { id, outcome }, Event::Violation(too_long.clone())];
+        assert_eq!(told(&mut server), expected, "{answer}");
+        assert_eq!((server.calls_in_flight(), said(&mut server).len()), (0, 0), "{answer}");
+    }
+    // A request is refused by its id, and what may be either by none.
     let id = call(&mut server, 10).unwrap();
     said(&mut server);
-    let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"long"#);
-    server.core_mut().handle_too_long(answer.as_bytes(), NOW);
-    assert_eq!((server.calls_in_flight(), said(&mut server).len()), (1, 1));
+    let refused = |server: &mut Endpoint<Server>, head: &str| {
+        server.core_mut().handle_too_long(head.as_bytes(), NOW);
+        let refusal: serde_json::Value = serde_json::from_str(&said(server).concat()).unwrap();
+        (refusal["id"].clone(), refusal["error"]["code"].as_i64())
+    };
+    let request = format!(r#"{{"id":{id},"params":{{"long"#);
+    assert_eq!(refused(&mut server, &request), (serde_json::json!(id), Some(-32600)));
+    let either = format!(r#"{{"id":{id},"other":"long"#);
+    assert_eq!(refused(&mut server, &either), (serde_json::Value::Null, Some(-32600)));
+    assert_eq!(server.calls_in_flight(), 1);
+}
+
+/// The head of a long line may end in the middle of a character.
+#[test]
+fn a_line_that_is_cut_in_a_character_is_still_an_answer() {
+    let mut client = client_in(Revision::V2025_11_25, |_| ());
+    let text = "完成".as_bytes();
+    for cut in 0..=text.len() {
+        let id = call(&mut client, 10).unwrap();
+        said(&mut client);
+        let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"text":"#);
+        let head = [head.as_bytes(), b"\"", &text[..cut]].concat();
+        client.core_mut().handle_too_long(&head, NOW);
+        assert_eq!(client.calls_in_flight(), 0, "{cut}");
+    }
+    let id = call(&mut client, 10).unwrap();
+    said(&mut client);
+    let head = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"text\":\"");
+    client.core_mut().handle_too_long(&[head.as_bytes(), b"\xff and more"].concat(), NOW);
+    assert_eq!(client.calls_in_flight(), 1, "it is no text");
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_ends_its_call_whatever_the_type_of_its_id() {
+    let mut client = client_in(Revision::V2025_11_25, |_| ());
+    for written in ["ID", "\"ID\"", "ID.0"] {
+        let id = call(&mut client, 10).unwrap();
+        said(&mut client);
+        let written = written.replace("ID", &id.to_string());
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":{written},"result":null}}"#);
+        hear(&mut client, &answer);
+        assert!(
+            matches!(&told(&mut client)[..], [Event::Response { id: ended, outcome: Err(CallError::Protocol(_)) }, ..] if *ended == id),
+            "{answer}"
+        );
+    }
+}
+
+/// R-RT-03: it makes the answer invalid, so it is none; older servers answer anything to what they do not know.
+#[test]
+fn a_description_that_is_not_complete_is_no_modern_server() {
+    for kind in ["\"bogus\"", "\"input_required\"", "7"] {
+        let hello = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"result":{{"resultType":{kind},"supportedVersions":["2026-07-28"],"capabilities":{{}}}}}}"#
+        );
+        let mut client = new_client(|config| config.revisions = Revision::V2026_07_28.into());
+        said(&mut client);
+        hear(&mut client, &hello);
+        assert_eq!(told(&mut client), [Event::Closed(CloseReason::HandshakeInvalid)], "{kind}");
+        let mut client = new_client(|_| ());
+        said(&mut client);
+        hear(&mut client, &hello);
+        assert!(told(&mut client).is_empty(), "{kind}");
+        assert!(said(&mut client).concat().contains("\"initialize\""), "{kind}");
+    }
+}
+
+/// JSON-RPC has null there, and no revision from 2025-11-25 on allows it.
+#[test]
+fn an_error_without_request_has_no_null_for_a_client_that_has_spoken_modern() {
+    let refusal = |before: &[&str]| {
+        let mut server = new_server();
+        before.iter().for_each(|message| hear(&mut server, message));
+        said(&mut server);
+        hear(&mut server, "no message");
+        let refusal: serde_json::Value = serde_json::from_str(&said(&mut server).concat()).unwrap();
+        refusal.get("id").cloned()
+    };
+    assert_eq!(refusal(&[]), Some(serde_json::Value::Null));
+    assert_eq!(refusal(&[&modern_request(1, "tools/list")]), None);
+    assert_eq!(refusal(&[&modern_request(1, "server/discover")]), None);
+    assert_eq!(refusal(&[&initialize(Revision::V2024_11_05)]), Some(serde_json::Value::Null));
 }
 
 /// Nobody has had the number 0.

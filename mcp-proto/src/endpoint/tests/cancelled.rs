@@ -1,0 +1,218 @@
+//! What is taken back: by the peer, by this side, and by what the peer turns out to be.
+
+use super::*;
+use crate::error::Violation;
+use crate::progress::Weight;
+use crate::types::CallToolResult;
+
+fn cancel(id: impl ::core::fmt::Display) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+    )
+}
+
+fn request(revision: Revision, id: u32) -> String {
+    match revision.era() {
+        Era::Modern => modern_request(id, "tools/call"),
+        Era::Legacy => {
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{}}}}"#)
+        }
+    }
+}
+
+/// A server that has answered the requests 7 to 9, and whose client has read nothing of it.
+fn answered(revision: Revision) -> Endpoint<Server> {
+    let mut server = match revision.era() {
+        Era::Modern => new_server(),
+        Era::Legacy => server_in(revision, |_| ()),
+    };
+    for id in 7..10 {
+        hear(&mut server, &request(revision, id));
+        server.respond(&i64::from(id).into(), &CallToolResult::text("done"), NOW).unwrap();
+    }
+    told(&mut server);
+    server
+}
+
+/// R-CANC-06, R-CANC-07. Where answers may come in batches they are one message.
+#[test]
+fn an_answer_that_waits_does_not_leave_after_its_cancellation() {
+    for revision in
+        [Revision::V2024_11_05, Revision::V2025_06_18, Revision::V2025_11_25, Revision::V2026_07_28]
+    {
+        let mut server = answered(revision);
+        hear(&mut server, &cancel(8));
+        hear(&mut server, &cancel(8));
+        hear(&mut server, &cancel(10));
+        assert!(told(&mut server).is_empty(), "{revision}: it is nobody's work any more");
+        let said = said(&mut server);
+        assert_eq!(said.len(), 2, "{revision}: {said:?}");
+        assert!(!said.concat().contains("\"id\":8"), "{revision}: {said:?}");
+    }
+    let mut server = answered(Revision::V2025_03_26);
+    hear(&mut server, &cancel(8));
+    assert_eq!(said(&mut server).len(), 3);
+}
+
+#[test]
+fn an_id_that_was_used_again_is_the_new_request() {
+    let mut server = answered(Revision::V2026_07_28);
+    hear(&mut server, &cancel(8));
+    hear(&mut server, &request(Revision::V2026_07_28, 8));
+    server.respond(&8.into(), &CallToolResult::text("anew"), NOW).unwrap();
+    let said = said(&mut server);
+    assert_eq!(said.len(), 3);
+    assert!(said[2].contains("anew"), "{said:?}");
+}
+
+#[test]
+fn what_has_begun_to_leave_leaves() {
+    let mut server = answered(Revision::V2026_07_28);
+    let first = server.core.outbox.lend(10).unwrap().len();
+    hear(&mut server, &cancel(7));
+    server.core.outbox.advance(first);
+    hear(&mut server, &cancel(7));
+    let mut left = Vec::new();
+    while let Some(chunk) = server.core.outbox.lend(usize::MAX) {
+        left.extend_from_slice(chunk);
+        let len = chunk.len();
+        server.core.outbox.advance(len);
+    }
+    assert_eq!(String::from_utf8(left).unwrap().lines().count(), 3);
+}
+
+/// R-LIFE-07: it cannot be taken back, so its answer is not either.
+#[test]
+fn the_answer_to_initialize_leaves_in_any_case() {
+    let mut server = new_server();
+    hear(&mut server, &initialize(Revision::V2025_11_25));
+    hear(&mut server, &cancel(0));
+    assert!(said(&mut server).concat().contains("protocolVersion"));
+}
+
+/// A peer that cancels and never reads costs the same for each message, however much waits.
+#[test]
+fn what_is_looked_through_for_an_answer_is_bounded() {
+    let mut server = answered(Revision::V2026_07_28);
+    for id in 10..2_000 {
+        hear(&mut server, &modern_request(id, "server/discover"));
+    }
+    hear(&mut server, &cancel(7));
+    hear(&mut server, &cancel(1_500));
+    let said = said(&mut server).concat();
+    assert!(said.contains("\"id\":7,"), "it is behind too many");
+    assert!(!said.contains("\"id\":1500,"));
+}
+
+/// 2026-07-28: the client awaits nothing any more, so it may use the id again; that it cannot be served is told to whoever asks.
+#[test]
+fn an_id_whose_cancelled_request_is_still_worked_on_is_refused_by_name() {
+    let mut server = new_server();
+    hear(&mut server, &request(Revision::V2026_07_28, 3));
+    hear(&mut server, &request(Revision::V2026_07_28, 3));
+    assert!(!said(&mut server).concat().contains("\"id\":3"), "it would end the first");
+    hear(&mut server, &cancel(3));
+    hear(&mut server, &request(Revision::V2026_07_28, 3));
+    let refusal = said(&mut server).concat();
+    assert!(refusal.contains("\"id\":3") && refusal.contains("-32600"), "{refusal}");
+}
+
+/// R-CANC-17, R-CANC-03
+#[test]
+fn a_server_ends_a_subscription_and_nothing_else() {
+    let mut client = client_in(Revision::V2026_07_28, |_| ());
+    let options = CallOptions::default().timeouts(Timeouts::NEVER);
+    let listening = client.request_raw("subscriptions/listen", None, options, NOW).unwrap();
+    let called = call(&mut client, 10).unwrap();
+    // Of what it has never heard it ends nothing.
+    said(&mut client);
+    hear(&mut client, &cancel(&listening));
+    let ended = Event::Response { id: listening.clone(), outcome: Err(CallError::Withdrawn) };
+    assert_eq!(told(&mut client), [ended]);
+    for id in [&called, &listening, &99.into()] {
+        hear(&mut client, &cancel(id));
+        let told = told(&mut client);
+        match id == &called {
+            true => assert!(
+                matches!(told[..], [Event::Violation(Violation::UnexpectedMethod(_))]),
+                "{told:?}"
+            ),
+            false => assert!(told.is_empty(), "{told:?}"),
+        }
+    }
+    assert_eq!((client.calls_in_flight(), said(&mut client).len()), (1, 0));
+}
+
+#[test]
+fn a_cancellation_that_names_no_request_may_name_a_task_in_one_revision() {
+    let nothing = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{}}"#;
+    for revision in [Revision::V2025_06_18, Revision::V2025_11_25] {
+        let mut server = server_in(revision, |_| ());
+        hear(&mut server, nothing);
+        assert_eq!(told(&mut server).is_empty(), revision == Revision::V2025_11_25, "{revision}");
+    }
+}
+
+/// A server that turns out to be modern must hear nothing of what it had asked before.
+#[test]
+fn what_was_said_of_a_request_is_taken_back_with_it() {
+    let mut client = new_client(|_| ());
+    said(&mut client);
+    hear(
+        &mut client,
+        r#"{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{"_meta":{"progressToken":1}}}"#,
+    );
+    for n in 0..100 {
+        client.report(&1.into(), Progress::new(n.into()), Weight::Ordinary, NOW).unwrap();
+    }
+    hear(&mut client, &welcome(Revision::V2026_07_28));
+    assert!(told(&mut client).iter().any(|event| matches!(event, Event::Cancelled { .. })));
+    client.handle_timeout(NOW + Duration::from_secs(1));
+    assert!(said(&mut client).is_empty());
+    #[cfg(feature = "snapshot")]
+    {
+        let config = ClientConfig::new("c", "1");
+        let snapshot = client.snapshot(NOW);
+        Endpoint::<Client>::restore(snapshot, config, NOW).unwrap();
+    }
+}
+
+/// What only the engine knows when to say.
+#[test]
+fn an_application_does_not_speak_for_the_engine() {
+    let mut client = client_in(Revision::V2025_11_25, |_| ());
+    let mut server = server_in(Revision::V2025_11_25, |_| ());
+    hear(&mut server, &request(Revision::V2025_11_25, 1));
+    for method in ["notifications/cancelled", "notifications/progress", "notifications/initialized"]
+    {
+        let refused = Err(SendError::Unsupported);
+        assert_eq!(client.core.notify(method, &()), refused, "{method}");
+        assert_eq!(server.core.notify_for(&1.into(), method, &()), refused, "{method}");
+    }
+    assert!(said(&mut client).is_empty() && said(&mut server).is_empty());
+}
+
+/// R-PROG-02: a token that the engine does not know would be taken for one of its own; and a version would make the
+/// request one of another era.
+#[test]
+fn an_application_has_no_token_and_no_version_of_its_own_in_the_metadata() {
+    let own = r#"{"progressToken":7,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"x":{}},"mine":1}"#;
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        let mut client = client_in(revision, |_| ());
+        let untracked = || CallOptions::default().timeouts(Timeouts::NEVER);
+        let params = RawJson::parse(format!(r#"{{"name":"a","_meta":{own}}}"#)).unwrap();
+        client.request_raw("tools/call", Some(&params), untracked(), NOW).unwrap();
+        let options = untracked().meta(RawJson::parse(String::from(own)).unwrap());
+        client.request_raw("tools/call", None, options, NOW).unwrap();
+        for said in said(&mut client) {
+            let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+            let meta = &said["params"]["_meta"];
+            assert_eq!((&meta["mine"], meta.get("progressToken")), (&1.into(), None), "{said}");
+            let is_modern = revision.era() == Era::Modern;
+            let version = meta.get("io.modelcontextprotocol/protocolVersion").is_some();
+            let capabilities = meta.get("io.modelcontextprotocol/clientCapabilities");
+            assert_eq!(version, is_modern, "{said}");
+            assert_eq!(capabilities, is_modern.then(|| serde_json::json!({})).as_ref(), "{said}");
+        }
+    }
+}
