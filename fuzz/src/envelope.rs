@@ -163,7 +163,7 @@ fn at_client(input: &[u8], reading: &Reading, now: Instant) {
         }
         Reading::Malformed(Concerns::Response, id) => {
             // It cannot be read, so waiting on would be waiting for ever.
-            assert_eq!(ended.len(), usize::from(id.as_deref() == Some(&own)), "{told:?}");
+            assert_eq!(ended.len(), usize::from(id.as_deref().is_some_and(names_it)), "{told:?}");
         }
         Reading::Refused => {}
         _ => assert!(ended.is_empty(), "ended by what is no response: {told:?}"),

@@ -147,7 +147,20 @@ impl fmt::Display for CallError {
     }
 }
 
-impl core::error::Error for CallError {}
+impl core::error::Error for CallError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Cancelled | Self::Withdrawn => None,
+            Self::Closed(reason) => Some(reason),
+            Self::Decode(error) => Some(error),
+            Self::Http(error) => Some(error),
+            Self::Peer(error) => Some(error),
+            Self::Protocol(violation) => Some(violation),
+            Self::Send(error) => Some(error),
+            Self::TimedOut(expired) => Some(expired),
+        }
+    }
+}
 
 /// How an HTTP exchange failed that a message needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -361,7 +374,14 @@ impl fmt::Display for SendError {
     }
 }
 
-impl core::error::Error for SendError {}
+impl core::error::Error for SendError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Encode(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 impl From<EncodeError> for SendError {
     fn from(error: EncodeError) -> Self {
@@ -423,7 +443,15 @@ impl fmt::Display for CloseReason {
     }
 }
 
-impl core::error::Error for CloseReason {}
+impl core::error::Error for CloseReason {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Http(error) => Some(error),
+            Self::HandshakeRefused(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 /// How the peer broke the protocol. Already dealt with: this is for logs.
 #[derive(Clone, Debug, PartialEq)]
@@ -591,6 +619,23 @@ impl core::error::Error for Violation {}
 mod tests {
     use super::*;
     use alloc::string::ToString;
+
+    #[test]
+    fn what_an_error_stands_for_is_its_source() {
+        use core::error::Error;
+        fn root(error: &dyn Error) -> Option<alloc::string::String> {
+            let source = error.source()?;
+            root(source).or_else(|| Some(source.to_string()))
+        }
+        let encode = EncodeError::not_an_object();
+        let unsaid = CallError::Send(SendError::Encode(encode.clone()));
+        assert_eq!(root(&unsaid), Some(encode.to_string()));
+        let refused = CloseReason::HandshakeRefused(ErrorObject::new(7, "no"));
+        let said = ErrorObject::new(7, "no").to_string();
+        assert_eq!(root(&CallError::Closed(refused)), Some(said.clone()));
+        assert_eq!(root(&CallError::Peer(ErrorObject::new(7, "no"))), Some(said));
+        assert_eq!(root(&CallError::Cancelled), None);
+    }
 
     #[test]
     fn what_a_peer_says_is_shown_on_one_short_line() {

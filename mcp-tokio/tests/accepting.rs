@@ -8,8 +8,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mcp_tokio::mcp_proto::net::Accept;
-use mcp_tokio::{Listener, Router, Stream, Tokio};
-use tokio::sync::Notify;
+use mcp_tokio::{Listener, Router, Stream, Tokio, stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// Fails always, with this, and tells of the thousandth attempt.
@@ -58,4 +60,53 @@ async fn a_connection_that_is_gone_before_it_is_accepted_delays_nobody() {
     let gone = io::ErrorKind::ConnectionAborted;
     let (attempts, time) = attempts(gone, Duration::from_secs(60)).await;
     assert_eq!((attempts, time), (1001, Duration::ZERO));
+}
+
+/// A connection at a time.
+struct Ends(UnboundedReceiver<Stream>);
+
+impl Accept for Ends {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        match self.0.poll_recv(cx) {
+            Poll::Ready(Some(end)) => Poll::Ready(Ok(end)),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_say_a_line_in_time_gives_its_place_to_others() {
+    let (ends, others) = unbounded_channel();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let listener = Listener::new(Ends(others), None, Tokio::new()).max_connections(3);
+    let serving = tokio::spawn(listener.run(Router::new("test", "1.0"), async {
+        drop(stopped.await);
+    }));
+    let connect = || {
+        let (near, far) = duplex(1 << 16);
+        ends.send(stream(far)).unwrap();
+        near
+    };
+    // They take every place; one of them says a byte a second.
+    let mut silent = [(); 3].map(|()| connect());
+    let ping = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+    let mut served = connect();
+    served.write_all(ping).await.unwrap();
+    silent[1].write_all(b" \n").await.unwrap();
+    let start = Instant::now();
+    for byte in &ping[..9] {
+        silent[2].write_all(&[*byte]).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(served.read(&mut [0; 64]).await.unwrap(), 36);
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
+    for mut one in silent {
+        assert_eq!(one.read(&mut [0]).await.unwrap_or(0), 0, "it is closed");
+    }
+    // Whoever has said one may be silent for as long as it likes.
+    tokio::time::sleep(Duration::from_secs(86_400)).await;
+    served.write_all(ping).await.unwrap();
+    assert_eq!(served.read(&mut [0; 64]).await.unwrap(), 36);
+    drop(stop);
+    serving.await.unwrap();
 }

@@ -14,6 +14,7 @@ pub mod web;
 
 use std::time::Duration;
 
+use mcp_proto::Notification;
 use mcp_proto::role::{Client, Role, Server};
 use mcp_proto::testing::{Pair, take_output};
 use mcp_proto::{
@@ -27,6 +28,16 @@ pub struct Hand<R> {
     conn: Connection<R>,
     now: Instant,
     told: Vec<Event>,
+}
+
+/// A notification that applications send.
+#[derive(Debug, serde::Serialize)]
+#[allow(clippy::exhaustive_structs)]
+pub struct RootsChanged {}
+
+impl Notification for RootsChanged {
+    const METHOD: &'static str = "notifications/roots/list_changed";
+    type Sender = Client;
 }
 
 /// Time from the start.

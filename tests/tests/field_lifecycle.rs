@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use mcp_proto::role::{Client, Server};
 use mcp_proto::testing::{End, Pair, Random, SimNet};
-use mcp_proto::types::{Initialized, Ping};
+use mcp_proto::types::Ping;
 use mcp_proto::{
     CallError, CallOptions, CallTool, CallToolResult, ClientConfig, CloseReason, Connection,
-    Endpoint, ErrorObject, Event, Limits, LogLevel, Progress, Revision, SendError, ServerConfig,
-    Timeouts, Violation,
+    Endpoint, ErrorObject, Event, Limits, LogLevel, Notification, Progress, Revision, SendError,
+    ServerConfig, Timeouts, Violation,
 };
 use mcp_tests::{
-    Hand, endings, handshake, millis, progress, result, secs, tool_call, values, violations,
-    welcome, work,
+    Hand, RootsChanged, endings, handshake, millis, progress, result, secs, tool_call, values,
+    violations, welcome, work,
 };
 
 /// FIELD-BUGS 60; R-STDIO-07, R-CANC-07. Handlers and sessions lived on after the end of the input.
@@ -439,7 +439,7 @@ fn initialized_is_neither_overtaken_nor_overtakes() {
         Hand::client_with(ClientConfig::new("c", "1").revisions(Revision::V2025_11_25));
     let now = client.now();
     let first = client.conn().request(&work(), CallOptions::default(), now).unwrap();
-    client.conn().notify(&Initialized::default()).unwrap();
+    client.conn().notify(&RootsChanged {}).unwrap();
     let second = client.conn().request(&work(), CallOptions::default(), now).unwrap();
     let said = client.said();
     assert!(
@@ -464,7 +464,7 @@ fn initialized_is_neither_overtaken_nor_overtakes() {
         [
             ("notifications/initialized".into(), None),
             ("tools/call".into(), id(first.id())),
-            ("notifications/initialized".into(), None),
+            (RootsChanged::METHOD.into(), None),
             ("tools/call".into(), id(second.id())),
         ],
         "in the order in which they were asked for"

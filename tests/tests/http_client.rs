@@ -7,8 +7,10 @@ use http::Method;
 use mcp_proto::http::ClientOptions;
 use mcp_proto::json::RawJson;
 use mcp_proto::{
-    CallError, CallOptions, CallTool, CloseReason, Event, HttpError, RequestId, Revision, Violation,
+    CallError, CallOptions, CallTool, CloseReason, Event, HttpError, Notification, RequestId,
+    Revision, Violation,
 };
+use mcp_tests::RootsChanged;
 use mcp_tests::http_hand::{
     HttpHand, JSON, config, data, done, error_of, header, id_of, initialize_result, method_of,
     result_of,
@@ -275,11 +277,11 @@ fn what_has_no_answer_is_said_in_order_and_its_refusal_is_told() {
 
     // A server that never answers a notification holds up the next for a while only.
     for _ in 0..2 {
-        hand.client.notify(&mcp_proto::types::Initialized::default()).unwrap();
+        hand.client.notify(&RootsChanged {}).unwrap();
     }
     hand.poll();
     let (_, request) = hand.take();
-    assert_eq!((method_of(&request).as_str(), hand.opened.len()), ("notifications/initialized", 0));
+    assert_eq!((method_of(&request).as_str(), hand.opened.len()), (RootsChanged::METHOD, 0));
     hand.pass(Duration::from_secs(30));
     assert_eq!((hand.opened.len(), hand.aborted.len()), (1, 2));
 }

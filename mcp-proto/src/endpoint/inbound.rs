@@ -119,11 +119,9 @@ impl Core {
     ) {
         let vacancy = self.requests.vacancy(&id).filter(|_| !self.batches.holds(&id));
         let Some(vacancy) = vacancy else {
-            // An answer with this id would end the first one at the peer, so none bears it; unless the peer has given that up.
-            let named = (!self.is_in_use(&id)).then(|| id.clone());
-            let violation = Violation::DuplicateId(id);
-            let kind = MalformedKind::Request;
-            self.handle_malformed(Malformed { violation, id: named, kind }, at);
+            // An answer with this id would end the first one at the peer, so none bears it.
+            let (violation, kind) = (Violation::DuplicateId(id), MalformedKind::Request);
+            self.handle_malformed(Malformed { violation, id: None, kind }, at);
             return;
         };
         let verdict = match &mut self.life {
@@ -205,7 +203,7 @@ impl Core {
 
     /// Whether the peer still waits for an answer with this id.
     fn is_in_use(&self, id: &RequestId) -> bool {
-        self.requests.get(id).is_some_and(|inbound| !inbound.cancelled) || self.batches.holds(id)
+        self.requests.contains(id) || self.batches.holds(id)
     }
 
     fn answer_by_itself(&mut self, id: &RequestId, answer: Answer, speech: Speech) {

@@ -294,12 +294,13 @@ impl<R: Role> Endpoint<R> {
         self.core.peer()
     }
 
-    /// Whether a request of the peer asked for progress, and still wants it.
+    /// Whether a request of the peer asked for progress, and still wants it: not once it is cancelled or answered.
     pub fn is_progress_wanted(&self, id: &RequestId) -> bool {
         self.core.is_progress_wanted(id)
     }
 
-    /// Whether everything reported of a request has left this machine.
+    /// Whether everything reported of a request has left this machine, or need not any more: it is answered, cancelled, or
+    /// unknown.
     pub fn is_progress_flushed(&self, id: &RequestId) -> bool {
         self.core.is_progress_flushed(id)
     }
@@ -320,7 +321,8 @@ impl<R: Role> Endpoint<R> {
         self.core.last_report(id)
     }
 
-    /// Whether the peer has cancelled this request.
+    /// Whether nobody wants the answer to this request any more: the peer has cancelled it, it is answered, or there is none of
+    /// this id.
     pub fn is_cancelled(&self, id: &RequestId) -> bool {
         self.core.is_cancelled(id)
     }

@@ -425,7 +425,14 @@ impl fmt::Display for SpawnError {
     }
 }
 
-impl core::error::Error for SpawnError {}
+impl core::error::Error for SpawnError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::NotStarted { error, .. } => Some(error),
+            Self::NotReady { reason, .. } => Some(reason),
+        }
+    }
+}
 
 fn ending(status: Option<ExitStatus>, last_lines: &[String]) -> String {
     let status =

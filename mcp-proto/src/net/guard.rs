@@ -1,13 +1,16 @@
 //! Inputs with a rule of their own: until when they are read, and how they must begin.
 
+use alloc::sync::Arc;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll};
 use std::io;
 
 use super::halves::Input;
+use super::platform::Platform;
 use super::signal::{Raised, Signal};
 use super::stream::Stream;
+use super::timing::{Deadline, GREETING};
 use crate::driver::Transport;
 
 /// An input that ends when it is told to and what is there is read: the pipe of a process that is gone, a socket
@@ -51,15 +54,21 @@ impl<I: Input> Input for Until<I> {
 /// A line that is no message is skipped, as it must be on a server's standard output. To a socket anyone may speak: in
 /// the body of an HTTP request, which any web page can make a browser send, there would be good messages behind the
 /// lines of the head.
-#[derive(Debug)]
+///
+/// And only if its first line is there in time. Stops a peer that takes every place of the server with connections on which
+/// it says nothing.
 pub(crate) struct Accepted {
     stream: Until<Stream>,
     is_checked: bool,
+    /// Until when the first line has to be there.
+    greeting: Option<Deadline>,
+    platform: Arc<dyn Platform>,
 }
 
 impl Accepted {
-    pub(crate) fn new(stream: Stream, stop: &Signal) -> Self {
-        Self { stream: Until::new(stream, stop), is_checked: false }
+    pub(crate) fn new(stream: Stream, stop: &Signal, platform: Arc<dyn Platform>) -> Self {
+        let greeting = Some(Deadline::after(GREETING, &*platform));
+        Self { stream: Until::new(stream, stop), is_checked: false, greeting, platform }
     }
 
     fn inner(self: Pin<&mut Self>) -> Pin<&mut Stream> {
@@ -77,14 +86,26 @@ impl Transport for Accepted {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let read = |stream: &mut Stream, cx: &mut Context<'_>| Pin::new(stream).poll_read(cx, buf);
-        let len = ready!(this.stream.poll_until(cx, read))?;
+        let Poll::Ready(len) = this.stream.poll_until(cx, read) else {
+            return match &mut this.greeting {
+                Some(deadline) => {
+                    deadline.poll(&*this.platform, cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+                }
+                None => Poll::Pending,
+            };
+        };
+        let len = len?;
+        let said = buf.get(..len).unwrap_or_default();
         if !this.is_checked {
-            match buf.get(..len).unwrap_or_default().trim_ascii_start().first() {
+            match said.trim_ascii_start().first() {
                 // The last is how a byte order mark begins.
                 Some(b'{' | b'[' | 0xEF) => this.is_checked = true,
                 Some(_) => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
                 None => {}
             }
+        }
+        if this.is_checked && this.greeting.is_some() && said.contains(&b'\n') {
+            this.greeting = None;
         }
         Poll::Ready(Ok(len))
     }
@@ -109,7 +130,11 @@ impl Transport for Accepted {
 #[cfg(test)]
 mod tests {
     use super::super::halves::{Duplex, Output};
+    use super::super::platform::Task;
     use super::*;
+    use crate::driver::{Runtime, Timer};
+    use crate::time::Instant;
+    use alloc::boxed::Box;
     use alloc::string::String;
     use alloc::vec::Vec;
     use core::task::Waker;
@@ -146,11 +171,28 @@ mod tests {
         }
     }
 
+    /// Time stands still, and nothing runs.
+    struct Still;
+
+    impl Runtime for Still {
+        fn now(&self) -> Instant {
+            Instant::ZERO
+        }
+
+        fn timer(&self, _: Instant) -> Pin<Box<dyn Timer>> {
+            Box::pin(core::future::pending())
+        }
+    }
+
+    impl Platform for Still {
+        fn spawn(&self, _: Task) {}
+    }
+
     /// What is read of this by a server that has stopped, or why it fails.
     fn read(said: &'static str) -> Result<String, io::ErrorKind> {
         let stop = Signal::default();
         let stream = Stream::new(Duplex::new(Said(said.as_bytes()), Nowhere));
-        let mut accepted = Accepted::new(stream, &stop);
+        let mut accepted = Accepted::new(stream, &stop, Arc::new(Still));
         stop.raise();
         let (mut all, mut buf) = (Vec::new(), [0; 16]);
         loop {

@@ -175,3 +175,115 @@ fn retried<T>(mut attempt: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Resu
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::VecDeque;
+    use alloc::vec::Vec;
+    use core::task::Waker;
+
+    /// Holds what is written until it is read. Of three attempts the first is interrupted and the second comes too early;
+    /// the third passes a few bytes.
+    #[derive(Default)]
+    struct Stuttering {
+        bytes: VecDeque<u8>,
+        attempts: usize,
+    }
+
+    impl Stuttering {
+        fn attempt(&mut self) -> Poll<io::Result<usize>> {
+            self.attempts += 1;
+            match self.attempts % 3 {
+                1 => Poll::Ready(Err(io::ErrorKind::Interrupted.into())),
+                2 => Poll::Pending,
+                _ => Poll::Ready(Ok(self.attempts % 5 + 1)),
+            }
+        }
+    }
+
+    impl Input for Stuttering {
+        fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            let len = ready!(self.attempt())?.min(buf.len()).min(self.bytes.len());
+            buf.iter_mut().zip(self.bytes.drain(..len)).for_each(|(to, from)| *to = from);
+            Poll::Ready(Ok(len))
+        }
+    }
+
+    impl Output for Stuttering {
+        fn poll_write(&mut self, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            let len = ready!(self.attempt())?.min(buf.len());
+            self.bytes.extend(&buf[..len]);
+            Poll::Ready(Ok(len))
+        }
+
+        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.attempt().map_ok(drop)
+        }
+
+        fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Polls until it is ready: at the next attempt after one that was too early.
+    fn done<T>(mut attempt: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> T {
+        let cx = &mut Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            if let Poll::Ready(done) = attempt(cx) {
+                return done.expect("an interruption is nobody's affair");
+            }
+        }
+        panic!("it does not go on");
+    }
+
+    fn every_byte_passes(
+        mut transport: impl Transport<Error = io::Error> + Unpin,
+        is_vectored: bool,
+    ) {
+        let sent: Vec<u8> = (0..=255).cycle().take(5_000).collect();
+        let (mut written, mut read) = (0, Vec::new());
+        while written < sent.len() {
+            let rest = &sent[written..];
+            let (one, other) = rest.split_at(rest.len() / 2);
+            written += done(|cx| match is_vectored {
+                true => {
+                    let bufs = [IoSlice::new(one), IoSlice::new(other)];
+                    Pin::new(&mut transport).poll_write_vectored(cx, &bufs)
+                }
+                false => Pin::new(&mut transport).poll_write(cx, rest),
+            });
+            done(|cx| Pin::new(&mut transport).poll_flush(cx));
+        }
+        let mut buf = [0; 100];
+        while read.len() < sent.len() {
+            let len = done(|cx| Pin::new(&mut transport).poll_read(cx, &mut buf));
+            assert!(len > 0, "the end came after {} bytes", read.len());
+            read.extend_from_slice(&buf[..len]);
+        }
+        assert!(read == sent, "some bytes are lost, or others");
+    }
+
+    #[test]
+    fn an_interrupted_call_is_made_again_and_loses_nothing() {
+        for is_vectored in [false, true] {
+            every_byte_passes(Whole(Stuttering::default()), is_vectored);
+        }
+    }
+
+    #[test]
+    fn of_two_halves_either_may_be_interrupted() {
+        let mut duplex = Duplex::new(Stuttering::default(), Stuttering::default());
+        duplex.input.bytes.extend(0..200);
+        let mut buf = [0; 64];
+        let mut read = Vec::new();
+        while read.len() < 200 {
+            let len = done(|cx| Pin::new(&mut duplex).poll_read(cx, &mut buf));
+            read.extend_from_slice(&buf[..len]);
+        }
+        assert!(read.iter().copied().eq(0..200));
+        let written = done(|cx| Pin::new(&mut duplex).poll_write(cx, b"x"));
+        done(|cx| Pin::new(&mut duplex).poll_flush(cx));
+        assert_eq!((written, duplex.output.map(|output| output.bytes.len())), (1, Some(1)));
+    }
+}

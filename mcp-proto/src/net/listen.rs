@@ -32,7 +32,8 @@ pub trait Accept: Send {
 ///
 /// Connections do not know of each other: what one of them sends, and a handler that panics, ends that one at
 /// most. Of those that carry lines, a connection whose first character does not begin a message is closed unread, so
-/// that a web page which posts to a local port does not reach the tools.
+/// that a web page which posts to a local port does not reach the tools; and one whose first line is not there within ten
+/// seconds is closed. Afterwards a client may be silent for as long as it likes, and keeps its place.
 #[must_use = "nobody is accepted before it runs"]
 pub struct Listener {
     source: Box<dyn Accept>,
@@ -130,7 +131,7 @@ impl Listener {
             let opening = match &opener {
                 Some(open) => open(stream, config.clone(), stop.clone()),
                 None => {
-                    let io = Accepted::new(stream, &stop);
+                    let io = Accepted::new(stream, &stop, platform.clone());
                     let server = serve(io, config.clone(), platform.clone());
                     Box::pin(ready(Some(server))) as Opening
                 }

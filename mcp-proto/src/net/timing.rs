@@ -11,6 +11,9 @@ use crate::time::Instant;
 
 pub(crate) use crate::driver::unless;
 
+/// How long a connection may take to show what it speaks.
+pub(crate) const GREETING: Duration = Duration::from_secs(10);
+
 /// A moment that comes. It is set anew without a new timer where the moment only moves away.
 pub(crate) struct Deadline {
     at: Instant,

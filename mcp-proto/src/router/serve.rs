@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, Ordering};
-use core::task::{Context, Waker};
+use core::task::{Context, Poll, Waker};
 use std::sync::{Mutex, PoisonError};
 
 use super::handler::Kind;
@@ -28,7 +28,8 @@ impl<K: Kind + ?Sized> Router<K> {
                 let mut next = pin!(server.accept());
                 let accepted = poll_fn(|cx| {
                     let accepted = next.as_mut().poll(cx);
-                    if accepted.is_pending() {
+                    // At the end as well: they see that they are cancelled.
+                    if !matches!(accepted, Poll::Ready(Some(_))) {
                         handlers.poll(cx);
                     }
                     accepted

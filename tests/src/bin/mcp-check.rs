@@ -106,6 +106,12 @@ fn run<'a>(scenarios: impl Iterator<Item = &'a Scenario>) -> Result<(), String> 
             tally.widest,
             began.elapsed().as_secs_f64()
         );
+        if !tally.closed || tally.states < scenario.least {
+            return Err(format!(
+                "{}: fewer than {} states, or cut off",
+                scenario.name, scenario.least
+            ));
+        }
         states += tally.states;
         transitions += tally.transitions;
     }

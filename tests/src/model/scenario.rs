@@ -39,6 +39,8 @@ pub struct Scenario {
     pub max_requests: usize,
     /// A fault on purpose, to see that it is found.
     pub planted: Option<Planted>,
+    /// States that there are at least: a search that finds fewer has taken different ones for the same, or offered less.
+    pub least: usize,
 }
 
 /// What may go wrong.
@@ -84,6 +86,7 @@ impl Scenario {
             wire: 2,
             max_requests: 8,
             planted: None,
+            least: 1,
         }
     }
 
@@ -136,6 +139,13 @@ impl Scenario {
         self
     }
 
+    /// With so many states at least.
+    #[must_use]
+    pub fn least(mut self, states: usize) -> Self {
+        self.least = states;
+        self
+    }
+
     /// With a fault on purpose.
     #[must_use]
     pub fn planted(mut self, planted: Planted) -> Self {
@@ -165,31 +175,34 @@ impl Scenario {
         let mut all = Vec::new();
         for (revision, name) in [(LEGACY, "legacy"), (MODERN, "modern")] {
             let one = Self::new("1 call, 2 reports, 3 faults", revision, 1, 2);
-            all.push(one.errors().wire(3).faults(Faults::any(3)).named(name));
-            all.push(Self::new("2 calls, 1 report, 1 fault", revision, 2, 1).named(name));
+            all.push(one.errors().wire(3).faults(Faults::any(3)).named(name).least(120_000));
+            let two = Self::new("2 calls, 1 report, 1 fault", revision, 2, 1);
+            all.push(two.named(name).least(550_000));
             let two = Self::new("2 calls, 2 reports, close or drop", revision, 2, 2).wire(1);
-            all.push(two.faults(CLOSE_OR_DROP).named(name));
+            all.push(two.faults(CLOSE_OR_DROP).named(name).least(3_900_000));
         }
         let each_way = Self::new("a call each way, 1 report, 1 fault", LEGACY, 1, 1);
-        all.push(each_way.server_calls(1).named("legacy"));
+        all.push(each_way.server_calls(1).named("legacy").least(780_000));
         let both = Self::new("1 call, 2 of the server, close or drop, legacy", LEGACY, 1, 0)
             .server_calls(2)
             .wire(1);
-        all.push(both.faults(CLOSE_OR_DROP));
+        all.push(both.faults(CLOSE_OR_DROP).least(880_000));
         let both = Self::new("2 calls, 1 of the server, close or drop, legacy", LEGACY, 2, 0)
             .server_calls(1)
             .wire(1);
-        all.push(both.faults(CLOSE_OR_DROP));
+        all.push(both.faults(CLOSE_OR_DROP).least(900_000));
         let full = Self::new("2 calls, room for 1", MODERN, 2, 1).max_requests(1);
-        all.push(full.faults(Faults::NONE));
-        for (client, server, name) in [
-            (RevisionSet::ALL, RevisionSet::ALL, "both eras at both ends"),
-            (RevisionSet::ALL, LEGACY.into(), "both eras meet a legacy server"),
-            (LEGACY.into(), RevisionSet::ALL, "a legacy client meets both eras"),
-            (MODERN.into(), LEGACY.into(), "no revision in common"),
+        all.push(full.faults(Faults::NONE).least(15_000));
+        for (client, server, name, least) in [
+            (RevisionSet::ALL, RevisionSet::ALL, "both eras at both ends", 260_000),
+            (RevisionSet::ALL, LEGACY.into(), "both eras meet a legacy server", 300_000),
+            (LEGACY.into(), RevisionSet::ALL, "a legacy client meets both eras", 52_000),
+            (MODERN.into(), LEGACY.into(), "no revision in common", 1_900),
         ] {
-            let opening = Self::new("handshake, 1 call, 2 reports, 2 faults", LEGACY, 1, 2);
-            all.push(opening.opening(client, server).faults(Faults::any(2)).named(name));
+            let opening = Self::new("handshake, 1 call, 2 reports, 2 faults", LEGACY, 1, 2)
+                .opening(client, server)
+                .faults(Faults::any(2));
+            all.push(opening.named(name).least(least));
         }
         all
     }
@@ -198,10 +211,11 @@ impl Scenario {
     pub fn deep() -> Vec<Self> {
         let mut all = Vec::new();
         for (revision, name) in [(LEGACY, "legacy"), (MODERN, "modern")] {
-            all.push(Self::new("3 calls", revision, 3, 0).faults(Faults::NONE).wire(1).named(name));
+            let three = Self::new("3 calls", revision, 3, 0).faults(Faults::NONE).wire(1);
+            all.push(three.named(name).least(83_000));
         }
         let each_way = Self::new("a call each way, 2 reports, 1 fault", LEGACY, 1, 2);
-        all.push(each_way.server_calls(1).wire(1));
+        all.push(each_way.server_calls(1).wire(1).least(6_500_000));
         all
     }
 

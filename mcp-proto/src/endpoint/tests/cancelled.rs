@@ -104,19 +104,6 @@ fn what_is_looked_through_for_an_answer_is_bounded() {
     assert!(!said.contains("\"id\":1500,"));
 }
 
-/// 2026-07-28: the client awaits nothing any more, so it may use the id again; that it cannot be served is told to whoever asks.
-#[test]
-fn an_id_whose_cancelled_request_is_still_worked_on_is_refused_by_name() {
-    let mut server = new_server();
-    hear(&mut server, &request(Revision::V2026_07_28, 3));
-    hear(&mut server, &request(Revision::V2026_07_28, 3));
-    assert!(!said(&mut server).concat().contains("\"id\":3"), "it would end the first");
-    hear(&mut server, &cancel(3));
-    hear(&mut server, &request(Revision::V2026_07_28, 3));
-    let refusal = said(&mut server).concat();
-    assert!(refusal.contains("\"id\":3") && refusal.contains("-32600"), "{refusal}");
-}
-
 /// R-CANC-17, R-CANC-03
 #[test]
 fn a_server_ends_a_subscription_and_nothing_else() {

@@ -152,7 +152,7 @@ impl Replay for Ring {
 
     fn behind(&self, stream: StreamName, position: u64) -> Vec<Bytes> {
         let Some(kept) = self.streams.get(&stream) else { return Vec::new() };
-        let skipped = usize::try_from((position + 1).saturating_sub(kept.first));
+        let skipped = usize::try_from(position.saturating_add(1).saturating_sub(kept.first));
         kept.messages.iter().skip(skipped.unwrap_or(usize::MAX)).cloned().collect()
     }
 

@@ -8,13 +8,11 @@ use std::io::{self, IoSlice};
 
 use super::idle::Usage;
 use crate::driver::Transport;
-use crate::net::timing::Deadline;
+use crate::net::timing::{Deadline, GREETING};
 use crate::net::{Platform, Stream};
 
-/// How long a connection may take to say which version of HTTP it speaks. From then on it may be idle for as long as any.
-const GREETING: Duration = Duration::from_secs(10);
-
-/// Bytes by which that is known: the preface of HTTP/2.
+/// Bytes by which it is known which version of HTTP is spoken: the preface of HTTP/2. From then on a connection may be idle
+/// for as long as any.
 const GREETING_LEN: usize = 24;
 
 /// A stream that must begin to speak in time, and must not stand still. Stops connections that are only opened, and those

@@ -24,12 +24,9 @@ use crate::driver::Server;
 use crate::error::CloseReason;
 use crate::http::Access;
 use crate::net::run::run_handlers;
-use crate::net::timing::within;
+use crate::net::timing::{GREETING, within};
 use crate::net::{Listener, Platform, Stream, serve_over_messages};
 use crate::router::Router;
-
-/// How long a client may take for its handshake.
-const OPENING: Duration = Duration::from_secs(10);
 
 /// How WebSockets are accepted: from whom, and how long their handshake may take. Made by an adapter's `ws::acceptor`.
 #[derive(Clone)]
@@ -87,7 +84,7 @@ impl Acceptor {
         Self {
             platform: Arc::new(platform),
             access: Arc::default(),
-            timeout: OPENING,
+            timeout: GREETING,
             pulse: PULSE,
         }
     }

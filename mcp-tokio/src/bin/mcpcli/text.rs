@@ -8,9 +8,18 @@ pub(crate) fn one_line(text: &str) -> String {
     text.trim().chars().map(|c| if c.is_whitespace() { ' ' } else { visible(c) }).collect()
 }
 
-/// Like [`one_line`], with line breaks and tabs kept.
+/// Like [`one_line`], with line breaks, those of Windows included, and tabs kept.
 pub(crate) fn lines(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { visible(c) }).collect()
+    let mut rest = text.chars().peekable();
+    let mut shown = String::with_capacity(text.len());
+    while let Some(c) = rest.next() {
+        match c {
+            '\r' if rest.peek() == Some(&'\n') => {}
+            '\n' | '\t' => shown.push(c),
+            _ => shown.push(visible(c)),
+        }
+    }
+    shown
 }
 
 fn visible(c: char) -> char {
@@ -138,5 +147,6 @@ mod tests {
     fn a_peer_cannot_steer_the_terminal() {
         assert_eq!(one_line("a\x1b[2Jb\r\nc\u{202e}d\u{7}\n"), "a\u{fffd}[2Jb  c\u{fffd}d\u{fffd}");
         assert_eq!(lines("a\tb\nc\x1b"), "a\tb\nc\u{fffd}");
+        assert_eq!(lines("a\r\nb\rc\r"), "a\nb\u{fffd}c\u{fffd}");
     }
 }

@@ -1,60 +1,44 @@
-//! The committed instruction counts, and whether one has risen.
+//! The committed counts, and whether one has risen.
 
 use std::fs;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Figures, Metric};
+use super::{Figure, Figures, Metric};
 
 /// Where they are, beside the package.
 const FILE: &str = "baseline.jsonl";
 
-/// How much a count may rise. Compilers and C libraries of the same version differ by less.
+/// How much a count may rise: of instructions compilers and C libraries of the same version differ by less, and where
+/// nothing is allocated nothing may be.
 const TOLERANCE: f64 = 0.05;
-
-#[derive(Serialize, Deserialize)]
-struct Line {
-    case: String,
-    instructions: f64,
-}
 
 /// Writes the counts of our own cases down.
 pub fn accept(figures: &Figures) {
-    let lines = counts(figures).map(|(case, instructions)| {
-        let line = Line { case: case.into(), instructions };
-        serde_json::to_string(&line).expect("JSON") + "\n"
-    });
+    let lines = counts(figures).map(|figure| serde_json::to_string(figure).expect("JSON") + "\n");
     fs::write(FILE, lines.collect::<String>()).expect("the baseline can be written");
     println!("\n{FILE} is what was counted now.");
 }
 
 /// Compares the counts with the baseline. Whether all are within it, and all are there.
 pub fn check(figures: &Figures) -> bool {
-    let text = fs::read_to_string(FILE).expect("the baseline");
-    let accepted: Vec<Line> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("a line of the baseline"))
-        .collect();
-    println!("\n{:<32} {:>12} {:>12} {:>8}", "against the baseline", "accepted", "now", "change");
+    let accepted = Figures::read(FILE);
+    println!("\n{:<46} {:>12} {:>12} {:>8}", "against the baseline", "accepted", "now", "change");
     let mut holds = true;
-    for (case, now) in counts(figures) {
-        let Some(line) = accepted.iter().find(|line| line.case == case) else {
-            println!("{case:<32} {:>12} {now:>12.0}", "none");
+    for figure in counts(figures) {
+        let (name, now) = (name(figure), figure.value);
+        let Some(before) = accepted.get(&figure.case, figure.metric) else {
+            println!("{name:<46} {:>12} {now:>12}", "none");
             holds = false;
             continue;
         };
-        let change = now / line.instructions - 1.0;
-        let verdict = if change > TOLERANCE { "  too many" } else { "" };
-        holds &= change <= TOLERANCE;
-        println!(
-            "{case:<32} {:>12.0} {now:>12.0} {:>+7.1}%{verdict}",
-            line.instructions,
-            change * 100.0
-        );
+        let is_within = now <= before * (1.0 + TOLERANCE);
+        let verdict = if is_within { "" } else { "  too many" };
+        holds &= is_within;
+        let change = if before == now { 0.0 } else { now / before - 1.0 };
+        println!("{name:<46} {before:>12} {now:>12} {:>+7.1}%{verdict}", change * 100.0);
     }
-    for Line { case, instructions } in &accepted {
-        if figures.get(case, Metric::Instructions).is_none() {
-            println!("{case:<32} {instructions:>12.0} {:>12}", "none");
+    for figure in &accepted.0 {
+        if figures.get(&figure.case, figure.metric).is_none() {
+            println!("{:<46} {:>12} {:>12}", name(figure), figure.value, "none");
             holds = false;
         }
     }
@@ -70,10 +54,17 @@ pub fn check(figures: &Figures) -> bool {
     holds
 }
 
-fn counts(figures: &Figures) -> impl Iterator<Item = (&str, f64)> {
-    let ours = figures
-        .0
-        .iter()
-        .filter(|figure| figure.metric == Metric::Instructions && figure.case.starts_with("ours/"));
-    ours.map(|figure| (figure.case.as_str(), figure.value))
+fn name(Figure { case, metric, .. }: &Figure) -> String {
+    match metric {
+        Metric::Allocations => format!("{case} allocations"),
+        _ => case.clone(),
+    }
+}
+
+fn counts(figures: &Figures) -> impl Iterator<Item = &Figure> {
+    let is_held = |figure: &&Figure| {
+        matches!(figure.metric, Metric::Instructions | Metric::Allocations)
+            && figure.case.starts_with("ours/")
+    };
+    figures.0.iter().filter(is_held)
 }
