@@ -171,7 +171,7 @@ impl ClientConfig {
             handshake_timeout: Duration::from_secs(60),
             probe_timeout: Duration::from_secs(10),
             log_level: None,
-            limits: Limits { max_message_len: 16 << 20, ..Limits::default() },
+            limits: Limits::client(),
             tolerance: Tolerance::Lenient,
         }
     }
@@ -187,6 +187,20 @@ impl ClientConfig {
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets what we offer.
+    #[must_use]
+    pub fn capabilities(mut self, capabilities: ClientCapabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// Sets how strictly the server is judged.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = tolerance;
         self
     }
 
@@ -211,7 +225,7 @@ impl ClientConfig {
         self
     }
 
-    /// Sets the limits.
+    /// Sets the limits. Begin with [`Limits::client`]: those of a server take shorter messages.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -265,6 +279,20 @@ impl ServerConfig {
     #[must_use]
     pub fn pacing(mut self, pacing: Pacing) -> Self {
         self.pacing = pacing;
+        self
+    }
+
+    /// Sets the deadlines of calls that set none.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets how strictly the client is judged.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = tolerance;
         self
     }
 
@@ -372,6 +400,19 @@ impl CallOptions {
     }
 }
 
+impl Limits {
+    /// Those of a client that sets none: messages of 16 MiB, for it receives results.
+    pub fn client() -> Self {
+        Self { max_message_len: 16 << 20, ..Self::server() }
+    }
+
+    /// Those of a server that sets none: messages of 4 MiB.
+    pub fn server() -> Self {
+        Self::default()
+    }
+}
+
+/// Those of a [server](Limits::server).
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -90,6 +90,7 @@ async fn one_that_does_not_say_a_line_in_time_gives_its_place_to_others() {
     // They take every place; one of them says a byte a second.
     let mut silent = [(); 3].map(|()| connect());
     let ping = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+    let pong = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n".len();
     let mut served = connect();
     served.write_all(ping).await.unwrap();
     silent[1].write_all(b" \n").await.unwrap();
@@ -98,7 +99,7 @@ async fn one_that_does_not_say_a_line_in_time_gives_its_place_to_others() {
         silent[2].write_all(&[*byte]).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    assert_eq!(served.read(&mut [0; 64]).await.unwrap(), 36);
+    assert_eq!(served.read(&mut [0; 64]).await.unwrap(), pong);
     assert_eq!(start.elapsed(), Duration::from_secs(10));
     for mut one in silent {
         assert_eq!(one.read(&mut [0]).await.unwrap_or(0), 0, "it is closed");
@@ -106,7 +107,7 @@ async fn one_that_does_not_say_a_line_in_time_gives_its_place_to_others() {
     // Whoever has said one may be silent for as long as it likes.
     tokio::time::sleep(Duration::from_secs(86_400)).await;
     served.write_all(ping).await.unwrap();
-    assert_eq!(served.read(&mut [0; 64]).await.unwrap(), 36);
+    assert_eq!(served.read(&mut [0; 64]).await.unwrap(), pong);
     drop(stop);
     serving.await.unwrap();
 }

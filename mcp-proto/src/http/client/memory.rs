@@ -43,7 +43,7 @@ impl ClientOptions {
     /// use mcp_proto::Limits;
     /// use mcp_proto::http::ClientOptions;
     ///
-    /// let mut limits = Limits::default();
+    /// let mut limits = Limits::client();
     /// (limits.max_message_len, limits.max_output_len) = (64 << 10, 256 << 10);
     /// (limits.max_outbox_len, limits.max_id_len) = (16 << 10, 128);
     /// (limits.max_requests, limits.max_calls, limits.max_batch_len) = (16, 8, 8);
