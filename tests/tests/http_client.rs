@@ -405,6 +405,42 @@ fn a_server_that_forgets_every_session_is_left() {
     assert!(hand.client.is_closed() && hand.client.is_finished());
 }
 
+/// Where the handshake was answered by one server and the next message by another, which does not know the session yet.
+/// R-SESS-06.
+#[test]
+fn a_session_that_is_lost_with_its_first_message_is_opened_anew() {
+    for revision in LEGACY {
+        let mut hand = HttpHand::new(config(&[revision]), ClientOptions::default().deaf());
+        for lost in 0..=3 {
+            let (exchange, request) = hand.take();
+            assert_eq!(method_of(&request), "initialize");
+            assert_eq!(header(&request, "mcp-session-id"), None);
+            hand.head(exchange, 200, &[("content-type", JSON), ("mcp-session-id", "s")]);
+            hand.chunk(exchange, result_of(&id_of(&request), &initialize_result(revision)));
+            hand.end(exchange);
+            let (exchange, request) = hand.take();
+            assert_eq!(method_of(&request), "notifications/initialized");
+            assert_eq!(header(&request, "mcp-session-id"), Some("s"));
+            hand.status(exchange, 404);
+            assert_eq!(hand.client.is_closed(), lost == 3, "{revision} {lost}");
+        }
+        assert!(hand.opened.is_empty() && hand.client.is_finished());
+
+        // One that knows the session the second time is spoken to as any other.
+        let mut hand = HttpHand::new(config(&[revision]), ClientOptions::default().deaf());
+        let (exchange, request) = hand.take();
+        hand.head(exchange, 200, &[("content-type", JSON), ("mcp-session-id", "s")]);
+        hand.chunk(exchange, result_of(&id_of(&request), &initialize_result(revision)));
+        hand.end(exchange);
+        let (exchange, _) = hand.take();
+        hand.status(exchange, 404);
+        hand.shake_hands(revision, Some("t"));
+        let (id, exchange) = hand.call("a");
+        hand.answer_json(exchange, &done(&id));
+        assert!(hand.outcome(&id).unwrap().is_ok());
+    }
+}
+
 #[test]
 fn a_session_is_taken_from_the_answer_to_initialize_alone() {
     for revision in LEGACY {

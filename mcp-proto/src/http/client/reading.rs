@@ -85,12 +85,7 @@ impl Client {
         if let Promise::Error(failing) = promise {
             let in_session = self.exchanges.get(&exchange).is_some_and(|entry| entry.in_session);
             if failing.status == 404 && in_session && !self.is_closing {
-                if *lane != Lane::Initialized {
-                    return self.lose_session(now);
-                }
-                // It has forgotten the session that it has just opened.
-                self.session.id = None;
-                return self.endpoint.core_mut().close_for(failing.error(), now);
+                return self.lose_session(now);
             }
             self.remark(failing.error());
         }
@@ -354,6 +349,7 @@ impl Client {
         });
         let is_unknown_method = matches!(told, Some((_, ErrorObject::METHOD_NOT_FOUND, true)));
         if status == 404 && in_session && !is_unknown_method {
+        // -32601 in answer to this very call is of a server that knows the session, and not the method.
             return self.lose_session(now);
         }
         if let (Some((refusal, ErrorObject::HEADER_MISMATCH, _)), Some(said)) = (&told, said) {

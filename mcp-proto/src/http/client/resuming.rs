@@ -40,7 +40,8 @@ impl Client {
                 self.has_listened = true;
                 self.begin_stream(exchange, now);
             }
-            // A server without such a stream may answer 404 from the beginning; only later it means the session.
+            // A server without such a stream may answer 404 from the beginning, and a session that was lost is noticed with the
+            // next message; only later it means the session.
             Promise::Error(failing)
                 if failing.status == 404 && self.has_listened && self.is_in_session(exchange) =>
             {
