@@ -57,6 +57,19 @@ pub struct Rules {
     /// Whether arguments that are not what a tool takes are told to the model; if not, they are an error
     /// of the protocol.
     pub tells_argument_errors: bool,
+    /// Whether a block of content may be a sound.
+    pub audio: bool,
+    /// Whether a block of content may be a link to a resource, has metadata, and says when it was modified.
+    pub block_links: bool,
+    /// Whether an implementation has a title, and a client elicits.
+    pub titles: bool,
+    /// Whether an implementation has a description and an address, and elicitation has modes.
+    pub descriptions: bool,
+    /// Whether that a server completes arguments is a capability.
+    pub completions: bool,
+    /// Whether extensions are announced: no revision before 2026-07-28 defines that, but 2025-11-25 is spoken by those who
+    /// look for it among the members that it leaves open.
+    pub extensions: bool,
 }
 
 /// A set of revisions.
@@ -76,6 +89,12 @@ static RULES: [Rules; 5] = [
         tool_annotations: false,
         tool_titles: false,
         tells_argument_errors: false,
+        audio: false,
+        block_links: false,
+        titles: false,
+        descriptions: false,
+        completions: false,
+        extensions: false,
     },
     Rules {
         wire: "2025-03-26",
@@ -89,6 +108,12 @@ static RULES: [Rules; 5] = [
         tool_annotations: true,
         tool_titles: false,
         tells_argument_errors: false,
+        audio: true,
+        block_links: false,
+        titles: false,
+        descriptions: false,
+        completions: true,
+        extensions: false,
     },
     Rules {
         wire: "2025-06-18",
@@ -102,6 +127,12 @@ static RULES: [Rules; 5] = [
         tool_annotations: true,
         tool_titles: true,
         tells_argument_errors: false,
+        audio: true,
+        block_links: true,
+        titles: true,
+        descriptions: false,
+        completions: true,
+        extensions: false,
     },
     Rules {
         wire: "2025-11-25",
@@ -115,6 +146,12 @@ static RULES: [Rules; 5] = [
         tool_annotations: true,
         tool_titles: true,
         tells_argument_errors: true,
+        audio: true,
+        block_links: true,
+        titles: true,
+        descriptions: true,
+        completions: true,
+        extensions: true,
     },
     Rules {
         wire: "2026-07-28",
@@ -128,6 +165,12 @@ static RULES: [Rules; 5] = [
         tool_annotations: true,
         tool_titles: true,
         tells_argument_errors: true,
+        audio: true,
+        block_links: true,
+        titles: true,
+        descriptions: true,
+        completions: true,
+        extensions: true,
     },
 ];
 
@@ -267,6 +310,12 @@ mod tests {
                 rules.tool_annotations,
                 rules.tool_titles,
                 rules.tells_argument_errors,
+                rules.audio,
+                rules.block_links,
+                rules.titles,
+                rules.descriptions,
+                rules.completions,
+                rules.extensions,
             ];
             alloc::format!(
                 "{} {:?} {}",
@@ -278,11 +327,11 @@ mod tests {
         assert_eq!(
             Revision::ALL.map(row),
             [
-                "2024-11-05 Legacy ..xx.....",
-                "2025-03-26 Legacy xxxx..x..",
-                "2025-06-18 Legacy .xxxx.xx.",
-                "2025-11-25 Legacy .xx.x.xxx",
-                "2026-07-28 Modern .x..xxxxx",
+                "2024-11-05 Legacy ..xx...........",
+                "2025-03-26 Legacy xxxx..x..x...x.",
+                "2025-06-18 Legacy .xxxx.xx.xxx.x.",
+                "2025-11-25 Legacy .xx.x.xxxxxxxxx",
+                "2026-07-28 Modern .x..xxxxxxxxxxx",
             ]
         );
     }

@@ -69,11 +69,8 @@ impl Core {
                 })
             }
             Opening::Initialize(revision) => {
-                let params = Initialize::new(
-                    revision.as_str(),
-                    config.capabilities.clone(),
-                    config.info.clone(),
-                );
+                let params =
+                    Initialize::new(revision, config.capabilities.clone(), config.info.clone());
                 outbox.push(Route::Call(id.clone()), Origin::NONE, |out| {
                     write_request(out, &id, Initialize::METHOD, &params, None, None, None)
                 })

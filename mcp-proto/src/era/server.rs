@@ -273,7 +273,7 @@ impl Serving {
         self.session = Some(revision);
         let config = &self.served.config;
         let result = InitializeResult::new(
-            revision.as_str(),
+            revision,
             config.capabilities.clone(),
             config.info.clone(),
             config.instructions.clone(),

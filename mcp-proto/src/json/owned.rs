@@ -111,6 +111,20 @@ impl RawJson {
         Self(out.into())
     }
 
+    /// The object without a member; everything else is as it was.
+    #[cfg(feature = "driver")]
+    pub(crate) fn without_member(self, name: &str) -> Self {
+        if self.get(name).is_none() {
+            return self;
+        }
+        let mut out = self.members_without(name);
+        if out.len() > 1 {
+            out.pop();
+        }
+        out.push(b'}');
+        Self(out.into())
+    }
+
     /// An open object of the other members, a comma behind each.
     #[cold]
     fn members_without(&self, name: &str) -> Vec<u8> {
@@ -233,6 +247,17 @@ mod tests {
         let no_json = alloc::collections::BTreeMap::from([((1, 2), 3)]);
         let four = three.with_member("c", &no_json);
         assert_eq!(four.as_str(), r#"{"b\n":{},"a":"x","c":null}"#);
+    }
+
+    #[cfg(feature = "driver")]
+    #[test]
+    fn members_are_taken_away() {
+        let without_a = |json: &'static str| RawJson::parse(json).unwrap().without_member("a");
+        assert_eq!(without_a(r#"{"a":1}"#).as_str(), "{}");
+        assert_eq!(without_a(r#"{"b":1,"a":2, "c":[3]}"#).as_str(), r#"{"b":1,"c":[3]}"#);
+        for same in ["{ \"b\" : 1 }", "{}", "7"] {
+            assert_eq!(without_a(same).as_str(), same);
+        }
     }
 
     #[test]

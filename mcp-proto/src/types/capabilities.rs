@@ -5,6 +5,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::json::RawJson;
+use crate::revision::Revision;
 
 /// Name and version of a client or server. For display only: never decide by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,17 @@ impl Implementation {
     /// An implementation with just a name and a version.
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
         Self { name: name.into(), version: version.into(), ..Self::default() }
+    }
+
+    /// What `revision` has of it.
+    pub(crate) fn for_revision(self, revision: Revision) -> Self {
+        let rules = revision.rules();
+        Self {
+            title: self.title.filter(|_| rules.titles),
+            description: self.description.filter(|_| rules.descriptions),
+            website_url: self.website_url.filter(|_| rules.descriptions),
+            ..self
+        }
     }
 }
 
@@ -113,7 +125,34 @@ pub struct ListChanged {
     pub subscribe: Option<bool>,
 }
 
+impl ClientCapabilities {
+    /// What `revision` has of it.
+    pub(crate) fn for_revision(self, revision: Revision) -> Self {
+        let rules = revision.rules();
+        let elicitation = self.elicitation.filter(|_| rules.titles).and_then(|modes| {
+            let has_form = modes.get("form").is_some() || modes.get("url").is_none();
+            match rules.descriptions {
+                true => Some(modes),
+                // Without modes there is only the form.
+                false => has_form.then(RawJson::empty_object),
+            }
+        });
+        let extensions = self.extensions.filter(|_| rules.extensions);
+        Self { elicitation, extensions, ..self }
+    }
+}
+
 impl ServerCapabilities {
+    /// What `revision` has of it.
+    pub(crate) fn for_revision(self, revision: Revision) -> Self {
+        let rules = revision.rules();
+        Self {
+            completions: self.completions.filter(|_| rules.completions),
+            extensions: self.extensions.filter(|_| rules.extensions),
+            ..self
+        }
+    }
+
     /// Announces tools.
     #[must_use]
     pub fn tools(mut self) -> Self {

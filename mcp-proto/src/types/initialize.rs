@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientCapabilities, Implementation, ServerCapabilities};
 use crate::method::{Notification, Request};
+use crate::revision::Revision;
 use crate::role;
 
 /// `initialize`: opens a session. The engine sends and answers it by itself.
@@ -45,23 +46,34 @@ pub struct InitializeResult {
 pub struct Initialized {}
 
 impl Initialize {
+    /// With what `revision` has of the rest.
     pub(crate) fn new(
-        version: &str,
+        revision: Revision,
         capabilities: ClientCapabilities,
         client_info: Implementation,
     ) -> Self {
-        Self { protocol_version: version.into(), capabilities, client_info }
+        Self {
+            protocol_version: revision.as_str().into(),
+            capabilities: capabilities.for_revision(revision),
+            client_info: client_info.for_revision(revision),
+        }
     }
 }
 
 impl InitializeResult {
+    /// With what `revision` has of the rest.
     pub(crate) fn new(
-        version: &str,
+        revision: Revision,
         capabilities: ServerCapabilities,
         server_info: Implementation,
         instructions: Option<String>,
     ) -> Self {
-        Self { protocol_version: version.into(), capabilities, server_info, instructions }
+        Self {
+            protocol_version: revision.as_str().into(),
+            capabilities: capabilities.for_revision(revision),
+            server_info: server_info.for_revision(revision),
+            instructions,
+        }
     }
 }
 
