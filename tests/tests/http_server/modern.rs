@@ -367,16 +367,39 @@ fn a_session_of_the_server_before_hears_which_versions_there_are_now() {
 
 #[test]
 fn errors_of_the_application_have_the_status_of_the_page() {
-    // R-H26-16 and -32021
+    // R-H26-16, R-CAP-07; whatever the client takes, for the page makes no exception.
+    let accepted = ["application/json, text/event-stream", "application/json", "text/event-stream"];
     for (code, status) in [(-32601, 404), (-32021, 400), (-32602, 200), (-32603, 200), (7, 200)] {
-        let mut web = Web::new();
-        let exchange = web.send(modern(json!(1), "some/thing", json!({}))).unwrap();
-        let (scope, id) = web.request();
-        let now = web.now;
-        let error = ErrorObject::new(code, "no");
-        web.server.endpoint_mut(scope).unwrap().fail(&id, &error, now).unwrap();
-        let answer = web.take(exchange);
-        assert_eq!((answer.status(), answer.code()), (status, Some(code)));
+        for accepts in accepted {
+            for reports in [false, true] {
+                let mut web = Web::new();
+                let mut request = modern(json!(1), "some/thing", json!({}));
+                if reports {
+                    request = modern_call(json!(1), "resize");
+                }
+                request.headers_mut().insert("accept", accepts.parse().unwrap());
+                let exchange = web.send(request).unwrap();
+                let (scope, id) = web.request();
+                let now = web.now;
+                let endpoint = web.server.endpoint_mut(scope).unwrap();
+                if reports {
+                    let _ = endpoint.report(&id, Progress::new(1.0), Weight::Ordinary, now);
+                }
+                endpoint.fail(&id, &ErrorObject::new(code, "no"), now).unwrap();
+                let answer = web.take(exchange);
+                // What has begun as a stream has its status.
+                let is_begun = reports && accepts != "application/json";
+                let status = if is_begun { 200 } else { status };
+                assert_eq!(answer.status(), status, "{code} {accepts} {reports}");
+                let is_stream = is_begun || accepts == "text/event-stream" && status == 200;
+                assert_eq!(answer.is_stream(), is_stream, "{code} {accepts} {reports}");
+                let said = match is_stream {
+                    true => answer.messages().pop().unwrap(),
+                    false => answer.json(),
+                };
+                assert_eq!((&said["id"], &said["error"]["code"]), (&json!(1), &json!(code)));
+            }
+        }
     }
     let mut web = Web::new();
     for method in ["ping", "initialize", "logging/setLevel", "resources/subscribe"] {

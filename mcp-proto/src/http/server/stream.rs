@@ -250,8 +250,13 @@ impl Stream {
         match (self.queue.front(), self.is_over) {
             (None, false) => {}
             (None, true) => self.form = Form::Nothing,
-            (Some(answer), true) if self.accepts.json && self.queue.len() == 1 => {
-                self.form = Form::Json(status_of(&answer.message, era, false));
+            (Some(answer), true) if self.queue.len() == 1 => {
+                let status = status_of(&answer.message, era, false);
+                // The status MUST be that of the error, whatever is accepted (R-H26-16, R-CAP-07); a stream has one of its own.
+                match self.accepts.json || status != StatusCode::OK {
+                    true => self.form = Form::Json(status),
+                    false => self.become_stream(replay),
+                }
             }
             (Some(_), _) if self.accepts.stream => self.become_stream(replay),
             (Some(_), true) => {
