@@ -140,3 +140,34 @@ fn a_version_that_nobody_knows_is_of_no_session() {
     let answer = web.ask(post(&opening(), &[("mcp-protocol-version", "2027-01-01")]));
     assert_eq!(answer.status(), 200);
 }
+
+#[test]
+fn a_modern_request_without_its_meta_is_told_so_whatever_session_it_names() {
+    // R-META-04, R-META-05, R-SESS-11: its revision knows no sessions.
+    let mut web = Web::new();
+    let session = web.open(REVISION);
+    for id in ["unknown", &*session] {
+        for (message, code, told) in [
+            (
+                json!({"jsonrpc": "2.0", "id": "mine", "method": "tools/list"}),
+                -32602,
+                json!("mine"),
+            ),
+            (json!({"jsonrpc": "2.0", "id": "mine", "result": {}}), -32600, Value::Null),
+            (json!([]), -32600, Value::Null),
+        ] {
+            let answer = web.ask(in_session(&message, id, Revision::V2026_07_28));
+            assert_eq!(
+                (named(&answer), answer.code()),
+                ((400, told), Some(code)),
+                "{id} {message}"
+            );
+        }
+        let mut broken = in_session(&json!({}), id, Revision::V2026_07_28);
+        *broken.body_mut() = Bytes::from_static(b"not json");
+        let answer = web.ask(broken);
+        assert_eq!((named(&answer), answer.code()), ((400, Value::Null), Some(-32700)), "{id}");
+    }
+    assert_eq!(web.server.sessions(), 1);
+    assert_eq!(web.ask(in_session(&ping(), &session, REVISION)).status(), 200);
+}

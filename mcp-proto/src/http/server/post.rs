@@ -73,7 +73,7 @@ impl Server {
             _ if !is_legacy_served => true,
             _ if opens => false,
             // R-SESS-11: its revision knows no sessions.
-            Ok(Message::Notification { .. }) if is_modern_here => true,
+            _ if is_modern_here => true,
             _ => names_modern && !has_session,
         };
         if is_modern {
