@@ -217,6 +217,17 @@ fn names_are_compared_decoded() {
         assert_eq!(call(&set("mcp-name", wrong)), mismatch, "{wrong}");
     }
     assert_eq!(call(&remove("mcp-name")), mismatch);
+    // It is required, whatever the body lacks.
+    for (method, params) in [
+        ("tools/call", json!({})),
+        ("tools/call", json!({"name": 7})),
+        ("prompts/get", json!({})),
+        ("resources/read", json!({"name": "p"})),
+    ] {
+        let answer = changed(method, params, remove("mcp-name"));
+        assert_eq!((answer.status(), answer.code()), mismatch, "{method}");
+    }
+    assert_eq!(changed("tasks/get", json!({}), remove("mcp-name")).status(), 200);
     for (method, params, name) in [
         ("prompts/get", json!({"name": "p"}), "p"),
         ("resources/read", json!({"uri": "file:///a"}), "file:///a"),

@@ -123,9 +123,9 @@ impl Mirror<'_> {
         let name = self.param(named_by)?.and_then(Raw::as_str);
         let header = self.single(&NAME)?;
         match (name, header) {
-            // Parameters without a name are for the application to refuse.
-            (None, None) => Ok(()),
-            (Some(_), None) => Err(mismatch("Mcp-Name is missing")),
+            // What a task lacks is for the extension to say: nothing here makes its header a required one.
+            (None, None) if named_by == "taskId" => Ok(()),
+            (_, None) => Err(mismatch("Mcp-Name is missing")),
             (name, Some(header)) => match (decode(header), name) {
                 (None, _) => Err(mismatch("Mcp-Name cannot be read")),
                 (Some(header), Some(name)) if header == name => Ok(()),
