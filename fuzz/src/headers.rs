@@ -132,12 +132,12 @@ impl Call {
         const SAFE: i64 = (1 << 53) - 1;
         ALL.iter().all(|header| {
             let values: Vec<_> = headers.get_all(header.name()).iter().collect();
-            // An integer that not every program can hold cannot be repeated.
-            let said = self.says(*header).filter(|_| {
-                *header != Header::Shard
-                    || self.shard.is_some_and(|shard| (-SAFE..=SAFE).contains(&shard))
-            });
-            match (&values[..], said) {
+            // An integer that not every program can hold cannot be repeated, and so not be said.
+            let is_held = self.shard.is_none_or(|shard| (-SAFE..=SAFE).contains(&shard));
+            if *header == Header::Shard && !is_held {
+                return false;
+            }
+            match (&values[..], self.says(*header)) {
                 ([], None) => true,
                 ([value], Some(said)) => {
                     let trimmed = value.as_bytes().trim_ascii();

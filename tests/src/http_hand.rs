@@ -192,7 +192,13 @@ impl HttpHand {
     pub fn poll(&mut self) {
         loop {
             self.told.extend(std::iter::from_fn(|| self.client.poll_event()));
-            let Some(transmit) = self.client.poll_transmit() else { break };
+            let Some(transmit) = self.client.poll_transmit() else {
+                // A call that cannot be sent has ended, and is told at once.
+                match self.client.poll_timeout() {
+                    Some(due) if due <= self.now && self.client.has_event() => continue,
+                    _ => break,
+                }
+            };
             match transmit {
                 Transmit::Open { exchange, request } => {
                     assert!(self.requests.insert(exchange, request.clone()).is_none());

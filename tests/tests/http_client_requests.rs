@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue, Method};
 use mcp_proto::http::ClientOptions;
 use mcp_proto::json::RawJson;
-use mcp_proto::{CallError, CallOptions, ListTools, RequestId, Revision, Violation};
+use mcp_proto::{CallError, CallOptions, ListTools, RequestId, Revision, SendError, Violation};
 use mcp_tests::http_hand::{HttpHand, JSON, done, error_of, header, id_of, method_of, result_of};
 
 const LEGACY: [Revision; 3] = [Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
@@ -158,6 +158,57 @@ fn arguments_are_repeated_in_headers_as_the_schema_asks() {
         assert_eq!(names.map(|name| header(&request, name)), headers, "{arguments}");
         assert!(!request.headers().keys().any(|name| name.as_str() == "mcp-param-plain"));
     }
+}
+
+/// R-XHDR-01, R-XHDR-07: the header must be there and there is none that says it, so the call does not leave.
+#[test]
+fn a_call_whose_argument_no_header_can_say_is_refused_here() {
+    let tools = r#"[{"name":"t","inputSchema":{"type":"object","properties":{
+        "at":{"type":"object","properties":{"count":{"type":"integer","x-mcp-header":"Count"}}}}}}]"#;
+    let call = |hand: &mut HttpHand, count: &str| {
+        let params = format!(r#"{{"name":"t","arguments":{{"at":{{"count":{count}}}}}}}"#);
+        let params = RawJson::parse(params).unwrap();
+        let options = CallOptions::default();
+        let id = hand.client.request_raw("tools/call", Some(&params), options, hand.now).unwrap();
+        hand.poll();
+        id
+    };
+    let is_refused = |hand: &HttpHand, id: &RequestId| {
+        let error = hand.error(id);
+        assert!(matches!(error, CallError::Send(SendError::Encode(_))), "{error:?}");
+        let told = error.to_string();
+        assert!(told.contains("at.count") && told.contains("mcp-param-count"), "{told}");
+    };
+    let mut hand = HttpHand::ready(MODERN);
+    list(&mut hand, tools);
+    for count in ["9007199254740992", "-9007199254740993", "1e300", "0.5", "[1]", "{}"] {
+        let id = call(&mut hand, count);
+        is_refused(&hand, &id);
+        assert!(hand.opened.is_empty() && hand.client.calls_in_flight() == 0, "{count}");
+    }
+    for (count, header_is) in [("9007199254740991", Some("9007199254740991")), ("null", None)] {
+        let id = call(&mut hand, count);
+        let (exchange, request) = hand.take();
+        assert_eq!(header(&request, "mcp-param-count"), header_is);
+        hand.answer_json(exchange, &done(&id));
+        assert!(hand.outcome(&id).unwrap().is_ok());
+    }
+    // What it wants is known only when the server has said no.
+    let mut hand = HttpHand::ready(MODERN);
+    let id = call(&mut hand, "0.5");
+    let (exchange, _) = hand.take();
+    let refusal = error_of(&id.to_string(), -32020);
+    hand.answer(exchange, 400, &[("content-type", JSON)], refusal.as_bytes());
+    let (exchange, request) = hand.take();
+    let page = format!(r#"{{"resultType":"complete","tools":{tools}}}"#);
+    hand.answer_json(exchange, &result_of(&id_of(&request), &page));
+    is_refused(&hand, &id);
+    assert!(hand.opened.is_empty() && hand.client.calls_in_flight() == 0);
+    // In a session there are no such headers.
+    let mut hand = HttpHand::ready(Revision::V2025_11_25);
+    list(&mut hand, tools);
+    call(&mut hand, "0.5");
+    assert_eq!(header(&hand.take().1, "mcp-param-count"), None);
 }
 
 #[test]

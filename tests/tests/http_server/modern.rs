@@ -274,6 +274,13 @@ fn arguments_are_compared_with_their_headers() {
     let text = json!({"name": "route", "arguments": {"shard": "42"}});
     assert_eq!(status(text.clone(), &[(shard, "42")]), 200);
     assert_eq!(status(text, &[(shard, "42.0")]), 400, "it is no integer, whatever the schema says");
+    // What no header can say passes neither without one nor with one (R-XHDR-07, -13).
+    for shard in ["9007199254740993", "-9007199254740992", "42.5", "1e300", "[42]", "{}"] {
+        let shard_is = json!({"name": "route", "arguments": {
+            "shard": serde_json::from_str::<Value>(shard).unwrap()}});
+        assert_eq!(status(shard_is.clone(), &[]), 400, "{shard}");
+        assert_eq!(status(shard_is, &[("mcp-param-shard", shard)]), 400, "{shard}");
+    }
     let without = json!({"name": "route", "arguments": {"region": null}});
     assert_eq!(status(without.clone(), &[]), 200);
     assert_eq!(status(without, &[(region, "eu")]), 400);

@@ -41,12 +41,13 @@ impl Client {
             lanes,
             outgoing,
             events,
+            has_news,
             last,
             spread,
         } = self;
         endpoint.core().digest(digest);
         digest.shown(&(mode, session, tools, refresh, lanes, outgoing, events, spread));
-        digest.put((is_initialized, has_listened, opening, lost, is_closing));
+        digest.put((is_initialized, has_listened, opening, lost, is_closing, has_news));
         digest.put((parked, calls, listings, readable, buffered, last));
         digest.put(exchanges.len());
         for (exchange, entry) in exchanges {

@@ -117,6 +117,8 @@ pub struct Client {
     lanes: Lanes,
     outgoing: VecDeque<Transmit>,
     events: VecDeque<Event>,
+    /// A call ended when it was to be sent, which is told at once: callers need not look for events behind what they send.
+    has_news: bool,
     last: u64,
     /// What makes times to wait differ from those of other clients.
     spread: Option<Spread>,
@@ -171,6 +173,7 @@ impl Client {
             lanes: Lanes::default(),
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
+            has_news: false,
             last: 0,
             spread,
         };
@@ -241,6 +244,7 @@ impl Client {
 
     /// What happened, in order.
     pub fn poll_event(&mut self) -> Option<Event> {
+        self.has_news = false;
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
@@ -259,6 +263,7 @@ impl Client {
     /// more is.
     #[cfg(feature = "driver")]
     pub(crate) fn poll_decoded(&mut self) -> Option<Event> {
+        self.has_news = false;
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
@@ -295,7 +300,8 @@ impl Client {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next, if nothing else happens.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let own = self.timers.first().map(|(at, _)| *at);
-        [own, self.endpoint.poll_timeout()].into_iter().flatten().min()
+        let news = self.has_news.then(|| self.clock());
+        [own, news, self.endpoint.poll_timeout()].into_iter().flatten().min()
     }
 
     // Look.

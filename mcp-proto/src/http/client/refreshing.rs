@@ -83,8 +83,9 @@ impl Client {
                 continue; // given up meanwhile
             }
             if is_known {
-                let exchange = self.post(Aim::Call(number, None), message);
-                self.accept_refusal(exchange);
+                if let Some(exchange) = self.post(Aim::Call(number, None), message) {
+                    self.accept_refusal(exchange);
+                }
             } else {
                 let core = self.endpoint.core_mut();
                 core.handle_message_on(Carries::Only(number), refusal, now);

@@ -8,12 +8,13 @@ use http::header::{
     HeaderValue, TRANSFER_ENCODING,
 };
 use http::{Method, Request, Uri};
+use serde::ser::Error as _;
 
 use super::super::media;
-use super::super::params::Argument;
+use super::super::params::{Argument, Unfit};
 use super::super::value;
 use super::tools::Tools;
-use crate::json::Params;
+use crate::json::{EncodeError, Params};
 use crate::revision::{Era, Revision};
 use crate::types::meta;
 use crate::wire::Message;
@@ -94,6 +95,10 @@ fn put_session(headers: &mut HeaderMap, session: &Session) {
 }
 
 /// The POST of one message.
+///
+/// # Errors
+///
+/// An argument that a header MUST repeat is such that none can.
 pub(super) fn post(
     uri: &Uri,
     more: &HeaderMap,
@@ -101,16 +106,16 @@ pub(super) fn post(
     read: Option<&Message<'_>>,
     tools: &Tools,
     body: Bytes,
-) -> Request<Bytes> {
+) -> Result<Request<Bytes>, EncodeError> {
     let mut request = request(Method::POST, uri, more, body);
     let headers = request.headers_mut();
     headers.insert(ACCEPT, HeaderValue::from_static(media::BOTH));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media::JSON));
     match read.and_then(|message| modern(message, session)) {
-        Some(version) => put_modern(headers, &version, read, tools),
+        Some(version) => put_modern(headers, &version, read, tools)?,
         None => put_session(headers, session),
     }
-    request
+    Ok(request)
 }
 
 /// The GET that opens a stream, or resumes one behind the event with this id.
@@ -164,29 +169,36 @@ fn put_modern(
     version: &str,
     message: Option<&Message<'_>>,
     tools: &Tools,
-) {
+) -> Result<(), EncodeError> {
     put(headers, PROTOCOL_VERSION, version);
     let Some(Message::Request { method, params, .. } | Message::Notification { method, params }) =
         message
     else {
-        return;
+        return Ok(());
     };
-    let Ok(method) = core::str::from_utf8(method) else { return };
+    let Ok(method) = core::str::from_utf8(method) else { return Ok(()) };
     put(headers, METHOD, method);
-    let Some(params) = params.as_ref() else { return };
+    let Some(params) = params.as_ref() else { return Ok(()) };
     if let Some(name) = name_of(method, params) {
         put(headers, NAME, &name);
         if method == "tools/call"
             && let Some(arguments) = params.get("arguments")
         {
             for param in tools.params(&name) {
-                // One that is there twice is for the server to refuse.
-                if let Ok(Some(Argument { text, .. })) = param.of(arguments) {
-                    put(headers, param.header.clone(), &text);
+                match param.of(arguments) {
+                    Ok(Some(Argument { text, .. })) => put(headers, param.header.clone(), &text),
+                    Ok(None) => {}
+                    Err(Unfit::Doubled) => {} // for the server to refuse
+                    Err(Unfit::Unsayable) => {
+                        let place = param.place();
+                        let why = format_args!("{} cannot say the argument {place}", param.header);
+                        return Err(EncodeError::custom(why));
+                    }
                 }
             }
         }
     }
+    Ok(())
 }
 
 /// What `Mcp-Name` says.

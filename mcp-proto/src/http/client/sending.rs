@@ -12,7 +12,9 @@ use super::requests::{self, Session};
 use super::{Client, Transmit};
 use crate::config::{Limits, Tolerance};
 use crate::endpoint::{Purpose, Route};
+use crate::error::{CallError, SendError};
 use crate::http::Exchange;
+use crate::id::RequestId;
 use crate::time::Instant;
 use crate::wire::{Message, read_message};
 
@@ -188,7 +190,8 @@ impl Client {
         }
     }
 
-    pub(super) fn post(&mut self, aim: Aim, message: Bytes) -> Exchange {
+    /// Nothing, if no request can say it: then the call has ended with that.
+    pub(super) fn post(&mut self, aim: Aim, message: Bytes) -> Option<Exchange> {
         // Our own messages are within no limits but those of the reader.
         let limits = Limits { max_depth: usize::MAX, max_id_len: usize::MAX, ..Limits::default() };
         let read = read_message(&message, &limits, Tolerance::Lenient).ok();
@@ -208,6 +211,18 @@ impl Client {
             &self.tools,
             message.clone(),
         );
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => {
+                if let Aim::Call(number, _) = aim {
+                    let (id, error) = (RequestId::from(number), SendError::Encode(error));
+                    let now = self.clock();
+                    self.endpoint.handle_call_failed(&id, CallError::Send(error), now);
+                    self.has_news = true;
+                }
+                return None;
+            }
+        };
         let may_be_repeated = self.is_modern()
             && message.len() <= MAX_REPEATED
             && matches!(&read, Some(Message::Request { method, .. }) if **method == *b"tools/call");
@@ -216,7 +231,7 @@ impl Client {
         if matches!(entry.aim, Aim::Message(_)) {
             entry.due = Some(self.clock() + self.options.answer_timeout);
         }
-        self.open(entry, request)
+        Some(self.open(entry, request))
     }
 
     pub(super) fn open(&mut self, mut entry: Entry, request: Request<Bytes>) -> Exchange {

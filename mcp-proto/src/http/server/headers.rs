@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::params::{self, Param};
+use super::super::params::{self, Param, Unfit};
 use super::super::value::decode;
 use crate::era::unsupported;
 use crate::error::ErrorObject;
@@ -144,8 +144,9 @@ impl Mirror<'_> {
         for param in params {
             let name = &param.header;
             let argument = arguments.map_or(Ok(None), |arguments| param.of(arguments));
-            let argument = argument.map_err(|Doubled| {
-                mismatch(&format!("{name}: its argument is in the body twice"))
+            let argument = argument.map_err(|unfit| match unfit {
+                Unfit::Doubled => mismatch(&format!("{name}: its argument is in the body twice")),
+                Unfit::Unsayable => mismatch(&format!("{name}: no header can say its argument")),
             })?;
             match (argument, self.single(name)?) {
                 (None, None) => {}
