@@ -171,3 +171,29 @@ fn a_modern_request_without_its_meta_is_told_so_whatever_session_it_names() {
     assert_eq!(web.server.sessions(), 1);
     assert_eq!(web.ask(in_session(&ping(), &session, REVISION)).status(), 200);
 }
+
+#[test]
+fn who_opens_a_session_with_a_version_that_cannot_be_read_is_told_so() {
+    // R-VER-10. What a readable one names is of no matter: that is what the handshake is for.
+    let mut web = Web::new();
+    let version = "mcp-protocol-version";
+    for headers in [
+        vec![(version, "2025-11-25"), (version, "2025-11-25")],
+        vec![(version, "2025-11-25"), (version, "2025-06-18")],
+        vec![(version, "")],
+        vec![(version, " \t")],
+        vec![(version, "2025-11-25, 2025-06-18")],
+    ] {
+        let answer = web.ask(post(&opening(), &headers));
+        assert_eq!(
+            (named(&answer), answer.code()),
+            ((400, json!("mine")), Some(-32600)),
+            "{headers:?}"
+        );
+    }
+    assert_eq!(web.server.sessions(), 0);
+    for version_said in ["2025-03-26", " 2025-11-25 ", "2027-01-01", "banana"] {
+        let answer = web.ask(post(&opening(), &[(version, version_said)]));
+        assert_eq!(answer.status(), 200, "{version_said}");
+    }
+}

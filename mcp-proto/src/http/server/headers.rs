@@ -52,6 +52,13 @@ pub(super) fn version(headers: &HeaderMap) -> Result<Option<Result<Revision, ()>
     Ok(value.map(parse))
 }
 
+/// Whether the header names one version, known or not, or none.
+pub(super) fn is_version_readable(headers: &HeaderMap) -> bool {
+    single(headers, &VERSION).is_ok_and(|value| {
+        value.is_none_or(|name| !name.is_empty() && name.iter().all(u8::is_ascii_graphic))
+    })
+}
+
 /// What a request of the modern era says in its headers, beside its body.
 pub(super) struct Mirror<'a> {
     pub(super) headers: &'a HeaderMap,

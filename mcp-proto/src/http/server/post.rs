@@ -81,7 +81,7 @@ impl Server {
         } else if has_session {
             self.post_to_session(admission, head, &body, read, &meta, &caller)
         } else {
-            self.open_session(admission, &body, read, &meta, caller)
+            self.open_session(admission, head, &body, read, &meta, caller)
         }
     }
 

@@ -13,7 +13,7 @@ use super::super::Exchange;
 use super::super::media::Accepts;
 use super::conversation::Conversation;
 use super::exchange::Source;
-use super::headers::{LAST_EVENT, SESSION, single, version};
+use super::headers::{LAST_EVENT, SESSION, is_version_readable, single, version};
 use super::post::{Read, SSE_SESSION, id_of, is_opening, names_session, no_room, sse_session};
 use super::room::{finishes, runs};
 use super::session::{Session, SessionId};
@@ -46,6 +46,7 @@ impl Server {
     pub(super) fn open_session(
         &mut self,
         admission: &Admission,
+        head: &Parts,
         body: &Bytes,
         read: Read<'_>,
         meta: &RequestMeta<'_>,
@@ -53,6 +54,11 @@ impl Server {
     ) -> Exchange {
         match &read {
             Err(malformed) => return self.refuse(malformed, ErrorId::Null),
+            // What it names is of no matter: the handshake is to find that out.
+            Ok(_) if is_opening(&read) && !is_version_readable(&head.headers) => {
+                let why = "MCP-Protocol-Version is there twice, or no version";
+                return self.reply(refusal_of(StatusCode::BAD_REQUEST, id_of(&read), why));
+            }
             Ok(_) if is_opening(&read) => {}
             Ok(_) => {
                 let why = "Mcp-Session-Id is missing, and this is not initialize";
