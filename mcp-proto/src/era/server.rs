@@ -17,7 +17,7 @@ use crate::config::ServerConfig;
 use crate::digest::Digest;
 use crate::error::ErrorObject;
 use crate::event::PeerInfo;
-use crate::json::{Kind, Params, Raw, RawJson, bounded};
+use crate::json::{Kind, Params, Raw, RawJson};
 use crate::revision::{Era, Revision, RevisionSet};
 #[cfg(feature = "snapshot")]
 use crate::state::{RestoreError, check};
@@ -303,14 +303,17 @@ impl Serving {
     }
 }
 
+/// Bytes of a version that are echoed: more than any will ever have. Stops a peer from making us say megabytes.
+const MAX_ECHOED_LEN: usize = 1 << 10;
+
 /// 2026-07-28 basic/versioning: names what is served and what was asked for.
 pub(crate) fn unsupported(served: RevisionSet, requested: &str) -> ErrorObject {
     #[derive(serde::Serialize)]
     struct Data<'a> {
         supported: Vec<&'static str>,
-        requested: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        requested: Option<&'a str>,
     }
-    let requested = bounded(requested, 64);
     let supported: Vec<_> = served.iter().map(Revision::as_str).collect();
     let why = match Revision::parse(requested).filter(|known| known.era() == Era::Legacy) {
         Some(known) if served.contains(known) => {
@@ -320,7 +323,9 @@ pub(crate) fn unsupported(served: RevisionSet, requested: &str) -> ErrorObject {
         _ => format!("unsupported protocol version; supported: {}", supported.join(", ")),
     };
     let error = ErrorObject::new(ErrorObject::UNSUPPORTED_VERSION, why);
-    match RawJson::of(&Data { supported, requested }) {
+    // Cut short it would be another version.
+    let echoed = Some(requested).filter(|requested| requested.len() <= MAX_ECHOED_LEN);
+    match RawJson::of(&Data { supported, requested: echoed }) {
         Ok(data) => error.data(data),
         Err(_) => error,
     }

@@ -364,6 +364,29 @@ fn a_server_of_this_era_alone_says_so_to_whoever_opens_a_session() {
 }
 
 #[test]
+fn the_version_that_was_asked_for_is_echoed_whole_or_not_at_all() {
+    // R-VER-12
+    for (len, is_echoed) in [(65, true), (1 << 10, true), (1025, false)] {
+        let mut web = Web::new();
+        let version = "v".repeat(len);
+        let (mut message, headers) = modern_parts(json!(7), "tools/list", json!({}));
+        message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(version);
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| match *name {
+                "mcp-protocol-version" => (*name, &*version),
+                _ => (*name, value.as_str()),
+            })
+            .collect();
+        let answer = web.ask(post(&message, &headers));
+        assert_eq!((answer.status(), answer.code()), (400, Some(-32022)));
+        let data = answer.json()["error"]["data"].clone();
+        assert_eq!(data["supported"].as_array().map(Vec::len), Some(5));
+        assert_eq!(data.get("requested"), is_echoed.then(|| json!(version)).as_ref(), "{len}");
+    }
+}
+
+#[test]
 fn a_session_of_the_server_before_hears_which_versions_there_are_now() {
     // R-VER-18, R-ERA-09: its client can only find out by this that it has to ask again.
     let config = ServerConfig::new("s", "1").revisions(Revision::V2026_07_28);
