@@ -11,6 +11,7 @@ use crate::id::{ProgressToken, RequestId};
 use crate::json::{DecodeError, EncodeError, RawJson, ScanErrorKind, Text, bounded};
 #[cfg(feature = "snapshot")]
 use crate::state::Kept;
+use crate::types::ClientCapabilities;
 
 /// The error member of a response: `basic/index`, error responses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +64,23 @@ impl ErrorObject {
     /// The parameters are wrong, and how.
     pub fn invalid_params(why: impl Into<String>) -> Self {
         Self::new(Self::INVALID_PARAMS, why)
+    }
+
+    /// The request needs what its client does not say it can do, and what that is; 2026-07-28 `basic/index`.
+    ///
+    /// ```
+    /// use mcp_proto::{ErrorObject, RawJson, types::ClientCapabilities};
+    ///
+    /// let mut needed = ClientCapabilities::default();
+    /// needed.sampling = Some(RawJson::parse("{}")?);
+    /// let error = ErrorObject::missing_capability(&needed);
+    /// assert_eq!(error.data.unwrap().as_str(), r#"{"requiredCapabilities":{"sampling":{}}}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn missing_capability(required: &ClientCapabilities) -> Self {
+        let why = "the client has not declared a capability that this needs";
+        let data = RawJson::empty_object().with_member("requiredCapabilities", required);
+        Self::new(Self::MISSING_CLIENT_CAPABILITY, why).data(data)
     }
 
     /// Something failed inside.

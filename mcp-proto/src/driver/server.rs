@@ -16,10 +16,10 @@ use crate::event::PeerInfo;
 use crate::id::RequestId;
 use crate::json::{DecodeError, Raw, RawJson, Text, write_value};
 use crate::progress::ReportError;
-use crate::revision::Revision;
+use crate::revision::{Era, Revision};
 use crate::role;
 use crate::time::Instant;
-use crate::types::{LogLevel, LogMessage, Progress};
+use crate::types::{ClientCapabilities, LogLevel, LogMessage, Progress, meta};
 
 /// A server, on any runtime. When it and every accepted request are gone, the connection closes.
 pub struct Server {
@@ -131,6 +131,15 @@ impl Incoming {
         self.params.as_ref()
     }
 
+    /// What its client says it can do: from 2026-07-28 in this very request, before that in its session. Rely on nothing
+    /// else of a client (R-CAP-04); what lacks is said by [`ErrorObject::missing_capability`].
+    pub fn client_capabilities(&self) -> ClientCapabilities {
+        let said = self.params.as_ref().and_then(|params| {
+            params.get_in(&["_meta", meta::CLIENT_CAPABILITIES])?.decode_owned().ok()
+        });
+        self.core.client_capabilities(said)
+    }
+
     /// Whether another process was told of it before, and worked on it until its session
     /// came here (`driver::http::Service`). Always false without the features `http` and `snapshot`.
     pub fn is_resumed(&self) -> bool {
@@ -228,6 +237,20 @@ impl Ongoing {
 
     pub(crate) fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// What its client can do, where `said` is what this request says of it.
+    pub(crate) fn client_capabilities(
+        &self,
+        said: Option<ClientCapabilities>,
+    ) -> ClientCapabilities {
+        match self.revision.era() {
+            Era::Modern => said,
+            Era::Legacy => self.look(None, |endpoint, _| {
+                endpoint.peer().and_then(|peer| peer.capabilities.decode().ok())
+            }),
+        }
+        .unwrap_or_default()
     }
 
     /// Changes its endpoint if the request is still this one.

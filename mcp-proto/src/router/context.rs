@@ -9,8 +9,9 @@ use core::future::Future;
 use crate::driver::{Incoming, Ongoing, Reporter, unless};
 use crate::error::SendError;
 use crate::id::RequestId;
+use crate::json::RawJson;
 use crate::revision::Revision;
-use crate::types::{LogLevel, LogMessage};
+use crate::types::{ClientCapabilities, LogLevel, LogMessage};
 
 /// One call of a tool, as its handler sees it: progress, log, cancellation, the router's state.
 ///
@@ -20,14 +21,16 @@ use crate::types::{LogLevel, LogMessage};
 pub struct Context {
     reporter: Reporter,
     state: State,
+    /// What the request says that its client can do, unless that is nothing.
+    capabilities: Option<RawJson>,
 }
 
 /// One value of each type, few of them.
 pub(super) type State = Arc<Vec<Arc<dyn Any + Send + Sync>>>;
 
 impl Context {
-    pub(super) fn new(incoming: &Incoming, state: State) -> Self {
-        Self { reporter: incoming.reporter(), state }
+    pub(super) fn new(incoming: &Incoming, state: State, capabilities: Option<RawJson>) -> Self {
+        Self { reporter: incoming.reporter(), state, capabilities }
     }
 
     fn request(&self) -> &Ongoing {
@@ -116,6 +119,28 @@ impl Context {
     /// The revision that the request is spoken in.
     pub fn revision(&self) -> Revision {
         self.request().revision()
+    }
+
+    /// What the client says it can do: from 2026-07-28 in this very request, before that in its session (nothing, once the
+    /// call is answered). Rely on nothing else of a client (R-CAP-04): answer what lacks by name.
+    ///
+    /// ```
+    /// use mcp_proto::json::RawJson;
+    /// use mcp_proto::router::{Context, ToolError};
+    /// use mcp_proto::{ErrorObject, types::ClientCapabilities};
+    ///
+    /// async fn ask(ctx: Context) -> Result<String, ToolError> {
+    ///     if ctx.client_capabilities().elicitation.is_none() {
+    ///         let mut needed = ClientCapabilities::default();
+    ///         needed.elicitation = Some(RawJson::empty_object());
+    ///         return Err(ToolError::protocol(ErrorObject::missing_capability(&needed)));
+    ///     }
+    ///     Ok("asked".into())
+    /// }
+    /// ```
+    pub fn client_capabilities(&self) -> ClientCapabilities {
+        let said = self.capabilities.as_ref().and_then(|said| said.decode().ok());
+        self.request().client_capabilities(said)
     }
 
     /// The value of that type that was given to [`Router::state`](super::Router::state).

@@ -25,7 +25,7 @@ use crate::json::{Kind as JsonKind, Raw, bounded};
 use crate::method::Request;
 use crate::progress::Pacing;
 use crate::revision::RevisionSet;
-use crate::types::{CallTool, CallToolResult, ListTools, ServerCapabilities, Tool};
+use crate::types::{CallTool, CallToolResult, ListTools, ServerCapabilities, Tool, meta};
 
 /// A server as a list of tools. Cheap to clone.
 ///
@@ -237,11 +237,17 @@ impl<K: Kind + ?Sized> Inner<K> {
         incoming: &Incoming,
     ) -> Result<impl Future<Output = Result<CallToolResult, ErrorObject>> + use<K>, ErrorObject>
     {
-        let call = match incoming.raw_params().and_then(|params| plain_call(params.as_raw())) {
-            Some(call) => call,
+        let params = incoming.raw_params();
+        let (call, capabilities) = match params.and_then(|params| plain_call(params.as_raw())) {
+            Some((call, meta)) => (call, meta.and_then(|meta| meta.get(meta::CLIENT_CAPABILITIES))),
             // Decoding says what is wrong with it.
-            None => incoming.params().map_err(invalid)?,
+            None => {
+                let path = ["_meta", meta::CLIENT_CAPABILITIES];
+                (incoming.params().map_err(invalid)?, params.and_then(|it| it.get_in(&path)))
+            }
         };
+        // Most clients declare nothing.
+        let capabilities = capabilities.filter(|it| it.members().next().is_some());
         let function = self.tools.function(&call.name).ok_or_else(|| {
             ErrorObject::invalid_params(format!(
                 "unknown tool: {}",
@@ -252,7 +258,8 @@ impl<K: Kind + ?Sized> Inner<K> {
             return Err(ErrorObject::invalid_params("arguments: not an object"));
         }
         let (function, revision) = (function.clone(), incoming.revision());
-        let context = Context::new(incoming, self.state.clone());
+        let capabilities = capabilities.map(Raw::to_raw_json);
+        let context = Context::new(incoming, self.state.clone(), capabilities);
         Ok(async move {
             let result = function.start(context, call.arguments).await;
             let result = result.or_else(|error| error.into_answer(revision))?;
@@ -261,20 +268,21 @@ impl<K: Kind + ?Sized> Inner<K> {
     }
 }
 
-/// A call with a name, of which `_meta` is not read. Anything odd is left to the decoder, which says what it is.
-fn plain_call(params: Raw<'_>) -> Option<CallTool> {
-    let (mut name, mut arguments) = (None, None);
+/// A call with a name, and its `_meta`, which is not read. Anything odd is left to the decoder, which says what it is.
+fn plain_call(params: Raw<'_>) -> Option<(CallTool, Option<Raw<'_>>)> {
+    let (mut name, mut arguments, mut meta) = (None, None, None);
     for (key, value) in params.members() {
         match &*key {
             "name" if name.is_none() => name = Some(value.as_str()?.into_owned()),
             "arguments" if arguments.is_none() => arguments = Some(value),
             // Whoever stands between may have gone by the other one.
             "name" | "arguments" => return None,
+            "_meta" if meta.is_none() => meta = Some(value),
             _ => {}
         }
     }
     let arguments = arguments.filter(|arguments| !arguments.is_null()).map(Raw::to_raw_json);
-    Some(CallTool { name: name?.into(), arguments })
+    Some((CallTool { name: name?.into(), arguments }, meta))
 }
 
 fn invalid(error: crate::json::DecodeError) -> ErrorObject {
