@@ -1,6 +1,7 @@
 //! The machine on whole messages, for transports that have no stream of bytes.
 
 use mcp_proto::progress::Weight;
+use mcp_proto::types::ClientCapabilities;
 use mcp_proto::{
     CallError, CallOptions, CallToolResult, ClientConfig, CloseReason, Endpoint, ErrorObject,
     Event, Instant, Progress, Revision, ServerConfig,
@@ -75,11 +76,20 @@ fn what_a_failed_transport_cannot_carry_is_dropped_however_the_conversation_ende
 #[test]
 fn an_error_that_the_transport_has_for_the_probe_counts_as_one_that_was_said() {
     let now = Instant::ZERO;
-    for (code, next) in [(-32021, None), (-32601, Some("\"method\":\"initialize\""))] {
+    let needed = ErrorObject::missing_capability(&ClientCapabilities::default());
+    let handshake = Some("\"method\":\"initialize\"");
+    for (error, next) in [
+        (needed, None),
+        (ErrorObject::new(-32020, "no"), None),
+        // Without its data the code may be of any server (R-ERA-04).
+        (ErrorObject::new(-32021, "no"), handshake),
+        (ErrorObject::new(-32022, "no"), handshake),
+        (ErrorObject::new(-32601, "no"), handshake),
+    ] {
+        let code = error.code;
         let mut client = Endpoint::client(ClientConfig::new("c", "1"), now);
         assert!(client.poll_transmit().is_some_and(|sent| sent.message.starts_with(b"{")));
-        let error = CallError::Peer(ErrorObject::new(code, "no"));
-        client.handle_call_failed(&1.into(), error, now);
+        client.handle_call_failed(&1.into(), CallError::Peer(error), now);
         let said =
             client.poll_transmit().map(|sent| String::from_utf8_lossy(&sent.message).into_owned());
         assert!(said.is_some() == next.is_some(), "{code}: {said:?}");

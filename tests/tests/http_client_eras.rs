@@ -105,18 +105,47 @@ fn a_modern_error_keeps_the_client_modern() {
     hand.shake_hands(Revision::V2026_07_28, None);
     assert_eq!(revision(&hand), Some(Revision::V2026_07_28));
     // Without an id too, which a server leaves out that did not get so far as to read it.
-    let anonymous =
-        |code| format!(r#"{{"jsonrpc":"2.0","error":{{"code":{code},"message":"m"}}}}"#);
-    for (code, error) in [-32020, -32021]
-        .into_iter()
-        .flat_map(|code| [(code, error_of("1", code)), (code, anonymous(code))])
-    {
+    let needed = r#""error":{"code":-32021,"message":"m","data":{"requiredCapabilities":{}}}"#;
+    for (code, error) in [
+        (-32020, error_of("1", -32020)),
+        (-32020, r#"{"jsonrpc":"2.0","error":{"code":-32020,"message":"m"}}"#.into()),
+        (-32021, format!(r#"{{"jsonrpc":"2.0","id":1,{needed}}}"#)),
+        (-32021, format!(r#"{{"jsonrpc":"2.0",{needed}}}"#)),
+    ] {
         let (mut hand, exchange) = dual();
         hand.answer(exchange, 400, &[("content-type", JSON)], error.as_bytes());
         assert!(hand.opened.is_empty());
         assert!(
             matches!(closed(&hand), Some(CloseReason::HandshakeRefused(error)) if error.code == code)
         );
+    }
+}
+
+/// R-ERA-02, R-ERA-04: a code alone is anybody's.
+#[test]
+fn a_code_of_the_modern_era_without_its_data_keeps_nobody_modern() {
+    let bare = |id: &str, code: i64, data: &str| {
+        let error = format!(r#"{{"code":{code},"message":"m"{data}}}"#);
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
+    };
+    for (code, data) in [
+        (-32022, ""),
+        (-32022, r#","data":{"supported":"2026-07-28"}"#),
+        (-32021, ""),
+        (-32021, r#","data":{"requiredCapabilities":["sampling"]}"#),
+        (-32021, r#","data":7"#),
+    ] {
+        let (mut hand, exchange) = dual();
+        hand.answer(exchange, 400, &[("content-type", JSON)], bare("1", code, data).as_bytes());
+        let (_, request) = hand.take();
+        assert_eq!(method_of(&request), "initialize", "{code}{data}");
+        // And so it is with what refuses that: the first revision is looked for.
+        let mut hand = HttpHand::new(config(&DUAL[..4]), ClientOptions::default());
+        let (exchange, request) = hand.take();
+        let refusal = bare(&id_of(&request), code, data);
+        hand.answer(exchange, 400, &[("content-type", JSON)], refusal.as_bytes());
+        let (_, request) = hand.take();
+        assert_eq!(request.method(), Method::GET, "{code}{data}");
     }
 }
 

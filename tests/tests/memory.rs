@@ -497,7 +497,7 @@ fn a_long_refusal_is_not_kept_once_for_each_call() {
         check("client, refused", limits, || {
             let mut full = Full::opening(limits);
             let text = "r".repeat(limits.max_message_len - 200);
-            full.feed(format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{{\"code\":-32021,\"message\":\"{text}\"}}}}\n").as_bytes());
+            full.feed(format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{{\"code\":-32021,\"message\":\"{text}\",\"data\":{{\"requiredCapabilities\":{{}}}}}}}}\n").as_bytes());
             full.conn.handle_timeout(full.now);
             assert!(full.conn.is_closed());
             full

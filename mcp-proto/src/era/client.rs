@@ -151,6 +151,9 @@ impl Negotiation {
     /// client modern; any other one, whatever its code, means legacy.
     pub(crate) fn handle_probe_error(&mut self, error: &ErrorObject) -> Next {
         match error.code {
+            _ if !is_modern(error.code, error.data.as_ref().map(RawJson::as_raw)) => {
+                self.fall_back(refused(error))
+            }
             ErrorObject::UNSUPPORTED_VERSION => match self.offered(error) {
                 Some(revision) if revision.era() == Era::Legacy => {
                     Next::Say(Opening::Initialize(revision))
@@ -160,10 +163,7 @@ impl Negotiation {
                 }
                 _ => Next::Close(CloseReason::NoCommonVersion),
             },
-            ErrorObject::MISSING_CLIENT_CAPABILITY | ErrorObject::HEADER_MISMATCH => {
-                Next::Close(refused(error))
-            }
-            _ => self.fall_back(refused(error)),
+            _ => Next::Close(refused(error)),
         }
     }
 
@@ -317,6 +317,18 @@ impl Negotiation {
 
 /// Bytes that are kept of the message with which a handshake is refused: every call ends with a copy.
 pub(crate) const MAX_REFUSAL_LEN: usize = 1 << 10;
+
+/// Whether only a modern server says that: by its code, and by the form of its data where the page gives one. The codes
+/// alone were anybody's before; 2026-07-28 basic/transports/stdio.
+pub(crate) fn is_modern(code: i64, data: Option<Raw<'_>>) -> bool {
+    let has = |name, kind| data.and_then(|data| data.get(name)).is_some_and(|it| it.kind() == kind);
+    match code {
+        ErrorObject::UNSUPPORTED_VERSION => has("supported", Kind::Array),
+        ErrorObject::MISSING_CLIENT_CAPABILITY => has("requiredCapabilities", Kind::Object),
+        ErrorObject::HEADER_MISMATCH => true,
+        _ => false,
+    }
+}
 
 fn refused(error: &ErrorObject) -> CloseReason {
     let message = bounded(&error.message, MAX_REFUSAL_LEN);

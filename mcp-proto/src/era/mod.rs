@@ -4,6 +4,8 @@ mod client;
 mod server;
 mod stamp;
 
+#[cfg(feature = "http")]
+pub(crate) use client::is_modern;
 pub(crate) use client::{MAX_REFUSAL_LEN, Negotiation, Next, Opening};
 #[cfg(feature = "http")]
 pub(crate) use server::unsupported;

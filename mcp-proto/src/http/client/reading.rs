@@ -7,6 +7,7 @@ use super::exchange::{Aim, End, Entry, Failing, Lane, Promise, State};
 use super::position::Outage;
 use super::{Client, Exchange, requests};
 use crate::endpoint::{Carries, Purpose};
+use crate::era::is_modern;
 use crate::error::{CallError, ErrorObject, HttpError, Violation};
 use crate::id::RequestId;
 use crate::time::Instant;
@@ -348,8 +349,8 @@ impl Client {
             Some((frame, code, is_ours))
         });
         let is_unknown_method = matches!(told, Some((_, ErrorObject::METHOD_NOT_FOUND, true)));
-        if status == 404 && in_session && !is_unknown_method {
         // -32601 in answer to this very call is of a server that knows the session, and not the method.
+        if status == 404 && in_session && !is_unknown_method {
             return self.lose_session(now);
         }
         if let (Some((refusal, ErrorObject::HEADER_MISMATCH, _)), Some(said)) = (&told, said) {
@@ -359,16 +360,7 @@ impl Client {
         }
         let is_initialize =
             opening.as_ref().is_some_and(|opening| opening.purpose == Purpose::Initialize);
-        let is_modern = matches!(
-            told,
-            Some((
-                _,
-                ErrorObject::UNSUPPORTED_VERSION
-                    | ErrorObject::MISSING_CLIENT_CAPABILITY
-                    | ErrorObject::HEADER_MISMATCH,
-                _
-            ))
-        );
+        let is_modern = told.as_ref().is_some_and(|(frame, ..)| self.is_modern_error(frame));
         // SHOULD; 2025-03-26 basic/transports, backwards compatibility
         if is_initialize
             && !is_modern
@@ -408,6 +400,17 @@ impl Client {
             }
             Message::AnonymousError(error) => Some((error.code, false)),
             _ => None,
+        }
+    }
+
+    /// Whether it is an error of JSON-RPC that only a server of the modern era says.
+    fn is_modern_error(&self, frame: &Bytes) -> bool {
+        let core = self.endpoint.core();
+        match read_message(frame, core.limits(), core.tolerance()) {
+            Ok(Message::Response { outcome: Err(error), .. } | Message::AnonymousError(error)) => {
+                is_modern(error.code, error.data)
+            }
+            _ => false,
         }
     }
 
