@@ -19,6 +19,7 @@ pub mod listening;
 mod narrow;
 mod peer;
 pub mod raw;
+pub mod relay;
 pub mod scenario;
 mod script;
 pub mod threads;

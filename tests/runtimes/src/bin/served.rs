@@ -1,4 +1,5 @@
-//! A server as a process of its own: `served HOST KIND`, or `served HOST first` and `served HOST second ADDRESS`.
+//! A server as a process of its own: `served HOST KIND`, `served HOST relay URL`, or `served HOST first` and
+//! `served HOST second ADDRESS`.
 
 #[cfg(unix)]
 fn main() {
@@ -28,6 +29,7 @@ mod unix {
 
     use mcp_proto::driver::Runtime;
     use mcp_proto::net::prelude::*;
+    use mcp_runtimes_tests::relay::relay;
     use mcp_runtimes_tests::tools::tools;
     use mcp_runtimes_tests::{Host, Web, spawn};
     use mcp_tests::bad_input::application::{Log, handle, router};
@@ -41,6 +43,7 @@ mod unix {
         match kind {
             ["first"] => H::block_on(moving::first::<H>()),
             ["second", address] => H::block_on(moving::second::<H>(address)),
+            ["relay", url] => H::block_on(relayed::<H>(url)),
             _ => serve::<H>(kind),
         }
     }
@@ -96,7 +99,16 @@ mod unix {
         assert_eq!(H::run_stdio(router).await, CloseReason::Eof { unread: 0 });
     }
 
-    /// The same, with one that prints to standard error and then panics.
+    /// The tools of a server on HTTP.
+    async fn relayed<H: Web>(url: &str) {
+        let inner = H::connect_url(url, ClientConfig::new("relay", "1.0")).await.unwrap();
+        let router = relay(&inner).await.unwrap();
+        assert_eq!(H::run_stdio(router).await, CloseReason::Eof { unread: 0 });
+        inner.close();
+        inner.closed().await;
+    }
+
+    /// The same as `routed`, with one that prints to standard error and then panics.
     async fn loud<H: Host>() {
         let (router, _gate) = tools();
         let schema = RawJson::parse(r#"{"type":"object"}"#).unwrap();
