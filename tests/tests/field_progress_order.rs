@@ -6,8 +6,8 @@ use std::time::Duration;
 use mcp_proto::progress::{Pacing, ReportError, Weight};
 use mcp_proto::testing::{Pair, SimNet};
 use mcp_proto::{
-    CallOptions, CallToolResult, ClientConfig, ErrorObject, Event, Progress, RequestId, Revision,
-    SendError, ServerConfig, Timeouts, Violation,
+    CallOptions, CallToolResult, ClientConfig, ErrorObject, Event, Progress, RawJson, RequestId,
+    Revision, SendError, ServerConfig, Timeouts, Violation,
 };
 use mcp_tests::{Hand, endings, millis, progress, result, secs, tool_call, values, work, working};
 
@@ -415,4 +415,88 @@ fn what_waits_leaves_one_by_one_though_nothing_follows() {
         let is_next = |line: &str| line.contains(&format!("\"progress\":{value}"));
         assert!(matches!(&said[..], [line] if is_next(line)), "{value}: {said:?}");
     }
+}
+
+/// The lines among these bytes that have this in them.
+fn lines_with<'a>(bytes: &'a [u8], part: &str) -> Vec<&'a str> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    text.lines().filter(|line| line.contains(part)).collect()
+}
+
+/// FIELD-BUGS 38; R-PROG-01, R-PROG-03, R-PROG-05. Nobody could ask for progress of what a server asks its client, or report it.
+#[test]
+fn a_client_reports_on_what_its_server_asks_in_every_legacy_revision() {
+    for revision in Revision::ALL.into_iter().filter(|revision| *revision < Revision::V2026_07_28) {
+        let mut pair = Pair::ready(revision);
+        let options = CallOptions::default().tracked();
+        let asked = pair.server.request_raw("roots/list", None, options, pair.now).unwrap();
+        pair.settle();
+        let [Event::Request { id, method, .. }] = &pair.client_events[..] else {
+            panic!("{revision}: {:?}", pair.client_events)
+        };
+        assert_eq!((id, method.as_str()), (&asked, "roots/list"));
+        let id = id.clone();
+        // The token is the id, as in the other direction.
+        let [request] = lines_with(&pair.server_sent, "roots/list")[..] else {
+            panic!("{revision}: {:?}", String::from_utf8_lossy(&pair.server_sent))
+        };
+        assert!(request.contains(&format!(r#""_meta":{{"progressToken":{asked}}}"#)), "{request}");
+        for value in [0.0, 0.5, 3.0] {
+            let report = Progress::new(value).of(3.0).message("reading");
+            pair.client.report(&id, report, Weight::Ordinary, pair.now).unwrap();
+        }
+        let roots = RawJson::parse(r#"{"roots":[]}"#).unwrap();
+        pair.client.respond(&id, &roots, pair.now).unwrap();
+        let late = pair.client.report(&id, Progress::new(4.0), Weight::Ordinary, pair.now);
+        assert_eq!(late, Err(ReportError::Finished));
+        pair.settle();
+        assert_eq!(values(&pair.server_events), [0.0, 0.5, 3.0], "{revision}");
+        assert_eq!(pair.server_events.len(), 4, "{revision}: {:?}", pair.server_events);
+        assert!(
+            matches!(&pair.server_events[3], Event::Response { id, outcome: Ok(_) } if *id == asked)
+        );
+        // And so it was on the wire: three reports on that token, and then the answer.
+        let said = lines_with(&pair.client_sent, "");
+        let is_report = |line: &&str| line.contains(&format!(r#""progressToken":{asked},"#));
+        assert_eq!(said.len(), 4, "{revision}: {said:?}");
+        assert!(
+            said[..3].iter().all(is_report) && said[3].contains(r#""result":{"roots":[]"#),
+            "{said:?}"
+        );
+        let has_message = revision > Revision::V2024_11_05;
+        assert_eq!(said[0].contains(r#""message":"reading""#), has_message, "{revision}");
+    }
+}
+
+/// FIELD-BUGS 38; R-PROG-08. And who does not ask for it gets none.
+#[test]
+fn a_client_reports_nothing_on_what_its_server_asks_without_a_token() {
+    let mut pair = Pair::ready(Revision::V2025_11_25);
+    let options = CallOptions::default().untracked();
+    let asked = pair.server.request_raw("roots/list", None, options, pair.now).unwrap();
+    pair.settle();
+    assert_eq!(lines_with(&pair.server_sent, "progressToken"), [""; 0]);
+    assert!(!pair.client.is_progress_wanted(&asked));
+    pair.client.report(&asked, Progress::new(1.0), Weight::Ordinary, pair.now).unwrap();
+    pair.settle();
+    assert_eq!((pair.client_sent.len(), values(&pair.server_events).len()), (0, 0));
+}
+
+/// FIELD-BUGS 38; R-PROG-14. In 2026-07-28 a server asks nothing and a client reports nothing: the author is told, and nothing
+/// is said.
+#[test]
+fn in_the_modern_era_a_server_that_asks_is_refused_with_a_reason() {
+    let mut pair = Pair::ready(Revision::V2026_07_28);
+    let id = working(&mut pair);
+    pair.forget();
+    for options in [CallOptions::default(), CallOptions::default().related(id)] {
+        for method in ["roots/list", "sampling/createMessage", "elicitation/create", "ping"] {
+            let refused =
+                pair.server.request_raw(method, None, options.clone().tracked(), pair.now);
+            assert_eq!(refused, Err(SendError::Unsupported), "{method}");
+        }
+    }
+    assert_eq!(pair.server.calls_in_flight(), 0);
+    pair.settle();
+    assert_eq!((pair.server_sent.len(), pair.client_events.len()), (0, 0));
 }
