@@ -1,6 +1,7 @@
 //! A server on HTTP, requirement by requirement. The numbers are those of the specification's map.
 
 mod access;
+mod asking;
 mod full;
 mod http_sse;
 mod leaving;

@@ -9,7 +9,8 @@ use mcp_tests::secs;
 use mcp_tests::web::{Web, bare, call, get, in_session, initialize, post};
 use serde_json::{Value, json};
 
-const REVISIONS: [Revision; 3] =
+/// The revisions that have sessions.
+pub const REVISIONS: [Revision; 3] =
     [Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
 
 fn ping() -> Value {
