@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mcp_proto::http::{Body, ServerOptions};
+use mcp_proto::http::{Body, Exchange, Scope, ServerOptions};
 use mcp_proto::progress::{Pacing, Weight};
 use mcp_proto::{CallToolResult, Event, Progress, RequestId, Revision, SendError, ServerConfig};
 use mcp_tests::web::{Web, call, get, in_session, modern_call};
@@ -261,6 +261,119 @@ fn reports_are_on_the_stream_of_their_own_request() {
         let messages = web.take(exchange).messages();
         assert_eq!(messages.len(), 5, "{messages:?}");
         assert!(messages.iter().all(|report| report["params"]["progressToken"] == at));
+    }
+}
+
+/// Three calls in a session with two streams for what belongs to no call, all of which report faster than their pacing:
+/// so there are reports that leave at once, that are flushed later, and that leave right before the result.
+struct Paced {
+    web: Web,
+    revision: Revision,
+    session: String,
+    calls: Vec<(Scope, RequestId)>,
+    exchanges: Vec<Exchange>,
+    standing: [Exchange; 2],
+}
+
+impl Paced {
+    fn new(revision: Revision) -> Self {
+        let pacing = Pacing::default().burst(1).every(millis(50));
+        let config = ServerConfig::new("s", "1").pacing(pacing);
+        let mut web = Web::with(config, ServerOptions::default());
+        let session = web.open(revision);
+        let standing = [0; 2].map(|_| web.send(get(&session, revision, None)).unwrap());
+        standing.iter().for_each(|stream| assert!(web.take(*stream).is_stream()));
+        let call = |at| call(json!(at), "work");
+        let send = |at| web.send(in_session(&call(at), &session, revision)).unwrap();
+        let exchanges = (1..=3).map(send).collect();
+        let calls = web.requests();
+        Self { web, revision, session, calls, exchanges, standing }
+    }
+
+    fn report(&mut self, steps: std::ops::RangeInclusive<u32>) {
+        for step in steps {
+            for (scope, id) in &self.calls {
+                let endpoint = self.web.server.endpoint_mut(*scope).unwrap();
+                endpoint.report(id, report(step, 1), Weight::Ordinary, self.web.now).unwrap();
+            }
+        }
+    }
+
+    fn respond(&mut self) {
+        for (scope, id) in &self.calls {
+            let endpoint = self.web.server.endpoint_mut(*scope).unwrap();
+            endpoint.respond(id, &CallToolResult::text("done"), self.web.now).unwrap();
+        }
+    }
+
+    /// What each call's stream has said since: the values that were reported to its token, and its result.
+    fn said(&mut self, is_over: bool, values: &[f64]) {
+        for (at, exchange) in (1..).zip(&self.exchanges) {
+            let mut messages = self.web.take(*exchange).messages();
+            if is_over {
+                assert_eq!(messages.pop().unwrap()["id"], at, "{}", self.revision);
+            }
+            let params = messages.iter().map(|message| &message["params"]);
+            let seen: Vec<_> = params.clone().map(|params| &params["progress"]).collect();
+            assert_eq!(seen, values, "{}", self.revision);
+            assert!(params.clone().all(|params| params["progressToken"] == at), "{messages:?}");
+        }
+        for stream in self.standing {
+            let messages = self.web.take(stream).messages();
+            assert!(messages.is_empty(), "{}: {messages:?}", self.revision);
+        }
+    }
+
+    /// Each call's client hangs up, and comes back behind the last event that it saw.
+    fn cut(&mut self, last_seen: &[String], meanwhile: impl FnOnce(&mut Self)) {
+        self.exchanges.iter().for_each(|exchange| self.web.hang_up(*exchange));
+        meanwhile(self);
+        let resume = |id: &String| get(&self.session, self.revision, Some(id));
+        let again = last_seen.iter().map(|id| self.web.send(resume(id)).unwrap());
+        self.exchanges = again.collect();
+    }
+}
+
+/// FIELD-BUGS 26, 27 (http); R-PROG-24, R-PROG-25, R-HTTP-25. Two reports of three were lost, or went to the stream for what
+/// belongs to no call.
+#[test]
+fn paced_reports_are_on_the_stream_of_their_own_request_and_on_no_other() {
+    for revision in super::sessions::REVISIONS {
+        let mut paced = Paced::new(revision);
+        paced.report(1..=10);
+        paced.said(false, &[1.0]);
+        paced.web.pass(secs(1));
+        paced.said(false, &[10.0]);
+        paced.report(11..=13);
+        paced.respond();
+        paced.said(true, &[11.0, 13.0]);
+    }
+}
+
+/// FIELD-BUGS 26, 27 (http); R-PROG-24, R-PROG-25, R-RESU-03. And so after a cut.
+#[test]
+fn paced_reports_of_a_stream_that_was_taken_up_again_are_on_it_and_on_no_other() {
+    for revision in super::sessions::REVISIONS {
+        let mut paced = Paced::new(revision);
+        paced.report(1..=1);
+        let last: Vec<_> = paced
+            .exchanges
+            .iter()
+            .map(|exchange| paced.web.take(*exchange).events().pop().unwrap().id)
+            .collect();
+        paced.cut(&last, |paced| {
+            paced.web.pass(millis(10));
+            paced.report(2..=10);
+            paced.web.pass(secs(1));
+        });
+        paced.said(false, &[10.0]);
+        paced.report(11..=13);
+        paced.said(false, &[11.0]);
+        paced.web.pass(secs(1));
+        paced.said(false, &[13.0]);
+        paced.report(14..=16);
+        paced.respond();
+        paced.said(true, &[14.0, 16.0]);
     }
 }
 
