@@ -208,6 +208,39 @@ async fn a_client_that_is_gone_cancels_in_the_modern_era<H: Web>() {
     site.stop().await;
 }
 
+/// FIELD-BUGS 60 (adapters); R-SESS-07, R-CANC-07. Sessions lived on, and their handlers with them.
+async fn a_client_that_closes_cancels_each_of_its_calls_once<H: Web>() {
+    let (router, gate) = tools();
+    let site = Site::with::<H>(router, |server| server);
+    for revision in
+        [Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25, Revision::V2026_07_28]
+    {
+        // One beside it goes on.
+        let other = site.client::<H>(revision).await;
+        let going_on = spawn(&H::platform(), other.call(CallTool::new("wait")));
+        gate.entered.recv().await.unwrap();
+        let client = site.client::<H>(revision).await;
+        let calls = [(); 3].map(|()| spawn(&H::platform(), client.call(CallTool::new("wait"))));
+        for _ in &calls {
+            gate.entered.recv().await.unwrap();
+        }
+        client.close();
+        for call in calls {
+            let error = call.join().await.unwrap_err();
+            assert_eq!(error, CallError::Closed(CloseReason::Local), "{revision}");
+            gate.cancelled.recv().await.unwrap();
+            gate.left.recv().await.unwrap();
+        }
+        client.closed().await;
+        gate.open.send(()).await.unwrap();
+        going_on.join().await.unwrap();
+        gate.left.recv().await.unwrap();
+        assert!(gate.cancelled.is_empty(), "{revision}: each once");
+    }
+    site.stop().await;
+    assert!(gate.cancelled.is_empty() && gate.left.is_empty());
+}
+
 async fn a_server_that_stops_finishes_what_is_under_way_within_its_limit<H: Web>() {
     for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
         let (router, gate) = tools();
@@ -254,6 +287,7 @@ on_every_adapter!(
     a_tool_may_send_its_client_away_and_nothing_is_missing_when_it_comes_back,
     one_who_reads_nothing_delays_nobody_else,
     a_client_that_is_gone_cancels_in_the_modern_era,
+    a_client_that_closes_cancels_each_of_its_calls_once,
     a_server_that_stops_finishes_what_is_under_way_within_its_limit,
     a_server_that_others_reach_must_know_its_names,
 );

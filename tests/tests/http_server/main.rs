@@ -2,6 +2,7 @@
 
 mod access;
 mod asking;
+mod ended;
 mod full;
 mod http_sse;
 mod leaving;
