@@ -166,6 +166,29 @@ fn notifications_reach_their_listener_and_a_malformed_one_is_a_violation() {
     assert_eq!(client.reports_received(), 0);
 }
 
+/// What README says under ²: these handles have no way to answer but this.
+#[test]
+fn a_request_of_the_server_is_answered_that_there_is_no_such_method_and_a_ping_as_ever() {
+    let mut world = World::new();
+    let (client, mut wire) = world.client_of_script(1 << 20);
+    let methods = ["sampling/createMessage", "elicitation/create", "roots/list", "ping"];
+    for (id, method) in methods.iter().enumerate() {
+        let meta = r#""params":{"_meta":{"progressToken":1}}"#;
+        wire.send(&format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",{meta}}}\n"));
+    }
+    world.settle();
+    let received = wire.received();
+    let answers: Vec<_> = received.lines().filter(|line| line.contains("\"id\"")).collect();
+    assert_eq!(answers.len(), 4, "{received}");
+    for (id, answer) in answers.iter().enumerate() {
+        let expected = if id == 3 { r#""result":{}"# } else { r#""code":-32601"# };
+        assert!(answer.contains(&format!("\"id\":{id},")), "{answer}");
+        assert!(answer.contains(expected), "{answer}");
+    }
+    assert!(!received.contains("notifications/progress"), "{received}");
+    assert_eq!(client.calls_in_flight(), 0);
+}
+
 #[test]
 fn a_list_whose_cursor_stands_still_is_refused() {
     let mut world = World::new();
