@@ -471,3 +471,30 @@ fn a_token_that_is_in_use_is_refused_and_the_call_with_it() {
     assert_eq!(endings(&client.told()), [(id, true)]);
     client.call(with("mine".into()));
 }
+
+/// FIELD-BUGS 14; R-META-13, R-PROG-01. A token was set on metadata that was not there.
+#[test]
+fn a_request_without_parameters_or_metadata_takes_a_token() {
+    for revision in Revision::ALL {
+        for (params, meta) in [(None, None), (None, Some("{}")), (Some(r#"{"a":1}"#), None)] {
+            let mut pair = Pair::ready(revision);
+            let params = params.map(|params| RawJson::parse(params).unwrap());
+            let mut options = CallOptions::default().tracked();
+            if let Some(meta) = meta {
+                options = options.meta(RawJson::parse(meta).unwrap());
+            }
+            let id = pair.client.request_raw("x", params.as_ref(), options, pair.now).unwrap();
+            pair.settle();
+            let sent: serde_json::Value = serde_json::from_slice(&pair.client_sent).unwrap();
+            let token = &sent["params"]["_meta"]["progressToken"];
+            assert_eq!((token, &sent["method"]), (&sent["id"], &"x".into()), "{revision}: {sent}");
+            assert_eq!(id.as_i64(), token.as_i64());
+            let members = sent["params"].as_object().unwrap();
+            assert_eq!(members.get("a").is_some(), params.is_some(), "{revision}: {sent}");
+            assert_eq!(members.len(), 1 + usize::from(params.is_some()), "{revision}: {sent}");
+            // Nothing else is there but what the modern era puts on every request.
+            let stamps = if revision == Revision::V2026_07_28 { 3 } else { 0 };
+            assert_eq!(members["_meta"].as_object().unwrap().len(), 1 + stamps, "{sent}");
+        }
+    }
+}
