@@ -4,17 +4,18 @@
 use std::collections::BTreeMap;
 
 use mcp_proto::{CloseReason, RequestId, Revision};
-use mcp_tests::bad_input::LAYERS;
 use mcp_tests::bad_input::case::{Case, Side};
 use mcp_tests::bad_input::exceptions::Exception;
 use mcp_tests::bad_input::forbidden;
 use mcp_tests::bad_input::judge::Judge;
+use mcp_tests::bad_input::memory::{self, Flood, Measure, NOT_JUDGED, Taken};
 use mcp_tests::bad_input::message::Sent;
 use mcp_tests::bad_input::names::Names;
 use mcp_tests::bad_input::observed::{Ending, Handled, Observed, Report};
 use mcp_tests::bad_input::run::{Outcome, run};
 use mcp_tests::bad_input::start::{Started, server_names};
 use mcp_tests::bad_input::suite::{Summary, run_these};
+use mcp_tests::bad_input::{LAYERS, layers};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -43,12 +44,11 @@ fn read(case: &Value) -> Case {
 
 /// Runs a case in the last of its revisions.
 fn outcome(case: &Case) -> Outcome {
-    run(case, case.revisions().last().expect("a revision"), unmeasured)
+    measured(case, None)
 }
 
-fn unmeasured(run: &mut dyn FnMut()) -> usize {
-    run();
-    0
+fn measured(case: &Case, measure: Option<Measure>) -> Outcome {
+    run(case, case.revisions().last().expect("a revision"), measure)
 }
 
 /// The same case with this as the one acceptable reaction.
@@ -251,11 +251,7 @@ fn ping() -> Value {
     case("FRM-s01")
 }
 
-fn summary(
-    case: &Value,
-    exceptions: &[Exception],
-    measure: fn(&mut dyn FnMut()) -> usize,
-) -> Summary {
+fn summary(case: &Value, exceptions: &[Exception], measure: Option<Measure>) -> Summary {
     run_these(&[read(case)], exceptions, "", measure)
 }
 
@@ -268,10 +264,10 @@ fn excuse(id: &str, revisions: &Value) -> Exception {
 #[test]
 fn the_suite_tells_what_failed_and_what_was_seen() {
     let case = ping();
-    let good = summary(&case, &[], unmeasured);
+    let good = summary(&case, &[], None);
     assert_eq!((&*good.failures, good.run["framing"].runs), ("", 4));
     let wrong = expecting(&case, &json!({ "do": "reply", "error": [-32601], "id": ["echo"] }));
-    let failures = summary(&wrong, &[], unmeasured).failures;
+    let failures = summary(&wrong, &[], None).failures;
     for revision in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         assert!(failures.contains(&format!("FRM-s01 | {revision}")), "{failures}");
     }
@@ -284,34 +280,104 @@ fn an_exception_excuses_what_it_names_and_nothing_else() {
     let case = ping();
     let wrong = expecting(&case, &json!({ "do": "silent" }));
     let all = excuse("FRM-s01", &case["revision"]);
-    let excused = summary(&wrong, std::slice::from_ref(&all), unmeasured);
+    let excused = summary(&wrong, std::slice::from_ref(&all), None);
     assert_eq!((&*excused.failures, excused.exceptions), ("", 4));
-    let met = summary(&case, &[all], unmeasured).failures;
+    // What no case may show is excused in none.
+    let greedy = |_: &[u8], play: &mut dyn FnMut()| {
+        play();
+        Taken { most: usize::MAX, left: 0 }
+    };
+    let takes = summary(&wrong, std::slice::from_ref(&all), Some(greedy)).failures;
+    assert_eq!(takes.matches("bytes of memory, more than").count(), 4, "{takes}");
+    let met = summary(&case, &[all], None).failures;
     assert_eq!(met.matches("met, so it is no exception").count(), 4, "{met}");
     let one = excuse("FRM-s01", &json!(["2025-06-18"]));
-    let failures = summary(&wrong, &[one], unmeasured).failures;
+    let failures = summary(&wrong, &[one], None).failures;
     assert_eq!(failures.matches("FRM-s01 | ").count(), 3, "{failures}");
     let of_nothing = excuse("FRM-s99", &json!(["2025-06-18"]));
-    let failures = summary(&case, &[of_nothing], unmeasured).failures;
+    let failures = summary(&case, &[of_nothing], None).failures;
     assert!(failures.contains("FRM-s99 2025-06-18: an exception for nothing"), "{failures}");
 }
 
 #[test]
 fn a_panic_and_too_much_memory_fail_a_case() {
-    let panics = summary(&ping(), &[], |_| panic!("as planned")).failures;
+    let panics = summary(&ping(), &[], Some(|_, _| panic!("as planned"))).failures;
     assert_eq!(panics.matches("panic: as planned").count(), 4, "{panics}");
-    let greedy = |run: &mut dyn FnMut()| {
-        run();
-        usize::MAX
+    let greedy = |_: &[u8], play: &mut dyn FnMut()| {
+        play();
+        Taken { most: usize::MAX, left: 0 }
     };
-    let failures = summary(&ping(), &[], greedy).failures;
+    let failures = summary(&ping(), &[], Some(greedy)).failures;
     assert_eq!(failures.matches("bytes of memory, more than").count(), 4, "{failures}");
+}
+
+/// The cases that are about memory, those of HTTP included.
+fn about_memory() -> Vec<Case> {
+    let cases = Case::all().into_iter().filter(memory::is_about);
+    cases.filter(|case| layers().any(|layer| layer == case.layer)).collect()
+}
+
+fn flood(most: usize, left: isize) -> Flood {
+    Flood { most, bound: 1, left, is_stuck: false }
+}
+
+fn counted(play: impl FnOnce()) -> Taken {
+    let counted = allocation_counter::measure(play);
+    Taken { most: counted.bytes_max as usize, left: counted.bytes_current as isize }
+}
+
+/// Three engines that take more than they may, planted around the one that does not: each fails every case that is about
+/// memory, but for those of which a list says why not.
+#[test]
+fn an_engine_that_keeps_its_input_fails_every_case_that_is_about_memory() {
+    let keeps: Measure = |input, play| {
+        let mut kept = Vec::new();
+        counted(|| {
+            kept.extend_from_slice(input);
+            play();
+        })
+    };
+    let lets_go_in_the_end: Measure = |input, play| {
+        counted(|| {
+            let kept = input.to_vec();
+            play();
+            drop(kept);
+        })
+    };
+    let keeps_four_bytes_of_each_message: Measure = |input, play| {
+        let mut kept = Vec::<[u8; 4]>::new();
+        counted(|| {
+            let newlines = input.iter().filter(|byte| **byte == b'\n');
+            kept.extend(newlines.map(|_| [0; 4]));
+            play();
+        })
+    };
+    for case in about_memory() {
+        let fault = |measure| {
+            let failures = measured(&case, Some(measure)).failures;
+            failures.into_iter().find(|why| why.starts_with("a flood of it"))
+        };
+        let is_judged = !NOT_JUDGED.iter().any(|(id, _)| case.id == *id);
+        for measure in [keeps, lets_go_in_the_end] {
+            let fault = fault(measure);
+            assert_eq!(fault.is_some(), is_judged, "{}: {fault:?}", case.id);
+            assert!(fault.is_none_or(|why| why.contains("bytes of memory")), "{}", case.id);
+        }
+        if case.behaviour.contains("flood") || case.behaviour.contains("storm") {
+            let Outcome { failures, flood, .. } =
+                measured(&case, Some(keeps_four_bytes_of_each_message));
+            assert!(flood.is_some_and(|flood| flood.leaves_more()), "{}: {flood:?}", case.id);
+            assert!(!failures.is_empty(), "{}", case.id);
+        }
+    }
+    assert!(NOT_JUDGED.iter().all(|(id, _)| about_memory().iter().any(|case| case.id == *id)));
+    assert_eq!(about_memory().len(), 19);
 }
 
 #[test]
 fn a_layer_that_nobody_runs_is_counted() {
     let other = with(&ping(), "layer", "teleport".into());
-    let summary = summary(&other, &[], unmeasured);
+    let summary = summary(&other, &[], None);
     assert_eq!(summary.left_out.get("teleport"), Some(&1));
     assert!(summary.run.is_empty() && summary.table().contains("not built yet"));
 }
@@ -360,7 +426,7 @@ fn handled(is_slow: bool, cancelled: usize) -> Handled {
 fn what_may_never_happen_fails_every_case() {
     const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
     type Plant = fn(&mut Observed);
-    let plants: [(&str, Plant); 13] = [
+    let plants: [(&str, Plant); 16] = [
         ("an answer too many", |seen| seen.sent.extend(sent(ANSWER))),
         ("an answer to nothing", |seen| {
             seen.sent.extend(sent(r#"{"jsonrpc":"2.0","id":2,"result":{}}"#));
@@ -392,7 +458,16 @@ fn what_may_never_happen_fails_every_case() {
         ("2 requests wait, but 1 run", |seen| {
             (seen.in_flight, seen.handled) = (2, vec![handled(true, 0)]);
         }),
-        ("bytes of memory", |seen| seen.memory = Some((2, 1))),
+        ("2 bytes of memory", |seen| seen.memory = Some((2, 1))),
+        ("takes 2 bytes of memory", |seen| {
+            seen.flood = Some(flood(2, 0));
+        }),
+        ("is not taken", |seen| {
+            seen.flood = Some(Flood { is_stuck: true, ..flood(1, 0) });
+        }),
+        ("leaves 5000 bytes", |seen| {
+            seen.flood = Some(flood(1, 5_000));
+        }),
     ];
     let case = read(&ping());
     let input = case.input(&server_names());
@@ -420,6 +495,7 @@ fn happening(what: &str) -> Observed {
         |id: Value| json!({ "jsonrpc": "2.0", "id": id, "error": { "code": 1, "message": "" } });
     match what {
         "memory_over_limit" => seen.memory = Some((2, 1)),
+        "token_table_growth" => seen.flood = Some(flood(0, 5_000)),
         "reply_result" => seen.sent = say(&[result(1, json!({}))]),
         "reply_any" => seen.sent = say(&[error(json!(1))]),
         "reply_array" => seen.sent = say(&[json!([result(1, json!({}))])]),
@@ -458,7 +534,7 @@ fn happening(what: &str) -> Observed {
             let progress = f64::INFINITY;
             seen.reports = vec![Report { call: "A".to_owned(), progress, total: None }];
         }
-        "token_table_growth" | "own_call_cancelled" => seen.pending = vec!["Z".to_owned(); 9],
+        "own_call_cancelled" => seen.pending = vec!["Z".to_owned(); 9],
         "cancelled_twice" => seen.handled = vec![handled(true, 2)],
         "handler_leak" => seen.in_flight = 1,
         "superlinear_time" => seen.growth = Some(4.0),

@@ -17,6 +17,8 @@ pub struct Case {
     pub id: String,
     /// Which part of the protocol it tries.
     pub layer: String,
+    /// The rule that it tries.
+    pub behaviour: String,
     /// Which side is tried.
     pub role: Side,
     /// The revisions for which the expectation holds.
@@ -235,6 +237,18 @@ impl Case {
             }
         }
         halved
+    }
+
+    /// The same with so many times as much of what is repeated in its input.
+    #[must_use]
+    pub fn repeated(&self, times: usize) -> Self {
+        let mut repeated = self.clone();
+        for part in repeated.input_gen.iter_mut().flatten() {
+            if let Part::Repeat(_, count) | Part::Count(_, count) = part {
+                *count *= times;
+            }
+        }
+        repeated
     }
 
     /// What is expected, with what stands for the placeholders.

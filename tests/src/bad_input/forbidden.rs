@@ -56,6 +56,7 @@ pub fn always(case: &Case, judge: &Judge<'_>, names: &Names, revision: Revision)
     if let Some((used, bound)) = seen.memory.filter(|(used, bound)| used > bound) {
         faults.push(format!("{used} bytes of memory, more than {bound}"));
     }
+    faults.extend(seen.flood.and_then(|flood| flood.fault()));
     faults
 }
 
@@ -126,7 +127,10 @@ pub fn happened(what: &str, case: &Case, judge: &Judge<'_>, names: &Names) -> bo
     match what {
         // The process is still there, and a panic is caught where the case is run.
         "stack_overflow" | "panic" => false,
-        "memory_over_limit" => seen.memory.is_some_and(|(used, bound)| used > bound),
+        "memory_over_limit" => {
+            seen.memory.is_some_and(|(used, bound)| used > bound)
+                || seen.flood.is_some_and(|flood| flood.fault().is_some())
+        }
         "reply_result" => responses().any(Sent::is_result),
         "reply_any" => responses().next().is_some(),
         "reply_array" => seen.sent.iter().any(|sent| sent.batch.is_some()),
@@ -198,7 +202,7 @@ pub fn happened(what: &str, case: &Case, judge: &Judge<'_>, names: &Names) -> bo
         "url_opened" | "url_fetched" => seen.opened.iter().any(|url| !url.starts_with("https://")),
         "progress_delivered" => !seen.reports.is_empty(),
         "infinity_delivered" => seen.reports.iter().any(|report| !report.progress.is_finite()),
-        "token_table_growth" => seen.pending.len() != case.setup.pending.len(),
+        "token_table_growth" => seen.flood.is_some_and(|flood| flood.leaves_more()),
         "cancelled_twice" => seen.handled.iter().any(|handled| handled.cancelled > 1),
         "handler_leak" => seen.in_flight > 0,
         "superlinear_time" => seen.growth.is_some_and(|growth| growth > MOST_GROWTH),

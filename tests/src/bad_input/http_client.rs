@@ -11,10 +11,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::case::{After, Case, Pending};
+use super::memory::{self, Flood, Measure, SLACK, SMALL};
 use super::message::cut;
 use super::names::Names;
 use super::observed::{names_of, names_of_close, shown};
-use super::run::{Measure, Outcome, unless_another_fails};
+use super::run::{Outcome, unless_another_fails};
+use super::subject::CHUNK;
 use crate::http_hand::{
     HttpHand, JSON, config, done, header, id_of, initialize_result, method_of, result_of,
 };
@@ -101,16 +103,13 @@ struct Started {
 }
 
 /// Bytes of an input that is tried in every way.
-const SMALL: usize = 2 << 10;
-
-/// Bytes that are given at once.
-const CHUNK: usize = 64 << 10;
+const SHORT: usize = 2 << 10;
 
 /// Runs a case in one revision, in one piece and in others.
-pub fn run(case: &Case, revision: Revision, measure: Measure) -> Outcome {
+pub fn run(case: &Case, revision: Revision, measure: Option<Measure>) -> Outcome {
     let first = once(case, revision, measure, Way::Whole);
     let length = input(case, &start(case, revision).names).len();
-    if !first.failures.is_empty() || length > SMALL {
+    if !first.failures.is_empty() || length > SHORT {
         return first;
     }
     let others = [Way::Bytewise].into_iter().chain((1..length).map(Way::Cut));
@@ -128,7 +127,7 @@ fn answer(case: &Case) -> Option<Answer> {
     case.http.as_ref().map(|answer| Answer::deserialize(answer).expect("an answer"))
 }
 
-fn once(case: &Case, revision: Revision, measure: Measure, way: Way) -> Outcome {
+fn once(case: &Case, revision: Revision, measure: Option<Measure>, way: Way) -> Outcome {
     let started = start(case, revision);
     let expect = case.expect_as::<Expect>(&started.names);
     let input = input(case, &started.names);
@@ -136,15 +135,8 @@ fn once(case: &Case, revision: Revision, measure: Measure, way: Way) -> Outcome 
     hand.told.clear();
     let begun = hand.requests.len();
     let answer = answer(case);
-    let memory = measure(&mut || {
-        match &answer {
-            Some(answer) => {
-                let headers: Vec<_> =
-                    answer.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-                hand.head(exchange, answer.status, &headers);
-            }
-            None => hand.stream(exchange),
-        }
+    let mut play = || {
+        head(&mut hand, exchange, answer.as_ref());
         let pieces: Vec<&[u8]> = match way {
             Way::Whole => input.chunks(CHUNK).collect(),
             Way::Bytewise => input.chunks(1).collect(),
@@ -159,7 +151,14 @@ fn once(case: &Case, revision: Revision, measure: Measure, way: Way) -> Outcome 
         if (answer.is_some() || case.setup.eof) && !hand.aborted.contains(&exchange) {
             hand.end(exchange);
         }
-    });
+    };
+    let taken = match measure {
+        None => {
+            play();
+            None
+        }
+        Some(measure) => Some(measure(&input, &mut play)),
+    };
     let judge = Judge { hand: hand.clone(), calls, begun, is_opening, session, revision };
     let verdicts: Vec<_> = expect.any_of.iter().map(|reaction| judge.judge(reaction)).collect();
     let reaction = verdicts.iter().position(Result::is_ok);
@@ -176,16 +175,63 @@ fn once(case: &Case, revision: Revision, measure: Measure, way: Way) -> Outcome 
         Some(answer) if answer.status >= 300 => ClientOptions::default().max_error_len,
         _ => limit(case),
     };
-    // What has come of it may be copied once into a buffer that doubles.
-    let bound = 3 * kept + (1 << 20);
+    let memory = taken.unwrap_or_default().most;
+    let bound = bound(kept.min(input.len()));
+    let mut faults = Vec::new();
     if memory > bound {
-        failures.push(format!("{memory} bytes of memory, more than {bound}"));
+        faults.push(format!("{memory} bytes of memory, more than {bound}"));
     }
+    let flood = measure
+        .filter(|_| memory::is_judged(case, revision))
+        .map(|measure| flood(case, revision, input.len(), measure));
+    faults.extend(flood.and_then(|flood| flood.fault()));
+    failures.extend(faults.iter().cloned());
     let transcript = hand.told.iter().map(shown).chain(judge.requests()).collect();
     if failures.is_empty() {
         failures.extend(judge.after(expect.after));
     }
-    Outcome { failures, reaction, transcript, memory }
+    Outcome { failures, faults, reaction, transcript, memory, flood }
+}
+
+/// The head of the answer, or of a stream.
+fn head(hand: &mut HttpHand, exchange: Exchange, answer: Option<&Answer>) {
+    match answer {
+        Some(answer) => {
+            let headers: Vec<_> =
+                answer.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+            hand.head(exchange, answer.status, &headers);
+        }
+        None => hand.stream(exchange),
+    }
+}
+
+/// Bytes of memory where so many of an answer are kept: what has come of it may be copied once into a buffer that doubles.
+fn bound(kept: usize) -> usize {
+    3 * (kept + CHUNK) + SLACK
+}
+
+/// Plays a case once more whose answer is so long that whoever keeps it is seen.
+fn flood(case: &Case, revision: Revision, length: usize, measure: Measure) -> Flood {
+    let mut case = case.clone();
+    case.setup.limits.entry("max_event_bytes".to_owned()).or_insert(SMALL);
+    let bound = bound(limit(&case));
+    let case = case.repeated(memory::times(bound, length));
+    let Started { mut hand, exchange, names, .. } = start(&case, revision);
+    let input = input(&case, &names);
+    head(&mut hand, exchange, answer(&case).as_ref());
+    let (first, second) = input.split_at(input.len() / 2);
+    let mut half = |half: &[u8]| {
+        measure(half, &mut || {
+            for piece in half.chunks(CHUNK) {
+                if !hand.aborted.contains(&exchange) {
+                    hand.chunk(exchange, piece);
+                }
+            }
+            hand.told.clear();
+        })
+    };
+    let (first, second) = (half(first), half(second));
+    Flood::of(first, second, bound)
 }
 
 /// Bytes of one message.

@@ -11,11 +11,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::case::{After, Case, Pending};
+use super::memory::{Measure, SLACK};
 use super::message::cut;
 use super::names::Names;
 use super::observed::shown;
 use super::reference::{self, Answer as Answered};
-use super::run::{Measure, Outcome};
+use super::run::Outcome;
 use super::start::meta;
 use crate::secs;
 use crate::web::{Answer, Web, get, in_session, modern, modern_call};
@@ -110,13 +111,17 @@ struct Subject {
 const PROMPT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Runs a case in one revision.
-pub fn run(case: &Case, revision: Revision, measure: Measure) -> Outcome {
+pub fn run(case: &Case, revision: Revision, measure: Option<Measure>) -> Outcome {
     let mut subject = Subject::start(case, revision);
     let expect: Expect = case.expect_as(&subject.names);
     let mut answer = None;
     let mut exchange = None;
-    let memory = measure(&mut || {
-        if case.setup.other.contains_key("action") {
+    // What was sent may be copied once into a buffer that doubles.
+    let has_action = case.setup.other.contains_key("action");
+    let sent = if has_action { None } else { subject.input(case) };
+    let bound = 3 * sent.map_or(0, |(_, request)| length(&request)) + SLACK;
+    let mut play = || {
+        if has_action {
             for (_, stream) in std::mem::take(&mut subject.streams) {
                 subject.web.hang_up(stream);
             }
@@ -138,7 +143,14 @@ pub fn run(case: &Case, revision: Revision, measure: Measure) -> Outcome {
         }
         subject.web.pass(PROMPT);
         subject.serve();
-    });
+    };
+    let memory = match measure {
+        None => {
+            play();
+            0
+        }
+        Some(measure) => measure(&[], &mut play).most,
+    };
     if let Some(answer) = &answer {
         let body = String::from_utf8_lossy(&answer.body).into_owned();
         subject.note(&format!("> {} {}", answer.status(), cut(&body)));
@@ -155,21 +167,24 @@ pub fn run(case: &Case, revision: Revision, measure: Measure) -> Outcome {
         failures.extend(reasons.map(|(n, why)| format!("not reaction {}: {why}", n + 1)));
     }
     for what in &expect.never {
-        if subject.happened(what, case, answer.as_ref(), exchange, memory) {
+        if subject.happened(what, case, answer.as_ref(), exchange, memory > bound) {
             failures.push(format!("never: {what}"));
         }
     }
-    if memory > MOST {
-        failures.push(format!("{memory} bytes of memory, more than {MOST}"));
-    }
+    let faults = Vec::from_iter(
+        (memory > bound).then(|| format!("{memory} bytes of memory, more than {bound}")),
+    );
+    failures.extend(faults.iter().cloned());
     if failures.is_empty() && expect.after == After::Usable {
         failures.extend(subject.probe(case));
     }
-    Outcome { failures, reaction, transcript: subject.transcript, memory }
+    Outcome { failures, faults, reaction, transcript: subject.transcript, memory, flood: None }
 }
 
-/// Bytes that a case may take: three times what a request may be, and a little.
-const MOST: usize = (3 * 4 + 1) << 20;
+/// Bytes of a request, as far as they may be many.
+fn length(request: &Request<Bytes>) -> usize {
+    request.headers().values().map(HeaderValue::len).sum::<usize>() + request.body().len()
+}
 
 impl Subject {
     fn start(case: &Case, revision: Revision) -> Self {
@@ -459,7 +474,7 @@ impl Subject {
         case: &Case,
         answer: Option<&Answer>,
         exchange: Option<Exchange>,
-        memory: usize,
+        takes_too_much: bool,
     ) -> bool {
         let sessions = self.web.server.sessions();
         match what {
@@ -476,7 +491,7 @@ impl Subject {
             "foreign_replay" => {
                 answer.is_some_and(|answer| answer.status() == 200 && !messages(answer).is_empty())
             }
-            "memory_over_limit" | "unbounded_inflate" => memory > MOST,
+            "memory_over_limit" | "unbounded_inflate" => takes_too_much,
             "crosswired" => {
                 let foreign = |message: &Value| message["id"] != sent_id(case);
                 let taken = self.pending.clone().into_iter().map(|pending| self.web.take(pending));

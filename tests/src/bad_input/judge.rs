@@ -230,7 +230,9 @@ impl<'a> Judge<'a> {
             }
             Reaction::EventsBounded => {
                 let (used, bound) = seen.memory.unwrap_or_default();
-                check(used <= bound, || format!("{used} bytes"))
+                check(used <= bound, || format!("{used} bytes"))?;
+                let fault = seen.flood.and_then(|flood| flood.fault());
+                fault.map_or(Ok(()), Err)
             }
         }
     }

@@ -14,6 +14,7 @@ pub mod forbidden;
 pub mod http_client;
 pub mod http_server;
 pub mod judge;
+pub mod memory;
 pub mod message;
 pub mod names;
 pub mod observed;

@@ -3,6 +3,7 @@
 use mcp_proto::{CallError, CloseReason, Event, HttpError, RequestId, Revision};
 use serde_json::Value;
 
+use super::memory::Flood;
 use super::message::{Sent, cut};
 
 /// How a call ended.
@@ -86,6 +87,8 @@ pub struct Observed {
     pub growth: Option<f64>,
     /// Bytes of memory above what was in use before the input, and the bound for them.
     pub memory: Option<(usize, usize)>,
+    /// What it took when its case was made so long that whoever keeps it is seen.
+    pub flood: Option<Flood>,
     /// What happened that may never happen.
     pub faults: Vec<String>,
     /// A line for everything, for people. Bounded.

@@ -10,39 +10,38 @@ use rustix::time::{ClockId, clock_gettime};
 use super::case::{Case, Feed, Side};
 use super::forbidden;
 use super::judge::Judge;
+use super::memory::{self, Fill, Flood, Measure};
 use super::message::cut;
 use super::names::Names;
 use super::observed::Observed;
 use super::probe;
-use super::start::{Started, client_config, server_config};
+use super::start::Started;
 use super::subject::Subject;
 use super::{http_client, http_server};
-
-/// Runs something, and says how many bytes of memory were in use at most, beyond those before.
-pub type Measure = fn(&mut dyn FnMut()) -> usize;
 
 /// What came of a case.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Why it failed; nothing if it did not.
     pub failures: Vec<String>,
+    /// What of that no exception excuses: what no case may show.
+    pub faults: Vec<String>,
     /// Which of the acceptable reactions was seen; 0 is the preferred one.
     pub reaction: Option<usize>,
     /// What was seen, line by line.
     pub transcript: Vec<String>,
     /// Memory in use at most, above what was in use before the input.
     pub memory: usize,
+    /// What was in use when the input was made longer.
+    pub flood: Option<Flood>,
 }
 
 /// Time in which everything must have been done.
-const PROMPT: Duration = Duration::from_secs(1);
-
-/// What all that is not counted by a limit may take.
-const SLACK: usize = 1 << 20;
+pub(super) const PROMPT: Duration = Duration::from_secs(1);
 
 /// Runs a case in one revision, however its input is to arrive. A small one is fed in single bytes as well:
-/// the reaction must be the same.
-pub fn run(case: &Case, revision: Revision, measure: Measure) -> Outcome {
+/// the reaction must be the same. Without a measure nothing is judged by its memory.
+pub fn run(case: &Case, revision: Revision, measure: Option<Measure>) -> Outcome {
     if http_client::LAYERS.contains(&&*case.layer) {
         return http_client::run(case, revision, measure);
     }
@@ -90,7 +89,7 @@ struct Way {
     split: Option<usize>,
 }
 
-fn once(case: &Case, revision: Revision, measure: Measure, way: Way) -> Outcome {
+fn once(case: &Case, revision: Revision, measure: Option<Measure>, way: Way) -> Outcome {
     match case.role {
         Side::Server => play(case, revision, measure, way, Started::server(case, revision)),
         Side::Client => play(case, revision, measure, way, Started::client(case, revision)),
@@ -100,7 +99,7 @@ fn once(case: &Case, revision: Revision, measure: Measure, way: Way) -> Outcome 
 fn play<R: Role>(
     case: &Case,
     revision: Revision,
-    measure: Measure,
+    measure: Option<Measure>,
     way: Way,
     started: Started<R>,
 ) -> Outcome {
@@ -109,7 +108,7 @@ fn play<R: Role>(
     let is_cut = !input.is_empty() && !input.ends_with(b"\n");
 
     subject.start_watch(&input);
-    let memory = measure(&mut || {
+    let mut play = || {
         let (first, second) = input.split_at(way.split.unwrap_or(input.len()));
         subject.feed(first, way.feed);
         subject.feed(second, way.feed);
@@ -122,12 +121,25 @@ fn play<R: Role>(
             Some(unknown) => panic!("{}: an unknown deadline: {unknown}", case.id),
         }
         subject.pass(PROMPT);
-    });
+    };
+    let taken = match measure {
+        None => {
+            play();
+            None
+        }
+        Some(measure) => Some(measure(&input, &mut play)),
+    };
 
     let mut seen = subject.look();
-    seen.memory = Some((memory, bound::<R>(case, revision)));
+    if let (Some(taken), Some(measure)) = (taken, measure) {
+        let sent = subject.reads.then_some(seen.sent_len);
+        let bound = Fill::at_once(&input, sent).bound(&memory::limits(case, revision));
+        seen.memory = Some((taken.most, bound));
+        seen.flood = memory::is_judged(case, revision)
+            .then(|| memory::flood(case, revision, input.len(), measure));
+    }
     seen.growth = case.forbids("superlinear_time").then(|| growth(case, revision));
-    let (reaction, mut failures) = verdict(case, revision, &names, &input, &seen);
+    let Verdict { reaction, mut failures, faults } = verdict(case, revision, &names, &input, &seen);
     let mut transcript: Vec<_> = seen.transcript.lines().collect();
     if failures.is_empty() {
         failures.extend(probe::after(&mut subject, case, &names, revision, is_cut));
@@ -135,7 +147,8 @@ fn play<R: Role>(
         transcript.push("the probe:".to_owned());
         transcript.extend(lines.lines());
     }
-    Outcome { failures, reaction, transcript, memory }
+    let memory = taken.unwrap_or_default().most;
+    Outcome { failures, faults, reaction, transcript, memory, flood: seen.flood }
 }
 
 /// How many times as long an input takes as half of it, in time of the processor: the least of some tries, because whatever
@@ -165,20 +178,6 @@ fn time(case: &Case, revision: Revision) -> Duration {
     }
 }
 
-/// Bytes that the limits of a case allow. What is promised covers every table at once; no case fills all of
-/// them, so less must do: a message that comes, what waits to be sent, and what each request keeps. Buffers
-/// grow by doubling, and for a moment the old one is beside the new one.
-fn bound<R: Role>(case: &Case, revision: Revision) -> usize {
-    let limits = match case.role {
-        Side::Server => server_config(case, revision).limits,
-        Side::Client => client_config(case, revision).limits,
-    };
-    let request = limits.max_id_len + (1 << 10);
-    let filled =
-        3 * limits.max_message_len + 3 * limits.max_outbox_len + limits.max_requests * request;
-    limits.memory_bound::<R>().min(filled) + SLACK
-}
-
 /// Ends a connection, and says what is left over.
 pub(super) fn end<R: Role>(subject: &mut Subject<R>) -> Vec<String> {
     let mut faults = Vec::new();
@@ -206,17 +205,23 @@ pub fn judge(
     input: &[u8],
     seen: &Observed,
 ) -> Vec<String> {
-    verdict(case, revision, names, input, seen).1
+    verdict(case, revision, names, input, seen).failures
 }
 
-/// Which of the acceptable reactions it was, and what is wrong about it.
+/// Which of the acceptable reactions it was, and what is wrong about it; of that, what may never happen in any case.
+struct Verdict {
+    reaction: Option<usize>,
+    failures: Vec<String>,
+    faults: Vec<String>,
+}
+
 fn verdict(
     case: &Case,
     revision: Revision,
     names: &Names,
     input: &[u8],
     seen: &Observed,
-) -> (Option<usize>, Vec<String>) {
+) -> Verdict {
     let expect = case.expect(names);
     let judge = Judge::new(input, seen);
     let verdicts: Vec<_> = expect.any_of.iter().map(|reaction| judge.judge(reaction)).collect();
@@ -226,10 +231,11 @@ fn verdict(
         let whys = verdicts.into_iter().filter_map(Result::err).enumerate();
         failures.extend(whys.map(|(n, why)| format!("not reaction {}: {why}", n + 1)));
     }
-    failures.extend(forbidden::always(case, &judge, names, revision));
+    let faults = forbidden::always(case, &judge, names, revision);
+    failures.extend(faults.iter().cloned());
     let never = expect.never.iter().filter(|what| forbidden::happened(what, case, &judge, names));
     failures.extend(never.map(|what| format!("never: {what}")));
-    (reaction, failures)
+    Verdict { reaction, failures, faults }
 }
 
 /// What is told of a case that failed: what was expected, why that is not what was seen, and what was. Nothing of one that

@@ -29,6 +29,8 @@ pub struct Subject<R> {
     pub reads: bool,
     /// What has been seen since the last [`start_watch`](Self::start_watch).
     pub seen: Observed,
+    /// Whether what happens is noted: what is noted takes memory.
+    watches: bool,
     /// What was sent since then, not yet taken apart.
     said: Vec<u8>,
     /// Calls that have ended, ever.
@@ -43,7 +45,7 @@ pub enum Application {
 }
 
 /// Bytes that are offered at once.
-const CHUNK: usize = 64 << 10;
+pub(super) const CHUNK: usize = 64 << 10;
 
 /// Wake-ups at one moment that are too many: the engine goes round in circles.
 const MAX_WAKES: usize = 100_000;
@@ -60,6 +62,7 @@ impl<R: Role> Subject<R> {
             opening_id: String::new(),
             reads: true,
             seen: Observed::default(),
+            watches: true,
             said: Vec::new(),
             ended: Vec::new(),
         }
@@ -118,6 +121,20 @@ impl<R: Role> Subject<R> {
         self.seen.refused_input |= !self.conn.wants_input() && self.seen.closed.is_none();
     }
 
+    /// Feeds an input as the documentation asks a caller to: what was read is dealt with before more is read. Nothing of it is
+    /// noted any more, so that what is left in memory is the engine's. Whether all of it was taken.
+    pub fn flood(&mut self, input: &[u8]) -> bool {
+        self.watches = false;
+        for chunk in input.chunks(CHUNK) {
+            if !self.conn.wants_input() {
+                return self.conn.is_closed();
+            }
+            self.conn.handle_input(chunk, self.now);
+            self.pump();
+        }
+        true
+    }
+
     /// The stream has ended.
     pub fn eof(&mut self) {
         self.conn.handle_eof(self.now);
@@ -138,11 +155,13 @@ impl<R: Role> Subject<R> {
             {
                 again = true;
                 let length = chunk.len();
-                for line in chunk.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                    let shown = || format!("> {}", cut(&String::from_utf8_lossy(line)));
-                    self.seen.transcript.add(shown);
+                if self.watches {
+                    for line in chunk.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                        let shown = || format!("> {}", cut(&String::from_utf8_lossy(line)));
+                        self.seen.transcript.add(shown);
+                    }
+                    self.said.extend_from_slice(chunk);
                 }
-                self.said.extend_from_slice(chunk);
                 self.conn.advance_transmit(length);
             }
             if !again {
@@ -171,6 +190,15 @@ impl<R: Role> Subject<R> {
     }
 
     fn note(&mut self, event: Event) {
+        if !self.watches {
+            return match event {
+                Event::Request { id, method, params } => {
+                    self.handle(id, method.as_str(), params.as_ref())
+                }
+                Event::Cancelled { id, .. } => self.conn.abandon(&id, self.now),
+                _ => {}
+            };
+        }
         self.seen.transcript.add(|| shown(&event));
         if self.seen.closed.is_some() {
             self.seen.faults.push(format!("an event behind the end: {}", shown(&event)));
@@ -237,7 +265,7 @@ impl<R: Role> Subject<R> {
             Application::Client(client) => client.answer(method, params),
         };
         let is_slow = matches!(answer, Answer::Slow);
-        if self.seen.handled.len() < self.seen.handled.capacity() {
+        if self.watches && self.seen.handled.len() < self.seen.handled.capacity() {
             // Of the slow ones there may be very many, so these are noted without another allocation.
             let (method, ran) =
                 if is_slow { (String::new(), None) } else { (method.to_owned(), ran) };

@@ -12,7 +12,8 @@ use mcp_proto::Revision;
 use super::case::{Basis, Case};
 use super::exceptions::Exception;
 use super::layers;
-use super::run::{Measure, Outcome, run};
+use super::memory::{Flood, Measure};
+use super::run::{Outcome, run};
 
 /// What came of the catalogue.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,9 @@ pub struct Summary {
     pub left_out: BTreeMap<String, usize>,
     /// A table of what failed; empty if nothing did.
     pub failures: String,
+    /// What floods took of memory: of each case that is about it the run that came nearest to its bound, with the most that
+    /// any left.
+    pub floods: BTreeMap<String, Flood>,
     /// Exceptions that were needed.
     pub exceptions: usize,
 }
@@ -53,7 +57,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Panics
 ///
 /// If a case hangs: its thread cannot be ended.
-pub fn run_all(filter: &str, measure: Measure) -> Summary {
+pub fn run_all(filter: &str, measure: Option<Measure>) -> Summary {
     run_these(&Case::all(), &Exception::all(), filter, measure)
 }
 
@@ -66,7 +70,7 @@ pub fn run_these(
     cases: &[Case],
     exceptions: &[Exception],
     filter: &str,
-    measure: Measure,
+    measure: Option<Measure>,
 ) -> Summary {
     let mut summary = Summary::default();
     let excused: BTreeSet<(&str, &str)> = exceptions
@@ -90,12 +94,20 @@ pub fn run_these(
         counts.spec += usize::from(case.basis == Basis::Spec);
         counts.preferred += usize::from(outcome.reaction == Some(0));
         counts.memory = counts.memory.max(outcome.memory);
+        if let Some(flood) = outcome.flood {
+            let worst = summary.floods.entry(case.id.clone()).or_insert(flood);
+            worst.most = worst.most.max(flood.most);
+            worst.left = worst.left.max(flood.left);
+        }
         let key = excused.get(&(&*case.id, revision.as_str()));
         match (key, outcome.failures.is_empty()) {
             (None, true) => {}
             (None, false) => row(&mut summary.failures, case, revision, &outcome),
             (Some(key), is_met) => {
                 met.insert(*key);
+                if !outcome.faults.is_empty() {
+                    row(&mut summary.failures, case, revision, &outcome);
+                }
                 summary.exceptions += usize::from(!is_met);
                 if is_met {
                     let _ = writeln!(
@@ -121,7 +133,7 @@ pub fn run_these(
 /// Runs as many beside each other as there are processors; what came of each, in order.
 fn side_by_side<'a>(
     runs: &[(&'a Case, Revision)],
-    measure: Measure,
+    measure: Option<Measure>,
 ) -> Vec<(&'a Case, Revision, Outcome)> {
     let next = AtomicUsize::new(0);
     let work = || {
@@ -144,7 +156,7 @@ fn side_by_side<'a>(
 
 /// Runs a case in a thread of its own, named after it: an overflow of its stack ends the process, and only
 /// that name tells where.
-fn apart(case: &Case, revision: Revision, measure: Measure) -> Outcome {
+fn apart(case: &Case, revision: Revision, measure: Option<Measure>) -> Outcome {
     let name = format!("{} {revision}", case.id);
     let (done, outcome) = mpsc::channel();
     let own = case.clone();
@@ -163,7 +175,15 @@ fn apart(case: &Case, revision: Revision, measure: Measure) -> Outcome {
             let why = panic.downcast_ref::<String>().cloned();
             let why = why.or_else(|| panic.downcast_ref::<&str>().map(|why| (*why).to_owned()));
             let failures = vec![format!("panic: {}", why.unwrap_or_default())];
-            Outcome { failures, reaction: None, transcript: Vec::new(), memory: 0 }
+            let faults = failures.clone();
+            Outcome {
+                failures,
+                faults,
+                reaction: None,
+                transcript: Vec::new(),
+                memory: 0,
+                flood: None,
+            }
         }
     }
 }
@@ -202,6 +222,13 @@ impl Summary {
             "{:<10} {cases:>5} {runs:>5}; {} of them exceptions",
             "all", self.exceptions
         );
+        for (id, Flood { most, bound, left, .. }) in &self.floods {
+            let (most, bound) = (most >> 10, bound >> 10);
+            let _ = writeln!(
+                table,
+                "{id:<10} a flood of it: {most:>5} KiB of {bound} at most, {left:>5} bytes left"
+            );
+        }
         for (layer, cases) in &self.left_out {
             let _ = writeln!(table, "{layer:<14} {cases:>3} cases: not built yet, so not run");
         }
