@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_costs_one_line_and_no_memory() {
+    fn a_line_that_is_too_long_costs_one_line_and_its_head_is_kept() {
         for step in [1, 7, 1000, 100_000] {
             let mut lines = decoder(16);
             let mut stream = b"0123456789abcdef0123456789".repeat(1000);
