@@ -12,6 +12,10 @@ use mcp_tests::bad_input::suite::run_all;
 const NOT_RUN: [(&str, usize); 4] =
     [("mrtr", 8), ("oauth", 27), ("subscription", 12), ("tasks", 7)];
 
+/// Cases of which something should be reported, and is not. In the first the server chose an id of its own that is also one
+/// of ours, which is none of our business.
+const NOT_TOLD: [&str; 1] = ["RPC-s52"];
+
 #[test]
 fn every_bad_input_has_a_reaction_that_is_acceptable() {
     let filter = std::env::var("BAD_INPUT").unwrap_or_default();
@@ -20,6 +24,9 @@ fn every_bad_input_has_a_reaction_that_is_acceptable() {
     assert!(summary.failures.is_empty(), "\n{}", summary.failures);
     let left_out: BTreeMap<_, _> = NOT_RUN.map(|(layer, cases)| (layer.to_owned(), cases)).into();
     assert_eq!(summary.left_out, left_out, "layers that nobody runs");
+    if filter.is_empty() {
+        assert!(summary.untold.iter().eq(&NOT_TOLD), "{:?}", summary.untold);
+    }
     assert!(!filter.is_empty() || summary.run.len() == layers().count());
 }
 

@@ -242,6 +242,24 @@ fn what_is_delivered_is_looked_at() {
     assert_eq!(request, ["not reaction 1: notifications/message was delivered 0 times"]);
 }
 
+/// One is missing that should be there: that is counted, and one that must be there is a failure.
+#[test]
+fn a_report_that_should_come_and_does_not_is_counted() {
+    let silent = |report: &str| {
+        let reaction = json!({ "do": "silent", "pending": ["A"], "report": report });
+        let answered = json!({ "do": "reply", "result": true, "id": ["echo"] });
+        let both = json!({ "do": "all", "of": [answered, reaction] });
+        let case = expecting(&case("RPC-s52"), &both);
+        let summary = summary(&case, &[], None);
+        (summary.failures, summary.untold.len(), summary.run["jsonrpc"].preferred)
+    };
+    assert_eq!(silent("may"), (String::new(), 0, 4));
+    assert_eq!(silent("should"), (String::new(), 1, 0));
+    let (failures, untold, _) = silent("must");
+    assert_eq!(failures.matches("0 reports instead of Must").count(), 4, "{failures}");
+    assert_eq!(untold, 0);
+}
+
 /// One case of the catalogue.
 fn case(id: &str) -> Value {
     catalogue().into_iter().find(|case| case["id"] == id).expect("a case")

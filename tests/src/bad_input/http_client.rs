@@ -15,6 +15,7 @@ use super::memory::{self, Flood, Measure, SLACK, SMALL};
 use super::message::cut;
 use super::names::Names;
 use super::observed::{names_of, names_of_close, shown};
+use super::reaction::Report;
 use super::run::{Outcome, unless_another_fails};
 use super::subject::CHUNK;
 use crate::http_hand::{
@@ -58,7 +59,7 @@ enum Reaction {
         #[serde(default)]
         pending: Vec<String>,
         #[serde(default)]
-        report: super::reaction::Report,
+        report: Report,
     },
     NoListenStream,
     FallbackInitialize,
@@ -186,11 +187,16 @@ fn once(case: &Case, revision: Revision, measure: Option<Measure>, way: Way) -> 
         .map(|measure| flood(case, revision, input.len(), measure));
     faults.extend(flood.and_then(|flood| flood.fault()));
     failures.extend(faults.iter().cloned());
+    let is_untold = hand.violations().is_empty()
+        && matches!(
+            reaction.map(|reaction| &expect.any_of[reaction]),
+            Some(Reaction::Silent { report: Report::Should, .. })
+        );
     let transcript = hand.told.iter().map(shown).chain(judge.requests()).collect();
     if failures.is_empty() {
         failures.extend(judge.after(expect.after));
     }
-    Outcome { failures, faults, reaction, transcript, memory, flood }
+    Outcome { failures, faults, reaction, is_untold, transcript, memory, flood }
 }
 
 /// The head of the answer, or of a stream.
@@ -353,7 +359,7 @@ impl Judge {
                 self.pending(pending)?;
                 check(self.new_requests().next().is_none(), || "something was sent".to_owned())?;
                 let is_told = !self.hand.violations().is_empty();
-                check(is_told || *report == super::reaction::Report::May, || {
+                check(is_told || matches!(report, Report::May | Report::Should), || {
                     "nothing was reported".to_owned()
                 })
             }

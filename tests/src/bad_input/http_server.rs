@@ -178,7 +178,15 @@ pub fn run(case: &Case, revision: Revision, measure: Option<Measure>) -> Outcome
     if failures.is_empty() && expect.after == After::Usable {
         failures.extend(subject.probe(case));
     }
-    Outcome { failures, faults, reaction, transcript: subject.transcript, memory, flood: None }
+    Outcome {
+        failures,
+        faults,
+        reaction,
+        is_untold: false,
+        transcript: subject.transcript,
+        memory,
+        flood: None,
+    }
 }
 
 /// Bytes of a request, as far as they may be many.

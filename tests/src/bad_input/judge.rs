@@ -112,8 +112,8 @@ impl<'a> Judge<'a> {
                 let reported = seen.violated;
                 check(
                     match report {
-                        Report::May => true,
-                        Report::Must | Report::Should => reported > 0,
+                        Report::May | Report::Should => true,
+                        Report::Must => reported > 0,
                         Report::RateLimited => (1..=FEW).contains(&reported),
                     },
                     || format!("{reported} reports instead of {report:?}"),

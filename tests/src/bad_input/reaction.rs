@@ -184,7 +184,7 @@ pub enum Values {
 pub enum Report {
     #[default]
     May,
-    /// Held to as strictly as `must`: this engine has no reason not to.
+    /// Preferred: that there is none is counted, and fails nothing.
     Should,
     Must,
     /// Yes, but not for each of very many.
@@ -206,6 +206,17 @@ pub enum Delivered {
 #[allow(missing_docs)]
 pub enum NoReply {
     None,
+}
+
+impl Reaction {
+    /// Whether something should be reported beside it, though it need not.
+    pub fn should_be_told(&self) -> bool {
+        match self {
+            Self::All { of } => of.iter().any(Self::should_be_told),
+            Self::Silent { report, .. } => *report == Report::Should,
+            _ => false,
+        }
+    }
 }
 
 impl Codes {

@@ -28,6 +28,8 @@ pub struct Outcome {
     pub faults: Vec<String>,
     /// Which of the acceptable reactions was seen; 0 is the preferred one.
     pub reaction: Option<usize>,
+    /// Whether nothing was reported that should have been.
+    pub is_untold: bool,
     /// What was seen, line by line.
     pub transcript: Vec<String>,
     /// Memory in use at most, above what was in use before the input.
@@ -139,7 +141,8 @@ fn play<R: Role>(
             .then(|| memory::flood(case, revision, input.len(), measure));
     }
     seen.growth = case.forbids("superlinear_time").then(|| growth(case, revision));
-    let Verdict { reaction, mut failures, faults } = verdict(case, revision, &names, &input, &seen);
+    let Verdict { reaction, is_untold, mut failures, faults } =
+        verdict(case, revision, &names, &input, &seen);
     let mut transcript: Vec<_> = seen.transcript.lines().collect();
     if failures.is_empty() {
         failures.extend(probe::after(&mut subject, case, &names, revision, is_cut));
@@ -148,7 +151,7 @@ fn play<R: Role>(
         transcript.extend(lines.lines());
     }
     let memory = taken.unwrap_or_default().most;
-    Outcome { failures, faults, reaction, transcript, memory, flood: seen.flood }
+    Outcome { failures, faults, reaction, is_untold, transcript, memory, flood: seen.flood }
 }
 
 /// How many times as long an input takes as half of it, in time of the processor: the least of some tries, because whatever
@@ -197,6 +200,11 @@ pub(super) fn id<'a>(names: &'a Names, call: &str) -> &'a str {
     names.get(&format!("id.{call}")).unwrap_or_default()
 }
 
+/// Whether nothing was reported of an input that should have been.
+pub fn is_untold(case: &Case, seen: &Observed) -> bool {
+    case.mentions("should") && seen.violated == 0
+}
+
 /// What is wrong about what an input brought about.
 pub fn judge(
     case: &Case,
@@ -211,6 +219,7 @@ pub fn judge(
 /// Which of the acceptable reactions it was, and what is wrong about it; of that, what may never happen in any case.
 struct Verdict {
     reaction: Option<usize>,
+    is_untold: bool,
     failures: Vec<String>,
     faults: Vec<String>,
 }
@@ -235,7 +244,9 @@ fn verdict(
     failures.extend(faults.iter().cloned());
     let never = expect.never.iter().filter(|what| forbidden::happened(what, case, &judge, names));
     failures.extend(never.map(|what| format!("never: {what}")));
-    Verdict { reaction, failures, faults }
+    let is_untold = seen.violated == 0
+        && reaction.is_some_and(|reaction| expect.any_of[reaction].should_be_told());
+    Verdict { reaction, is_untold, failures, faults }
 }
 
 /// What is told of a case that failed: what was expected, why that is not what was seen, and what was. Nothing of one that

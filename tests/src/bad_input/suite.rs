@@ -27,6 +27,8 @@ pub struct Summary {
     /// What floods took of memory: of each case that is about it the run that came nearest to its bound, with the most that
     /// any left.
     pub floods: BTreeMap<String, Flood>,
+    /// Cases of which nothing was reported that should have been.
+    pub untold: BTreeSet<String>,
     /// Exceptions that were needed.
     pub exceptions: usize,
 }
@@ -92,8 +94,11 @@ pub fn run_these(
         let counts = summary.run.entry(case.layer.clone()).or_default();
         counts.runs += 1;
         counts.spec += usize::from(case.basis == Basis::Spec);
-        counts.preferred += usize::from(outcome.reaction == Some(0));
+        counts.preferred += usize::from(outcome.reaction == Some(0) && !outcome.is_untold);
         counts.memory = counts.memory.max(outcome.memory);
+        if outcome.is_untold {
+            summary.untold.insert(case.id.clone());
+        }
         if let Some(flood) = outcome.flood {
             let worst = summary.floods.entry(case.id.clone()).or_insert(flood);
             worst.most = worst.most.max(flood.most);
@@ -180,6 +185,7 @@ fn apart(case: &Case, revision: Revision, measure: Option<Measure>) -> Outcome {
                 failures,
                 faults,
                 reaction: None,
+                is_untold: false,
                 transcript: Vec::new(),
                 memory: 0,
                 flood: None,
