@@ -38,6 +38,8 @@ pub(crate) enum Kind {
     Cancelled,
     /// The connection ended.
     Closed,
+    /// Nobody reads what is printed.
+    Unread,
     /// What the peer says is no MCP.
     Protocol,
     /// The server's command could not be started.
@@ -75,7 +77,7 @@ impl Kind {
         match self {
             Self::Peer => PEER_ERROR,
             Self::Usage => 2,
-            Self::Closed | Self::Protocol | Self::Spawn | Self::Connect => 3,
+            Self::Closed | Self::Unread | Self::Protocol | Self::Spawn | Self::Connect => 3,
             Self::Timeout => 4,
             Self::Cancelled => 130,
         }
@@ -134,7 +136,7 @@ impl Failure {
 
     /// Nobody reads what is printed, so nobody waits for the result either.
     pub(crate) fn unread() -> Self {
-        Self::new(Kind::Closed, "cancelled: nobody reads the output any more")
+        Self::new(Kind::Unread, "cancelled: nobody reads the output any more")
     }
 
     /// The server never became ready.
@@ -315,13 +317,14 @@ mod tests {
             Kind::Peer,
             Kind::Usage,
             Kind::Closed,
+            Kind::Unread,
             Kind::Protocol,
             Kind::Spawn,
             Kind::Connect,
             Kind::Timeout,
             Kind::Cancelled,
         ];
-        assert_eq!(all.map(Kind::exit_code), [1, 2, 3, 3, 3, 3, 4, 130]);
+        assert_eq!(all.map(Kind::exit_code), [1, 2, 3, 3, 3, 3, 3, 4, 130]);
     }
 
     #[test]
