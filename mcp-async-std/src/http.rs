@@ -1,6 +1,6 @@
 //! HTTP: Streamable HTTP of every revision, and HTTP+SSE where it is asked for.
 //!
-//! A server is [served](serve()) on a socket, with a router's tools:
+//! A server is [run](run()) on a socket, with a router's tools:
 //!
 //! ```no_run
 //! use mcp_async_std::http::ServerOptions;
@@ -12,7 +12,7 @@
 //! let router = Router::new("greeter", "1.0").raw_tool(Tool::new("hello", schema), hello);
 //!
 //! let listener = async_std::net::TcpListener::bind("127.0.0.1:8000").await?;
-//! mcp_async_std::serve_http(listener, router, ServerOptions::default(), std::future::pending()).await?;
+//! mcp_async_std::run_http(listener, router, ServerOptions::default(), std::future::pending()).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -86,7 +86,7 @@ where
 /// # Errors
 ///
 /// As [`HttpServer::run`], and why the socket has no address.
-pub async fn serve(
+pub async fn run(
     listener: TcpListener,
     router: Router,
     options: ServerOptions,

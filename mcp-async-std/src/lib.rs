@@ -48,7 +48,7 @@ use mcp_smol::parts;
 #[cfg(feature = "process")]
 pub use self::child::spawn;
 #[cfg(feature = "http")]
-pub use self::http::{connect as connect_url, serve as serve_http};
+pub use self::http::{connect as connect_url, run as run_http};
 pub use self::platform::AsyncStd;
 #[cfg(feature = "ws")]
 pub use self::ws::connect as connect_ws;

@@ -64,7 +64,7 @@ use self::parts::duplex;
 #[cfg(feature = "process")]
 pub use self::child::spawn;
 #[cfg(feature = "http")]
-pub use self::http::{connect as connect_url, serve as serve_http};
+pub use self::http::{connect as connect_url, run as run_http};
 pub use self::parts::stream;
 pub use self::platform::Smol;
 #[cfg(feature = "ws")]

@@ -33,5 +33,5 @@ async fn serve() -> std::io::Result<()> {
     if options.http_sse {
         println!("listening on http://{place}/sse");
     }
-    mcp_tokio::serve_http(listener, demo::router(), options, input_ended()).await
+    mcp_tokio::run_http(listener, demo::router(), options, input_ended()).await
 }

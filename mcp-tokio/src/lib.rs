@@ -61,7 +61,7 @@ use self::io::duplex;
 #[cfg(feature = "process")]
 pub use self::child::spawn;
 #[cfg(feature = "http")]
-pub use self::http::{connect as connect_url, serve as serve_http};
+pub use self::http::{connect as connect_url, run as run_http};
 pub use self::io::stream;
 pub use self::platform::Tokio;
 pub use self::stdio::stdio;

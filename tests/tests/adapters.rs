@@ -265,7 +265,7 @@ fn all_adapters_say_the_same_of_what_they_offer() {
 const AT_ROOT: [(&str, &str); 4] = [
     ("child::spawn", "spawn"),
     ("http::connect", "connect_url"),
-    ("http::serve", "serve_http"),
+    ("http::run", "run_http"),
     ("ws::connect", "connect_ws"),
 ];
 

@@ -71,19 +71,17 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// As the adapter's `serve_http`.
-    pub async fn serve_http(self, socket: TcpListener, router: Router) -> io::Result<()> {
+    /// As the adapter's `run_http`.
+    pub async fn run_http(self, socket: TcpListener, router: Router) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         let (options, never) = (Default::default(), std::future::pending());
         match self {
             Self::Tokio => {
                 let socket = tokio::net::TcpListener::from_std(socket)?;
-                mcp_tokio::serve_http(socket, router, options, never).await
+                mcp_tokio::run_http(socket, router, options, never).await
             }
-            Self::Smol => mcp_smol::serve_http(socket.try_into()?, router, options, never).await,
-            Self::AsyncStd => {
-                mcp_async_std::serve_http(socket.into(), router, options, never).await
-            }
+            Self::Smol => mcp_smol::run_http(socket.try_into()?, router, options, never).await,
+            Self::AsyncStd => mcp_async_std::run_http(socket.into(), router, options, never).await,
         }
     }
 

@@ -61,8 +61,8 @@ pub trait Web: Host<Platform: Dial, Doomed: Doomed<Platform: Dial>> {
         replay: Box<dyn Replay>,
     ) -> (Server, Service);
 
-    /// The adapter's `serve_http`, on a socket that was bound elsewhere.
-    fn serve_http(
+    /// The adapter's `run_http`, on a socket that was bound elsewhere.
+    fn run_http(
         listener: TcpListener,
         router: Router,
         options: ServerOptions,
@@ -148,14 +148,14 @@ macro_rules! web {
                 $adapter::http::service_with(config, options, replay)
             }
 
-            async fn serve_http(
+            async fn run_http(
                 listener: TcpListener,
                 router: Router,
                 options: ServerOptions,
                 until: impl Future<Output = ()> + Send,
             ) -> io::Result<()> {
                 listener.set_nonblocking(true)?;
-                $adapter::serve_http($listener(listener)?, router, options, until).await
+                $adapter::run_http($listener(listener)?, router, options, until).await
             }
 
             fn http_server(listener: TcpListener) -> io::Result<HttpServer> {

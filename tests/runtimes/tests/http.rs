@@ -108,7 +108,7 @@ async fn a_server_that_is_dropped_ends_each_call_with_its_reason<H: Web>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (drops, dropped) = async_channel::bounded::<()>(1);
-    let serving = H::serve_http(listener, router, ServerOptions::default(), pending());
+    let serving = H::run_http(listener, router, ServerOptions::default(), pending());
     let until = async move {
         let _ = dropped.recv().await;
         Ok(())
@@ -180,10 +180,10 @@ async fn a_server_that_others_reach_must_know_its_names<H: Web>() {
     let router = || Router::new("test", "1.0");
     let bind = || TcpListener::bind("0.0.0.0:0").unwrap();
     let options = ServerOptions::default();
-    let refused = H::serve_http(bind(), router(), options, pending()).await;
+    let refused = H::run_http(bind(), router(), options, pending()).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
     let options = ServerOptions::default().access(Access::local().host("mcp.example.com"));
-    H::serve_http(bind(), router(), options, async {}).await.unwrap();
+    H::run_http(bind(), router(), options, async {}).await.unwrap();
 }
 
 async fn a_client_that_is_gone_cancels_in_the_modern_era<H: Web>() {

@@ -25,5 +25,5 @@ fn run(port: u16) -> Result<(), Box<dyn Error>> {
     let runtime = Runtime::chosen()?;
     let socket = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening at http://{}/mcp", socket.local_addr()?);
-    runtime.block_on(async { Ok(runtime.serve_http(socket, router(runtime)).await?) })
+    runtime.block_on(async { Ok(runtime.run_http(socket, router(runtime)).await?) })
 }
