@@ -8,7 +8,7 @@ use mcp_runtimes_tests::{Host, apart, on_every_runtime};
 use mcp_tests::bad_input::LAYERS;
 use mcp_tests::bad_input::case::Case;
 use mcp_tests::bad_input::exceptions::Exception;
-use mcp_tests::bad_input::process::{is_for, run};
+use mcp_tests::bad_input::process::{NOT_SEEN, is_for, run};
 use mcp_tests::bad_input::run::row;
 
 /// Cases that are put to a process on each runtime, in each of their revisions.
@@ -55,6 +55,16 @@ macro_rules! layers {
             assert!(!layers.iter().flat_map(|layer| cases(layer)).any(|case| is_excepted(&case)));
         }
     };
+}
+
+/// What a process does not show is expected of no case that is put to one.
+#[test]
+fn a_process_shows_what_its_cases_expect() {
+    let unseen = LAYERS.iter().flat_map(|layer| cases(layer)).filter_map(|case| {
+        let what = NOT_SEEN.iter().find(|what| case.mentions(what))?;
+        Some((case.id, *what))
+    });
+    assert_eq!(unseen.collect::<Vec<_>>(), []);
 }
 
 // The cases of `limits` need small ones.

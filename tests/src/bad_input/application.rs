@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mcp_proto::driver::Incoming;
 use mcp_proto::router::{Context, Router, ToolError, ToolInfo};
-use mcp_proto::{Progress, RawJson, RequestId};
+use mcp_proto::{Progress, RawJson, RequestId, Revision};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -128,26 +128,26 @@ pub fn router(log: &Log) -> Router {
         })
         .raw_tool(info(OBSERVED), move |ctx: Context, _: Option<RawJson>| {
             let log = observed.clone();
-            async move { text_of(&log, ctx.id()) }
+            async move { text_of(&log, ctx.id(), ctx.revision()) }
         })
 }
 
-/// A tool that tells what the handlers have seen: for a server in another process.
+/// A tool that tells what the handlers have seen, and in which revision it was asked: for a server in another process.
 pub const OBSERVED: &str = "observed";
 
-fn text_of(log: &Log, own: &RequestId) -> String {
+fn text_of(log: &Log, own: &RequestId, revision: Revision) -> String {
     let rows = log.lock();
     let rows = rows.iter().filter(|handled| handled.id != *own);
     let row = |handled: &Handled| {
         json!([handled.id, handled.method, handled.ran, handled.is_slow, handled.cancelled])
     };
-    Value::Array(rows.map(row).collect()).to_string()
+    json!([revision.as_str(), rows.map(row).collect::<Vec<_>>()]).to_string()
 }
 
 /// What [`OBSERVED`] told.
-pub fn read_observed(text: &str) -> Vec<Handled> {
-    let rows: Vec<(Value, String, Option<String>, bool, usize)> =
-        serde_json::from_str(text).unwrap();
+pub fn read_observed(text: &str) -> (Option<Revision>, Vec<Handled>) {
+    type Row = (Value, String, Option<String>, bool, usize);
+    let (revision, rows): (String, Vec<Row>) = serde_json::from_str(text).unwrap();
     let id = |id: Value| match id {
         Value::String(text) => text.into(),
         number => number.as_i64().map_or_else(|| number.to_string().into(), RequestId::from),
@@ -159,5 +159,5 @@ pub fn read_observed(text: &str) -> Vec<Handled> {
         is_slow,
         cancelled,
     };
-    rows.into_iter().map(handled).collect()
+    (Revision::parse(&revision), rows.into_iter().map(handled).collect())
 }
