@@ -13,7 +13,7 @@ use mcp_tests::bad_input::message::Sent;
 use mcp_tests::bad_input::names::Names;
 use mcp_tests::bad_input::observed::{Ending, Handled, Observed, Report};
 use mcp_tests::bad_input::run::{Outcome, run};
-use mcp_tests::bad_input::start::{Started, server_names};
+use mcp_tests::bad_input::start::{NOT_SET, Started, server_names};
 use mcp_tests::bad_input::suite::{Summary, run_these};
 use mcp_tests::bad_input::{LAYERS, layers};
 use serde::Deserialize;
@@ -390,6 +390,20 @@ fn an_engine_that_keeps_its_input_fails_every_case_that_is_about_memory() {
     }
     assert!(NOT_JUDGED.iter().all(|(id, _)| about_memory().iter().any(|case| case.id == *id)));
     assert_eq!(about_memory().len(), 19);
+}
+
+/// A limit that the engine does not have is none that a case may rely on, unless a list says so.
+#[test]
+fn a_limit_that_nobody_sets_fails_its_case() {
+    let mut case = ping();
+    case["setup"]["limits"] = json!({ "max_subscriptions": 100 });
+    let failures = summary(&case, &[], None).failures;
+    let said = "FRM-s01: a limit that the engine does not have: max_subscriptions";
+    assert_eq!(failures.matches(said).count(), 4, "{failures}");
+    for (id, limit) in NOT_SET {
+        let listed = Case::named(id).expect("a case");
+        assert!(listed.setup.limits.contains_key(limit), "{id} does not set {limit}");
+    }
 }
 
 #[test]
