@@ -117,6 +117,9 @@ impl<R: Role> Endpoint<R> {
     // It happened.
 
     /// One whole message has arrived, complete at `now`.
+    ///
+    /// It is read however long it is, and however many events wait: who keeps messages apart holds to
+    /// [`Limits::max_message_len`] and [`Limits::max_events`], as [`Connection`](crate::Connection) does.
     pub fn handle_message(&mut self, frame: Bytes, now: Instant) {
         self.core.handle_message(frame, now);
     }
