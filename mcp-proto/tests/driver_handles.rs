@@ -349,7 +349,7 @@ fn a_router_serves_though_its_driver_is_another_task() {
         world.settle();
         for _ in 0..2 {
             let call = client.call(CallTool::new("greet"));
-            let result = world.run(async move { call.await }).unwrap();
+            let result = world.run(call).unwrap();
             assert_eq!(result.content[0].as_text(), Some("hello"), "{revision}");
         }
         drop(client);
