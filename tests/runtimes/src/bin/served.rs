@@ -62,6 +62,7 @@ mod unix {
                 "printing" => noisy::<H>(|| println!("a stray line on standard output")).await,
                 "starting" => noisy::<H>(start).await,
                 "crowded" => crowded::<H>().await,
+                "apart" | "looking" | "exiting" => working::<H>(kind).await,
                 _ => panic!("no kind of server: {kind}"),
             }
         });
@@ -135,6 +136,47 @@ mod unix {
         while let Some(request) = server.accept().await {
             noise();
             request.respond(&CallToolResult::text("done")).unwrap();
+        }
+    }
+
+    /// A server whose tool works on a thread of its own: for ever, and nobody waits for it (`apart`); until its client is gone, and
+    /// the program waits for that (`looking`); for ever on a thread of Tokio's, which would wait for it (`exiting`).
+    async fn working<H: Host>(kind: &str) {
+        let (is_looking, is_exiting) = (kind == "looking", kind == "exiting");
+        let (begins, begun) = std::sync::mpsc::channel();
+        let work = move |ctx: Context, _: Option<RawJson>| {
+            let begins = begins.clone();
+            async move {
+                let reporting = ctx.clone();
+                let work = move || {
+                    let ctx = reporting;
+                    for step in 1.. {
+                        if is_looking && ctx.is_cancelled() {
+                            break;
+                        }
+                        let _ = ctx.progress().report(Progress::new(step.into()));
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                };
+                if is_exiting {
+                    drop(tokio::task::spawn_blocking(work));
+                } else {
+                    let _ = begins.send(std::thread::spawn(work));
+                }
+                ctx.cancelled().await;
+                "cancelled"
+            }
+        };
+        let schema = RawJson::parse(r#"{"type":"object"}"#).unwrap();
+        let router = Router::new("working", "1.0")
+            .configure(|config| config.drain_timeout = Duration::from_millis(100))
+            .raw_tool(Tool::new("work", schema), work);
+        assert_eq!(H::run_stdio(router).await, CloseReason::Eof { unread: 0 });
+        if is_looking {
+            begun.recv().unwrap().join().unwrap();
+        }
+        if is_exiting {
+            std::process::exit(0);
         }
     }
 
