@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::remote::Remote;
 use super::{call, json_run, run, scratch, written};
 
 #[test]
@@ -100,6 +101,7 @@ fn what_is_no_server_is_told_so() {
     assert_eq!(told.of("violation").len(), 1, "the junk is told of: {:?}", told.events);
 }
 
+/// FIELD-BUGS 50; R-TIME-04.
 #[test]
 fn a_timeout_is_exit_code_4_and_says_what_had_happened() {
     let told = json_run(&call("long_running_task", &["every_ms=600000", "--idle-timeout", "2s"]));
@@ -127,6 +129,43 @@ fn a_timeout_is_exit_code_4_and_says_what_had_happened() {
         "{}",
         told.stderr
     );
+}
+
+/// FIELD-BUGS 43, 44, 46; R-PROG-21, R-PROG-22. Other tools have both limits, and got one of the two wrong.
+#[test]
+fn reports_re_arm_the_idle_timeout_and_never_the_timeout() {
+    let remotes = Remote::all();
+    let here = ["--", env!("CARGO_BIN_EXE_mcpcli"), "demo-server"];
+    let servers = [
+        ("long_running_task", here.to_vec()),
+        ("paced", vec!["--url", &remotes[0].url]),
+        ("paced", vec!["--url", &remotes[1].url]),
+    ];
+    // All at once: each takes as long as it has to.
+    std::thread::scope(|scope| {
+        for (tool, server) in &servers {
+            // It says something often enough, for longer than it may say nothing.
+            scope.spawn(move || {
+                let tool = ["call", tool, "steps=10", "every_ms=600", "--idle-timeout", "4s"];
+                let told = json_run(&[&tool[..], server].concat());
+                assert_eq!(told.code, 0, "{server:?}: {}", told.stderr);
+                assert_eq!(told.of("progress").len(), 10, "{server:?}");
+            });
+            // It never stops saying something.
+            scope.spawn(move || {
+                let tool = ["call", tool, "steps=1000", "every_ms=100", "--timeout", "3s"];
+                let began = Instant::now();
+                let told = json_run(&[&tool[..], &["--idle-timeout", "none"], server].concat());
+                let took = began.elapsed().as_secs_f64();
+                let last = told.events.last().unwrap();
+                let ended = (told.code, &last["kind"], &last["limit"], &last["after"]);
+                let expected = (4, &json!("timeout"), &json!("total"), &json!(3));
+                assert_eq!(ended, expected, "{server:?}: {last}");
+                assert!(last["reports"].as_u64().unwrap() >= 3, "{server:?}: {last}");
+                assert!((3.0..20.0).contains(&took), "{server:?}: {took} s");
+            });
+        }
+    });
 }
 
 #[test]

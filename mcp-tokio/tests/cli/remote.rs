@@ -55,11 +55,21 @@ impl Remote {
             ctx.cancelled().await;
             Ok::<_, ToolError>(CallToolResult::text("cancelled"))
         };
+        let paced = async |ctx: Context, asked: Option<RawJson>| {
+            let number = |name| asked.as_ref()?.get(name)?.to_string().parse::<u32>().ok();
+            let every = Duration::from_millis(number("every_ms").ok_or("every_ms")?.into());
+            for step in 1..=number("steps").ok_or("steps")? {
+                ctx.progress().report(Progress::new(step.into()))?;
+                tokio::time::sleep(every).await;
+            }
+            Ok::<_, ToolError>(CallToolResult::text("paced"))
+        };
         let router = Router::new("remote", "1.0")
             .configure(|config| *config = config.clone().drain_timeout(Duration::ZERO))
             .pacing(Pacing::UNLIMITED)
             .raw_tool(Tool::new("count", schema()), count)
             .raw_tool(Tool::new("cut", schema()), cut)
+            .raw_tool(Tool::new("paced", schema()), paced)
             .raw_tool(Tool::new("wait", schema()), waits);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
