@@ -18,6 +18,7 @@ use mcp_proto::{
 };
 use runtime::*;
 
+/// FIELD-BUGS 17; R-PROG-13.
 #[test]
 fn forty_reports_and_the_result_in_one_read_are_forty_callbacks_and_then_the_result() {
     let mut world = World::new();
@@ -45,6 +46,7 @@ fn forty_reports_and_the_result_in_one_read_are_forty_callbacks_and_then_the_res
     assert_eq!(*seen.borrow(), expected);
 }
 
+/// FIELD-BUGS 64; R-PROG-03.
 #[test]
 fn client_and_server_meet_over_pipes_of_any_capacity() {
     for capacity in [1, 7, 100_000] {
@@ -81,6 +83,7 @@ fn reports_can_be_taken_one_by_one_before_the_result() {
     assert_eq!((values.as_slice(), text.as_str()), (&[1.0, 2.0, 3.0, 4.0, 5.0][..], "counted"));
 }
 
+/// FIELD-BUGS 19, 20; R-PROG-03.
 #[test]
 fn a_listener_that_waits_keeps_the_order_and_the_result_behind_it() {
     let mut world = World::new();
@@ -100,6 +103,7 @@ fn a_listener_that_waits_keeps_the_order_and_the_result_behind_it() {
     assert_eq!(seen, (1..=10).map(f64::from).collect::<Vec<_>>());
 }
 
+/// FIELD-BUGS 37; R-PROG-13.
 #[test]
 fn a_listener_that_fails_or_panics_does_not_lose_the_response() {
     let mut world = World::new();
@@ -167,6 +171,7 @@ fn with_every_report_wanted_reading_pauses_and_nothing_is_lost() {
     assert_eq!((*seen.borrow(), outcome.merged), (20_000, 0));
 }
 
+/// FIELD-BUGS 59; R-CANC-04.
 #[test]
 fn dropping_a_call_cancels_it_once_on_the_wire_and_frees_it() {
     let mut world = World::new();
@@ -211,6 +216,7 @@ fn a_timeout_fires_while_nothing_can_be_written() {
     drop(wire);
 }
 
+/// FIELD-BUGS 62; R-LIFE-10.
 #[test]
 fn the_end_of_the_stream_ends_every_call_with_its_reason() {
     let mut world = World::new();
@@ -330,6 +336,7 @@ fn the_last_handle_closes_the_connection() {
     assert!(wire.has_ended());
 }
 
+/// FIELD-BUGS 81; R-STDIO-06.
 #[test]
 fn closing_is_bounded_even_if_the_peer_never_reads() {
     let mut world = World::new();

@@ -249,6 +249,7 @@ fn client_of_script(world: &mut World) -> (Client, Pipe) {
     (client, far)
 }
 
+/// FIELD-BUGS 64; R-PROG-03.
 #[test]
 fn reports_come_complete_and_in_order_through_a_pipe_of_one_message() {
     for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {

@@ -6,6 +6,7 @@ pub mod hostile;
 pub mod http_hand;
 pub mod http_world;
 pub mod model;
+pub mod named;
 pub mod promises;
 pub mod shelf;
 pub mod shown;

@@ -286,7 +286,7 @@ fn a_token_that_a_server_invented_is_counted_and_never_fatal() {
     assert_eq!((values(&told), endings(&told)), (vec![1.0], vec![(id, true)]));
 }
 
-/// FIELD-BUGS 9; R-PROG-04. Our server cannot name a token: only a request that came with one has it.
+/// FIELD-BUGS 9, 10; R-PROG-04. Our server cannot name a token: only a request that came with one has it.
 #[test]
 fn a_server_cannot_invent_a_token() {
     let mut server = Hand::server();

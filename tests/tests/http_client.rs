@@ -305,6 +305,7 @@ fn nothing_is_sent_before_the_server_has_heard_that_it_is_initialized() {
 
 // Cancellation. R-CANC-05, -14; §4.1.
 
+/// FIELD-BUGS 57, 58; R-CANC-05, R-CANC-14.
 #[test]
 fn a_call_is_given_up_by_closing_its_stream_or_by_a_message() {
     for revision in ALL {

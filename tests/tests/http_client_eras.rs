@@ -369,9 +369,9 @@ fn what_is_no_server_of_the_first_revision_either_is_told_by_its_first_refusal()
     );
 }
 
+/// FIELD-BUGS 50; R-TIME-04. No other cause is made up.
 #[test]
 fn a_stream_of_the_first_revision_that_does_not_open_is_told_as_it_is() {
-    // FIELD-BUGS 50: no other cause is made up.
     type Fault = fn(&mut HttpHand, Exchange);
     let only: [(Fault, HttpError); 7] = [
         (|hand, channel| hand.cut(channel), HttpError::Unreachable),

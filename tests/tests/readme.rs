@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mcp_tests::model::Scenario;
+use mcp_tests::named::is_test;
 use mcp_tests::promises::PROMISES;
 
 /// Programs whose cases no attribute marks: one without test harness, one without std.
@@ -48,26 +49,6 @@ fn named_tests(text: &str) -> impl Iterator<Item = (&str, &str)> {
     links(text).filter(|(_, target)| target.ends_with(".rs")).filter_map(move |(label, target)| {
         let name = label.strip_prefix('`')?.strip_suffix('`')?;
         is_name(&name).then_some((name, target))
-    })
-}
-
-/// Whether a test of this name is in this source.
-fn is_test(source: &str, name: &str, is_marked: bool) -> bool {
-    let head = format!("fn {name}(");
-    if !is_marked {
-        return source.contains(&head) || source.contains(&format!("(\"{name}\","));
-    }
-    // A body that is run on every runtime, or every adapter.
-    if source.contains(&format!("async fn {name}<")) {
-        let lists = ["on_every_runtime!(", "on_every_adapter!("];
-        return lists.iter().flat_map(|list| source.split(list).skip(1)).any(|listed| {
-            let listed = listed.strip_prefix("alone: ").unwrap_or(listed);
-            listed.contains(&format!("    {name},\n")) || listed.starts_with(&format!("{name})"))
-        });
-    }
-    source.match_indices(&head).any(|(at, _)| {
-        let attributes = source[..at].rsplit("\n\n").next().unwrap_or_default();
-        attributes.contains("#[test]") || attributes.contains("::test")
     })
 }
 

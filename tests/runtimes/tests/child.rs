@@ -34,6 +34,7 @@ async fn start<H: Host>(text: &str) -> (Child, PipeReader) {
     (spawn.connect(config()).await.unwrap(), witness)
 }
 
+/// FIELD-BUGS 74; R-LIFE-11.
 async fn a_server_that_exits_when_its_input_ends_is_not_waited_for_in_vain<H: Host>() {
     let (spawn, witness) = witnessed::<H>("cat > /dev/null");
     let child = spawn.grace(Duration::from_secs(60)).connect(config()).await.unwrap();
@@ -43,6 +44,7 @@ async fn a_server_that_exits_when_its_input_ends_is_not_waited_for_in_vain<H: Ho
     assert!(began.elapsed() < Duration::from_secs(30), "no grace is burnt");
 }
 
+/// FIELD-BUGS 62; R-LIFE-10.
 async fn a_server_that_exits_in_the_middle_ends_the_call_and_tells_how_it_ended<H: Host>() {
     let spawn = H::spawn(script("read -r call; echo 'out of memory' >&2; exit 3"));
     let child = spawn.on_stderr(|_| {}).connect(config()).await.unwrap();
@@ -63,6 +65,7 @@ async fn a_server_that_is_not_worth_a_grace_gets_term_at_once<H: Host>() {
     assert!(began.elapsed() < Duration::from_secs(30), "no grace is burnt");
 }
 
+/// FIELD-BUGS 74; R-LIFE-11.
 async fn a_server_that_ignores_term_too_is_killed_with_all_it_started<H: Host>() {
     let (child, witness) = start::<H>("trap '' TERM; sleep 1000 & sleep 1000; sleep 1000").await;
     let began = Instant::now();

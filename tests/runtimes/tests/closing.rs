@@ -111,6 +111,7 @@ async fn a_server_is_closed_twice_by_each_of_two_threads<H: Host>() {
     .await;
 }
 
+/// FIELD-BUGS 81; R-STDIO-06.
 async fn a_client_is_closed_in_its_callbacks<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         // While a report is heard, which is the last one then.

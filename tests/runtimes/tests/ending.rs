@@ -44,6 +44,7 @@ fn server<H: Host>(config: ServerConfig) -> (Peer, Server) {
     (Peer::new::<H>(near), H::serve(far, config))
 }
 
+/// FIELD-BUGS 73; R-STDIO-07.
 async fn the_end_of_the_input_ends_a_server_within_its_drain_limit_though_work_goes_on<H: Host>() {
     let limit = Duration::from_millis(100);
     let config = ServerConfig::new("test", "1.0").drain_timeout(limit);
@@ -67,6 +68,7 @@ fn big() -> CallTool {
     CallTool::new("big").argument("data", "x".repeat(1 << 20))
 }
 
+/// FIELD-BUGS 77, 81; R-STDIO-06.
 async fn close_works_while_a_write_is_blocked<H: Host>() {
     let (near, far) = small_sockets();
     // The last bytes are given up after 5 s, which here are 50 ms.
@@ -81,6 +83,7 @@ async fn close_works_while_a_write_is_blocked<H: Host>() {
     drop(peer);
 }
 
+/// FIELD-BUGS 77, 81; R-STDIO-06.
 async fn a_server_closes_while_its_client_does_not_read<H: Host>() {
     let (near, far) = small_sockets();
     let mut client = Peer::new::<H>(near);

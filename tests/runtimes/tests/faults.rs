@@ -44,6 +44,7 @@ fn is_internal(error: &CallError) -> bool {
     matches!(error, CallError::Peer(error) if error.code == ErrorObject::INTERNAL_ERROR)
 }
 
+/// FIELD-BUGS 62, 79; R-LIFE-10.
 async fn a_peer_that_is_killed_in_the_middle_of_a_message<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         let (client, mut peer) = connected::<H>(platform).await;
@@ -335,6 +336,7 @@ async fn a_child_whose_child_holds_the_pipe<H: Host>() {
     .await;
 }
 
+/// FIELD-BUGS 74, 79; R-LIFE-11.
 async fn a_thousand_starts_leave_no_descriptor_and_no_zombie<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         // Six times this on each of five runtimes.
@@ -353,6 +355,7 @@ async fn a_thousand_starts_leave_no_descriptor_and_no_zombie<H: Host>() {
     .await;
 }
 
+/// FIELD-BUGS 59, 79; R-CANC-04.
 async fn a_call_that_is_dropped<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         let (client, mut peer) = connected::<H>(platform).await;
@@ -394,6 +397,7 @@ async fn a_client_that_is_dropped<H: Host>() {
     .await;
 }
 
+/// FIELD-BUGS 60, 79; R-CANC-07.
 async fn a_server_that_is_dropped_with_work_in_flight<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         // With requests that are held, which answer by themselves when they are dropped.
@@ -473,6 +477,7 @@ async fn a_handler_that_panics<H: Host>() {
     .await;
 }
 
+/// FIELD-BUGS 37, 79; R-PROG-13.
 async fn a_callback_that_panics_or_fails<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         let (client, mut peer) = connected::<H>(platform).await;

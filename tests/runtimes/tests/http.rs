@@ -26,6 +26,7 @@ async fn client<H: Web>(address: SocketAddr, revision: Revision, max_tries: u32)
     connector.connect(&format!("http://{address}/mcp"), config).await.unwrap()
 }
 
+/// FIELD-BUGS 48, 63; R-LIFE-10, R-TIME-04.
 async fn a_server_that_is_gone_in_the_middle_ends_each_call_with_its_reason<H: Web>() {
     let (router, gate) = tools();
     let site = Site::with::<H>(router, |server| server);
@@ -66,6 +67,7 @@ async fn a_server_that_is_gone_in_the_middle_ends_each_call_with_its_reason<H: W
     site.stop().await;
 }
 
+/// FIELD-BUGS 78; R-RESU-03, R-RESU-04.
 async fn a_connection_that_is_cut_in_the_middle_loses_no_report<H: Web>() {
     for (kept, is_whole) in [(64, true), (4, false)] {
         let ((router, gate), shelf) = (tools(), Shelf::of(kept));
@@ -103,6 +105,7 @@ async fn a_connection_that_is_cut_in_the_middle_loses_no_report<H: Web>() {
     }
 }
 
+/// FIELD-BUGS 63; R-LIFE-10.
 async fn a_server_that_is_dropped_ends_each_call_with_its_reason<H: Web>() {
     let (router, gate) = tools();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -129,6 +132,7 @@ async fn a_server_that_is_dropped_ends_each_call_with_its_reason<H: Web>() {
     }
 }
 
+/// FIELD-BUGS 78; R-HTTP-18, R-HTTP-20.
 async fn a_tool_may_send_its_client_away_and_nothing_is_missing_when_it_comes_back<H: Web>() {
     let mut options = ServerOptions::default();
     options.retry = Duration::from_millis(100);
@@ -140,6 +144,7 @@ async fn a_tool_may_send_its_client_away_and_nothing_is_missing_when_it_comes_ba
     site.stop().await;
 }
 
+/// FIELD-BUGS 66; R-HTTP-28.
 async fn one_who_reads_nothing_delays_nobody_else<H: Web>() {
     let (router, gate) = tools();
     let site = Site::with::<H>(router, |server| server);
@@ -186,6 +191,7 @@ async fn a_server_that_others_reach_must_know_its_names<H: Web>() {
     H::run_http(bind(), router(), options, async {}).await.unwrap();
 }
 
+/// FIELD-BUGS 57, 58, 59; R-CANC-05, R-CANC-14.
 async fn a_client_that_is_gone_cancels_in_the_modern_era<H: Web>() {
     let (router, gate) = tools();
     let site = Site::with::<H>(router, |server| server);
@@ -208,7 +214,7 @@ async fn a_client_that_is_gone_cancels_in_the_modern_era<H: Web>() {
     site.stop().await;
 }
 
-/// FIELD-BUGS 60 (adapters); R-SESS-07, R-CANC-07. Sessions lived on, and their handlers with them.
+/// FIELD-BUGS 60; R-SESS-07, R-CANC-07. Sessions lived on, and their handlers with them.
 async fn a_client_that_closes_cancels_each_of_its_calls_once<H: Web>() {
     let (router, gate) = tools();
     let site = Site::with::<H>(router, |server| server);

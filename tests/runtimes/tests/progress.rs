@@ -24,6 +24,7 @@ fn up_to(count: u32) -> Vec<f64> {
     (1..=count).map(f64::from).collect()
 }
 
+/// FIELD-BUGS 17; R-PROG-13.
 async fn forty_reports_and_the_result_in_one_read_are_forty_callbacks_and_then_the_result<
     H: Host,
 >() {
@@ -37,6 +38,7 @@ async fn forty_reports_and_the_result_in_one_read_are_forty_callbacks_and_then_t
     peer.join().await;
 }
 
+/// FIELD-BUGS 17, 71; R-PROG-13.
 async fn progress_in_one_read_with_the_response_is_no_unknown_token_wherever_the_reads_are_cut<
     H: Host,
 >() {
@@ -60,6 +62,7 @@ async fn progress_in_one_read_with_the_response_is_no_unknown_token_wherever_the
     }
 }
 
+/// FIELD-BUGS 19, 20; R-PROG-03.
 async fn a_callback_that_suspends_does_not_turn_the_order_round<H: Host>() {
     let (client, peer) = pair::<H>().await;
     let peer = spawn(&H::platform(), answer_at_once(peer, 10));
@@ -80,6 +83,7 @@ async fn a_callback_that_suspends_does_not_turn_the_order_round<H: Host>() {
     peer.join().await;
 }
 
+/// FIELD-BUGS 21; R-PROG-03.
 async fn twenty_thousand_reports_arrive_without_one_inversion_or_loss<H: Host>() {
     const COUNT: usize = 20_000;
     let (client, peer) = pair::<H>().await;
@@ -100,6 +104,7 @@ async fn twenty_thousand_reports_arrive_without_one_inversion_or_loss<H: Host>()
     peer.join().await;
 }
 
+/// FIELD-BUGS 21, 22; R-PROG-03.
 async fn calls_side_by_side_each_see_their_own_reports_in_order_from_server_to_callback<H: Host>() {
     const COUNT: u32 = 5_000;
     let (near, far) = sockets();
@@ -134,6 +139,7 @@ async fn calls_side_by_side_each_see_their_own_reports_in_order_from_server_to_c
     }
 }
 
+/// FIELD-BUGS 40; R-PROG-11.
 async fn the_stream_of_a_call_exists_before_its_bytes_are_sent_and_ends_with_the_result<H: Host>() {
     let (client, peer) = pair::<H>().await;
     let mut call = client.call(CallTool::new("t"));
@@ -148,6 +154,7 @@ async fn the_stream_of_a_call_exists_before_its_bytes_are_sent_and_ends_with_the
     peer.join().await;
 }
 
+/// FIELD-BUGS 39; R-PROG-11.
 async fn progress_of_a_call_is_reached_through_the_calls_own_handle_from_another_task<H: Host>() {
     let (client, mut peer) = pair::<H>().await;
     let mut first = client.call(CallTool::new("t"));

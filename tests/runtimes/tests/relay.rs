@@ -49,6 +49,7 @@ async fn before_a_peer<H: Web>() -> (Site, Peer) {
 const STREAMABLE: [Revision; 4] =
     [Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25, Revision::V2026_07_28];
 
+/// FIELD-BUGS 30; R-PROG-03, R-PROG-05.
 async fn every_report_passes_a_relay_in_order_before_the_result<H: Web>() {
     let site = Site::with::<H>(tools().0, |server| server);
     for revision in Revision::ALL {
@@ -69,6 +70,7 @@ async fn every_report_passes_a_relay_in_order_before_the_result<H: Web>() {
     assert!(child.shutdown().await.unwrap().success());
 }
 
+/// FIELD-BUGS 30; R-PROG-02, R-PROG-06.
 async fn each_hop_has_a_token_of_its_own<H: Web>() {
     let (site, mut peer) = before_a_peer::<H>().await;
     for revision in STREAMABLE {
@@ -92,6 +94,7 @@ async fn each_hop_has_a_token_of_its_own<H: Web>() {
     assert_eq!(peer.rest().await, "", "nothing else was said to it");
 }
 
+/// FIELD-BUGS 30; R-PROG-08.
 async fn who_asks_for_no_progress_has_a_relay_ask_for_none<H: Web>() {
     let (site, mut peer) = before_a_peer::<H>().await;
     for revision in STREAMABLE {
@@ -111,6 +114,7 @@ async fn who_asks_for_no_progress_has_a_relay_ask_for_none<H: Web>() {
     site.stop().await;
 }
 
+/// FIELD-BUGS 30; R-CANC-04, R-CANC-05.
 async fn a_call_that_is_dropped_is_cancelled_once_behind_a_relay<H: Web>() {
     let (site, mut peer) = before_a_peer::<H>().await;
     for revision in STREAMABLE {
@@ -155,6 +159,7 @@ async fn a_call_that_is_dropped_is_cancelled_once_behind_a_relay<H: Web>() {
     site.stop().await;
 }
 
+/// FIELD-BUGS 30; R-LIFE-10.
 async fn a_server_that_is_gone_behind_a_relay_ends_the_call_with_an_error<H: Web>() {
     let (site, mut peer) = before_a_peer::<H>().await;
     let client = site.client::<H>(Revision::V2025_11_25).await;
@@ -213,7 +218,7 @@ async fn piped(router: Router, config: ClientConfig) -> Client {
     mcp_tokio::connect(reader, writer, config).await.unwrap()
 }
 
-/// On Tokio alone, whose clock can be paused.
+/// FIELD-BUGS 30, 49; R-PROG-21, R-TIME-03. On Tokio alone, whose clock can be paused.
 #[test]
 fn reports_from_behind_a_relay_re_arm_the_deadline_of_who_asks_and_the_relay_has_none() {
     let runtime = tokio::runtime::Builder::new_current_thread()

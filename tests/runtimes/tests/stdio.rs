@@ -31,6 +31,7 @@ async fn standard_input_that_cannot_be_had_is_an_error_and_no_empty_connection<H
     assert!(output.status.success() && told.starts_with("no connection: "), "{told}");
 }
 
+/// FIELD-BUGS 70; R-STDIO-02.
 /// With the feature `guard` standard output carries the protocol only; without it the line stands among the messages, and a
 /// client that skips what is no message serves on.
 async fn what_a_tool_prints_reaches_the_client_only_without_the_guard<H: Host>() {
@@ -39,6 +40,7 @@ async fn what_a_tool_prints_reaches_the_client_only_without_the_guard<H: Host>()
     assert_eq!((violations, told), if cfg!(feature = "guard") { (0, 2) } else { (2, 0) });
 }
 
+/// FIELD-BUGS 76; R-STDIO-03.
 #[cfg(feature = "guard")]
 async fn a_child_of_a_tool_cannot_swallow_the_protocols_input<H: Host>() {
     // Were the input the child's too, its `cat` would wait for ever or take the second call.
@@ -98,6 +100,7 @@ fn say(child: &mut Child, talk: &str) -> String {
     answers
 }
 
+/// FIELD-BUGS 75; R-STDIO-07.
 async fn half_close_accepted_calls_are_answered_before_the_end<H: Host>() {
     apart(|| check_talk(&say(&mut piped::<H>(), TALK))).await;
 }
@@ -143,6 +146,7 @@ fn over_a_socket<H: Host>() {
     assert!(child.wait().unwrap().success());
 }
 
+/// FIELD-BUGS 73; R-STDIO-07.
 async fn the_end_of_the_input_ends_the_server_with_work_in_flight<H: Host>() {
     let talk = TALK.replace(r#""name":"one""#, r#""name":"never""#);
     let began = Instant::now();

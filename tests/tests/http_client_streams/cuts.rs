@@ -8,6 +8,7 @@ use mcp_tests::{millis, secs};
 
 use crate::{LATEST, LEGACY, cut_behind, listening, outages, resumed};
 
+/// FIELD-BUGS 78; R-RESU-03, R-RESU-04.
 #[test]
 fn a_stream_is_resumed_behind_the_last_event_and_loses_nothing() {
     // R-RESU-03, R-HTTP-17, -20, -21.
@@ -65,6 +66,7 @@ fn an_event_that_is_repeated_is_taken_once() {
     assert!(hand.outcome(&id).unwrap().is_ok() && hand.violations().is_empty());
 }
 
+/// FIELD-BUGS 63; R-LIFE-10.
 #[test]
 fn what_cannot_be_resumed_ends_its_call_once() {
     for said in [
@@ -166,6 +168,7 @@ fn a_server_may_refuse_to_resume() {
     assert_eq!(method_of(&hand.take().1), "initialize");
 }
 
+/// FIELD-BUGS 78; R-HTTP-20.
 #[test]
 fn tries_that_bring_nothing_are_paced_and_end() {
     // RELIABILITY T46: `retry: 0` for ever, a server that is gone, one that never answers, one that is busy.
@@ -195,6 +198,7 @@ fn tries_that_bring_nothing_are_paced_and_end() {
     }
 }
 
+/// FIELD-BUGS 78; R-HTTP-20.
 #[test]
 fn an_absurd_time_to_wait_is_bounded() {
     let mut hand = HttpHand::ready(LATEST);

@@ -20,6 +20,7 @@ fn dead_behind(revision: Revision, said: &str) -> (HttpHand, RequestId, Exchange
     (hand, id, exchange)
 }
 
+/// FIELD-BUGS 48; R-LIFE-10.
 #[test]
 fn a_connection_that_dies_without_a_word_is_noticed_by_its_silence() {
     // RELIABILITY fault 37.

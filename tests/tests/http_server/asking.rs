@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::sessions::REVISIONS;
 
-/// FIELD-BUGS 67 (http); R-HTTP-13, R-HTTP-24. Its author waited for ever for an answer to what nobody was asked.
+/// FIELD-BUGS 67; R-HTTP-13, R-HTTP-24. Its author waited for ever for an answer to what nobody was asked.
 #[test]
 fn where_only_json_is_taken_a_question_about_the_call_is_refused_at_once() {
     for revision in REVISIONS {
@@ -51,7 +51,7 @@ enum Left {
     Idle,
 }
 
-/// FIELD-BUGS 67 (http); R-HTTP-23, R-TIME-01. What belongs to no call waits for a stream, and not for ever: its deadline runs
+/// FIELD-BUGS 67; R-HTTP-23, R-TIME-01. What belongs to no call waits for a stream, and not for ever: its deadline runs
 /// from the first moment, and with the session it ends at once.
 #[test]
 fn a_question_that_nobody_opens_a_stream_for_ends_by_its_deadline_or_with_its_session() {

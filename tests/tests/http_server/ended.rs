@@ -78,7 +78,7 @@ impl Busy {
     }
 }
 
-/// FIELD-BUGS 60 (http); R-SESS-07, R-CANC-07. Handlers lived on after the session that they worked for.
+/// FIELD-BUGS 60; R-SESS-07, R-CANC-07. Handlers lived on after the session that they worked for.
 #[test]
 fn a_session_that_ends_cancels_each_of_its_calls_once() {
     for revision in REVISIONS {
@@ -97,7 +97,7 @@ fn a_session_that_ends_cancels_each_of_its_calls_once() {
     }
 }
 
-/// FIELD-BUGS 60 (http); R-SESS-07, R-CANC-07. And none that works is ended by anything else.
+/// FIELD-BUGS 60; R-SESS-07, R-CANC-07. And none that works is ended by anything else.
 #[test]
 fn neither_idleness_nor_anothers_need_ends_a_session_with_calls_in_flight() {
     for revision in REVISIONS {

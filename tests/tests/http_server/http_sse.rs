@@ -131,9 +131,9 @@ fn reports_of_a_request_that_comes_while_the_stream_is_held_merge_too() {
     assert_eq!(values(&answer, 2), [10_000.0], "the newest leaves when there is room");
 }
 
+/// FIELD-BUGS 24, 25; R-CANC-07.
 #[test]
 fn reports_of_a_cancelled_request_do_not_leave() {
-    // FIELD-BUGS 24, 25; R-CANC-07
     let (mut web, exchange, address) = opened(ServerOptions::default());
     for id in [1, 2] {
         assert_eq!(web.ask(to_announced(&address, &call(json!(id), "work"))).status(), 202);

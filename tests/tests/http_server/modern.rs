@@ -65,6 +65,7 @@ fn the_first_report_makes_it_a_stream_and_each_leaves_at_once() {
     assert_eq!((answer.messages()[0]["id"].clone(), answer.end), (json!(1), Some(Body::End)));
 }
 
+/// FIELD-BUGS 58; R-CANC-05, R-PROG-26.
 #[test]
 fn hanging_up_cancels_and_nothing_follows() {
     // R-CANC: 2026-07-28 basic/patterns/cancellation
@@ -510,6 +511,7 @@ fn a_subscription_stays_open_until_either_side_ends_it() {
     }
 }
 
+/// FIELD-BUGS 29; R-PROG-15.
 #[test]
 fn where_only_json_is_taken_the_author_is_told_once_that_reports_have_no_way() {
     let mut web = Web::new();

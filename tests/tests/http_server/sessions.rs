@@ -146,6 +146,7 @@ fn a_batch_is_answered_together() {
     assert_eq!(answer.end, Some(Body::End));
 }
 
+/// FIELD-BUGS 57; R-CANC-07, R-CANC-14.
 #[test]
 fn a_cancelled_request_gets_no_answer_and_its_exchange_ends() {
     let mut web = Web::new();
@@ -187,9 +188,9 @@ fn cancel() -> Value {
     json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
 }
 
+/// FIELD-BUGS 24, 25; R-CANC-07.
 #[test]
 fn reports_of_a_cancelled_request_do_not_leave() {
-    // FIELD-BUGS 24, 25; R-CANC-07
     for revision in REVISIONS {
         let mut web = unpaced();
         let session = web.open(revision);
@@ -339,9 +340,9 @@ fn what_waits_on_one_stream_of_no_request_goes_to_the_next() {
     web.hang_up(exchange);
 }
 
+/// FIELD-BUGS 5; R-BATCH-04. One answer to each request.
 #[test]
 fn a_batch_whose_answers_have_too_little_room_together_is_answered_as_one() {
-    // R-BATCH, FIELD-BUGS 5: one answer to each request
     let revision = Revision::V2025_03_26;
     let mut config = ServerConfig::new("s", "1");
     config.limits.max_outbox_len = 1000;

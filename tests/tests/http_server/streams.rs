@@ -19,6 +19,7 @@ fn report(value: u32, bytes: usize) -> Progress {
     Progress::new(f64::from(value)).message("x".repeat(bytes))
 }
 
+/// FIELD-BUGS 66; R-HTTP-28.
 #[test]
 fn a_stalled_stream_merges_its_own_reports_and_delays_nobody_else() {
     let mut web = unpaced();
@@ -334,7 +335,7 @@ impl Paced {
     }
 }
 
-/// FIELD-BUGS 26, 27 (http); R-PROG-24, R-PROG-25, R-HTTP-25. Two reports of three were lost, or went to the stream for what
+/// FIELD-BUGS 26, 27; R-PROG-24, R-PROG-25, R-HTTP-25. Two reports of three were lost, or went to the stream for what
 /// belongs to no call.
 #[test]
 fn paced_reports_are_on_the_stream_of_their_own_request_and_on_no_other() {
@@ -350,7 +351,7 @@ fn paced_reports_are_on_the_stream_of_their_own_request_and_on_no_other() {
     }
 }
 
-/// FIELD-BUGS 26, 27 (http); R-PROG-24, R-PROG-25, R-RESU-03. And so after a cut.
+/// FIELD-BUGS 26, 27; R-PROG-24, R-PROG-25, R-RESU-03. And so after a cut.
 #[test]
 fn paced_reports_of_a_stream_that_was_taken_up_again_are_on_it_and_on_no_other() {
     for revision in super::sessions::REVISIONS {
