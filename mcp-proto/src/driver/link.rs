@@ -43,6 +43,12 @@ pub(super) trait Link<R: Role>: Send {
     /// What happened, in order. What has been received and not decoded yet stays so unless `decodes`.
     fn poll_event(&mut self, decodes: bool) -> Option<(Scope, Event)>;
 
+    /// The queue of this call is full: where streams are apart, its own is to wait.
+    fn stall(&mut self, _: &RequestId) {}
+
+    /// It is full no more.
+    fn unstall(&mut self, _: &RequestId) {}
+
     /// Whether the end of this scope is the end of the link.
     fn ends_with(&self, scope: Scope) -> bool;
 

@@ -16,8 +16,9 @@ pub enum Delivery {
         /// Bytes of their messages; one that is longer is cut.
         bytes: usize,
     },
-    /// None is lost: while 256 of them wait, or 256 KiB of their messages, nothing more is taken from the
-    /// server, for no call. Deadlines go on.
+    /// None is lost: while 256 of them wait, or 256 KiB of their messages, nothing more is taken from the stream
+    /// that they come on. Over pipes, sockets and WebSocket that is the only one, so no other call gets anything
+    /// either; over HTTP other calls go on, but what belongs to no call waits. Deadlines go on.
     Every,
     /// Only the newest waits, with 256 KiB of its message at most.
     Latest,

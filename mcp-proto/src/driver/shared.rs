@@ -227,7 +227,8 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
         self.link.endpoint(Scope::ONLY)?.peer().cloned()
     }
 
-    /// Whether the reports of some call wait for their listener, and must not get more.
+    /// Whether the reports of some call wait for their listener, and must not get more. Where streams are apart, the
+    /// link knows which of them that is.
     pub(super) fn is_paused(&self) -> bool {
         self.full.iter().any(|id| self.is_full(id))
     }
@@ -244,7 +245,13 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
     pub(super) fn pump(&mut self, now: Instant, afterwards: &mut Afterwards) {
         if !self.full.is_empty() {
             let mut full = core::mem::take(&mut self.full);
-            full.retain(|id| self.is_full(id));
+            full.retain(|id| {
+                let is_full = self.is_full(id);
+                if !is_full {
+                    self.link.unstall(id);
+                }
+                is_full
+            });
             self.full = full;
         }
         while afterwards.jobs.is_empty()
@@ -255,8 +262,8 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
         }
     }
 
-    /// The next event. While a queue is full nothing more is decoded; what has happened by then, the end
-    /// of another call or of the connection among it, does not wait.
+    /// The next event. While a queue is full nothing more is decoded that shares its stream; what has happened by then,
+    /// the end of another call or of the connection among it, does not wait.
     fn next_event(&mut self) -> Option<(Scope, Event)> {
         let decodes = !self.is_paused();
         self.link.poll_event(decodes)
@@ -374,6 +381,7 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
                     let is_attached = waiting.push(progress);
                     afterwards.wakers.extend(waiting.take_waker());
                     if waiting.is_full() && !was_full {
+                        self.link.stall(&id);
                         self.full.push(id.clone());
                     }
                     if is_attached {

@@ -325,6 +325,12 @@ impl Core {
         self.events.push_back(event);
     }
 
+    /// What happened behind the first `before` events that wait.
+    #[cfg(feature = "http")]
+    pub(crate) fn events_behind(&self, before: usize) -> impl ExactSizeIterator<Item = &Event> {
+        self.events.iter().skip(before)
+    }
+
     pub(crate) fn poll_message(&mut self) -> Option<Transmit> {
         let message = self.outbox.pop();
         self.made_room();

@@ -11,13 +11,14 @@ use std::task::{Context as Task, Poll, Waker};
 use futures_lite::future::poll_once;
 use mcp_proto::driver::Transport;
 use mcp_proto::net::{Stream, http as net, prelude::*};
+use mcp_runtimes_tests::tools::{all, reports, tools};
 use mcp_runtimes_tests::{Ends, Site, Web, idle, on_every_adapter, small_sockets, until};
 
 /// Reports, and letters in each: more than all buffers and windows on the way hold.
 const REPORTS: usize = 2_500;
 const LETTERS: usize = 3_000;
 
-/// A tool that waits for the delivery of each of its reports, and how many were delivered.
+/// Among other tools one that waits for the delivery of each of its reports, and how many were delivered.
 fn holding() -> (Router, Arc<AtomicUsize>) {
     let told = Arc::new(AtomicUsize::new(0));
     let tells = told.clone();
@@ -34,8 +35,7 @@ fn holding() -> (Router, Arc<AtomicUsize>) {
         }
     };
     let schema = RawJson::parse(r#"{"type":"object"}"#).unwrap();
-    let router = Router::new("test", "1.0").pacing(Pacing::UNLIMITED);
-    (router.raw_tool(Tool::new("hold", schema), tool), told)
+    (tools().0.raw_tool(Tool::new("hold", schema), tool), told)
 }
 
 /// Lets what is read through, or does not.
@@ -166,7 +166,42 @@ async fn a_listener_that_stops_holds_the_handler_at_the_other_end_and_loses_noth
     stops_and_goes_on::<H>(Stops::Listener).await;
 }
 
+/// More than the default window of a connection of HTTP/2 has room for.
+const LISTENERS: usize = 3;
+
+async fn listeners_that_stop_hold_back_no_other_call<H: Web>() {
+    for is_http2 in [false, true] {
+        let (router, told) = holding();
+        let site = Site::with::<H>(router, |server| server);
+        let connector = if is_http2 { H::connector().http2() } else { H::connector() };
+        let config = ClientConfig::new("test", "1.0").revisions(Revision::V2026_07_28);
+        let client = connector.connect(&site.url(), config).await.unwrap();
+        let mut stopped: Vec<_> = (0..LISTENERS)
+            .map(|_| client.call(CallTool::new("hold")).delivery(Delivery::Every))
+            .collect();
+        for call in &mut stopped {
+            assert_eq!(call.next_progress().await.unwrap().progress, 1.0);
+        }
+        let count = held(&told).await;
+        assert!(count < LISTENERS * REPORTS, "{count} reports are delivered, HTTP/2: {is_http2}");
+        assert_eq!(reports(&client, "steps", |_| ()).await, Ok(all("done")));
+        assert!(told.load(Ordering::Relaxed) < LISTENERS * REPORTS);
+        for mut call in stopped {
+            let mut seen = 1;
+            while let Some(report) = call.next_progress().await {
+                seen += 1;
+                assert_eq!(report.progress, f64::from(seen));
+            }
+            assert_eq!(seen as usize, REPORTS);
+            assert_eq!(call.await.unwrap().content[0].as_text(), Some("done"));
+        }
+        drop(client);
+        site.stop().await;
+    }
+}
+
 on_every_adapter!(
+    listeners_that_stop_hold_back_no_other_call,
     a_client_that_does_not_read_holds_its_handler_and_loses_nothing_over_http,
     a_listener_that_stops_holds_the_handler_at_the_other_end_and_loses_nothing,
 );

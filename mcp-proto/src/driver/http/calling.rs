@@ -8,6 +8,7 @@ use super::super::sync;
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::http;
+use crate::id::RequestId;
 use crate::role;
 use crate::time::Instant;
 
@@ -29,9 +30,17 @@ impl Link<role::Client> for Calling {
         Some(self.machine.endpoint_mut())
     }
 
-    fn poll_event(&mut self, decodes: bool) -> Option<(Scope, Event)> {
-        let event = if decodes { self.machine.poll_event() } else { self.machine.poll_decoded() };
-        Some((Scope::ONLY, event?))
+    /// Each call has a stream of its own: those that wait are [stalled](Self::stall), and nothing else is.
+    fn poll_event(&mut self, _decodes: bool) -> Option<(Scope, Event)> {
+        Some((Scope::ONLY, self.machine.poll_event()?))
+    }
+
+    fn stall(&mut self, id: &RequestId) {
+        self.machine.stall(id);
+    }
+
+    fn unstall(&mut self, id: &RequestId) {
+        self.machine.unstall(id);
     }
 
     fn ends_with(&self, _: Scope) -> bool {

@@ -141,10 +141,9 @@ impl<H: HttpClient> ClientDriver<H> {
             has_moved = true;
         }
         let state = self.shared.lock();
-        let is_paused = state.is_paused();
         let open = &self.open;
         self.blocked.retain(|exchange| {
-            let waits = is_paused || !state.link.machine.wants_input(*exchange);
+            let waits = !state.link.machine.wants_input(*exchange);
             if let (false, Some(open)) = (waits, open.get(exchange)) {
                 open.waker.wake_by_ref();
             }
@@ -234,7 +233,7 @@ impl<H: HttpClient> ClientDriver<H> {
 
     fn wants_input(&self, exchange: Exchange) -> bool {
         let state = self.shared.lock();
-        state.closed.is_some() || (!state.is_paused() && state.link.machine.wants_input(exchange))
+        state.closed.is_some() || state.link.machine.wants_input(exchange)
     }
 
     fn fail(&mut self, exchange: Exchange, error: &H::Error) {

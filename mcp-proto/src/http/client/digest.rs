@@ -37,6 +37,7 @@ impl Client {
             listings,
             timers,
             readable,
+            stalled,
             buffered,
             lanes,
             outgoing,
@@ -48,7 +49,7 @@ impl Client {
         endpoint.core().digest(digest);
         digest.shown(&(mode, session, tools, refresh, lanes, outgoing, events, spread));
         digest.put((is_initialized, has_listened, opening, lost, is_closing, has_news));
-        digest.put((parked, calls, listings, readable, buffered, last));
+        digest.put((parked, calls, listings, readable, stalled, buffered, last));
         digest.put(exchanges.len());
         for (exchange, entry) in exchanges {
             digest.put(exchange);

@@ -78,6 +78,8 @@ impl ClientOptions {
             times(8, sum([self.max_buffered_len, limits.max_message_len, MAX_READ])),
             times(2, tree(sum([exchanges, limits.max_calls]), size_of::<(i64, Exchange)>())),
             tree(exchanges, size_of::<(Instant, Exchange)>()),
+            // Those whose listeners stand still.
+            times(3, tree(exchanges, size_of::<(Exchange, i64)>())),
             times(2, queue(times(2, exchanges), size_of::<Transmit>())),
             // Calls whose headers were refused: what was said, and the refusal.
             times(sum([exchanges, repeated]), MAX_REPEATED + PART),

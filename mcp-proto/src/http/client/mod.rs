@@ -17,6 +17,7 @@ mod requests;
 mod resuming;
 mod sending;
 mod spread;
+mod stalled;
 mod tools;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -34,6 +35,7 @@ pub use self::options::ClientOptions;
 use self::refreshing::Refresh;
 use self::requests::Session;
 use self::spread::Spread;
+use self::stalled::Stalled;
 use self::tools::Tools;
 use super::Exchange;
 use crate::config::ClientConfig;
@@ -112,6 +114,7 @@ pub struct Client {
     timers: BTreeSet<(Instant, Exchange)>,
     /// Exchanges with something to be read.
     readable: VecDeque<Exchange>,
+    stalled: Stalled,
     /// Bytes of all bodies.
     buffered: usize,
     lanes: Lanes,
@@ -169,6 +172,7 @@ impl Client {
             listings: BTreeMap::new(),
             timers: BTreeSet::new(),
             readable: VecDeque::new(),
+            stalled: Stalled::default(),
             buffered: 0,
             lanes: Lanes::default(),
             outgoing: VecDeque::new(),
@@ -226,7 +230,7 @@ impl Client {
     /// Time has passed. What had arrived is read first: it came before the deadline.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.core_mut().observe(now);
-        self.read_all();
+        self.read_stalled();
         while let Some((at, exchange)) = self.timers.first().copied()
             && at <= now
         {
@@ -256,20 +260,6 @@ impl Client {
             } else {
                 return None;
             }
-        }
-    }
-
-    /// As [`poll_event`](Self::poll_event), of what was read already: while reports wait for their listener, nothing
-    /// more is.
-    #[cfg(feature = "driver")]
-    pub(crate) fn poll_decoded(&mut self) -> Option<Event> {
-        self.has_news = false;
-        loop {
-            if let Some(event) = self.events.pop_front() {
-                return Some(event);
-            }
-            let event = self.endpoint.poll_event()?;
-            self.translate(event);
         }
     }
 
@@ -316,6 +306,7 @@ impl Client {
                 self.events.is_empty()
                     && self.endpoint.wants_input()
                     && !self.readable.contains(&exchange)
+                    && !self.is_stalled(exchange)
             }
         }
     }
@@ -424,6 +415,7 @@ impl Client {
     fn remove(&mut self, exchange: Exchange) -> Option<Entry> {
         let entry = self.exchanges.remove(&exchange)?;
         self.standing -= usize::from(entry.aim.is_standing());
+        self.forget_stalled(exchange);
         if let Some(at) = entry.due {
             self.timers.remove(&(at, exchange));
         }

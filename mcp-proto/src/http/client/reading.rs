@@ -181,6 +181,11 @@ impl Client {
     /// Reads one message or one end. Whether there was one, and room for its answer.
     pub(super) fn read_next(&mut self) -> bool {
         let Some(exchange) = self.readable.front().copied() else { return false };
+        if self.is_stalled(exchange) {
+            self.readable.pop_front();
+            self.set_aside(exchange);
+            return true;
+        }
         if !self.endpoint.core_mut().admits_input() {
             self.endpoint.core_mut().hold_input();
             return false;
@@ -263,8 +268,10 @@ impl Client {
             Aim::Message(_) | Aim::Listen | Aim::Delete => (Carries::Nothing, None),
         };
         let page = self.page_in(number, &frame);
+        let before = self.endpoint.core().events_behind(0).len();
         self.endpoint.core_mut().handle_message_on(carries, frame, at);
         self.follow_doubt();
+        self.follow_stalled(exchange, before);
         if let Some(number) = number
             && !self.endpoint.core().has_call(number)
         {

@@ -44,6 +44,13 @@ const PING_AFTER: Duration = Duration::from_secs(30);
 /// How long it may take to answer that; then the connection is broken, and all that it carries.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Bytes of one response of HTTP/2 that the server may send before they are read: many reports, or a large result within
+/// few round trips.
+const STREAM_WINDOW: u32 = 512 << 10;
+
+/// The same of all responses on a connection. So many listeners that stand still hold back nobody else on it.
+const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;
+
 /// What is sent.
 type Body = Full<Bytes>;
 
@@ -243,6 +250,8 @@ impl Pool {
             let mut builder = http2::Builder::new(Executor(platform.clone()));
             builder
                 .timer(Clock::new(platform.clone()))
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
                 .keep_alive_interval(PING_AFTER)
                 .keep_alive_timeout(PING_TIMEOUT)
                 // So that the next request does not go into one that is dead.
