@@ -4,7 +4,9 @@ use core::hash::Hasher;
 
 use super::Client;
 use super::exchange::{Aim, Entry, State};
+use super::lanes::Lanes;
 use super::position::Position;
+use super::sending::Parked;
 use crate::digest::Digest;
 use crate::time::Instant;
 
@@ -47,9 +49,13 @@ impl Client {
             spread,
         } = self;
         endpoint.core().digest(digest);
-        digest.shown(&(mode, session, tools, refresh, lanes, outgoing, events, spread));
+        digest.shown(&(mode, session, tools, refresh, outgoing, events, spread));
+        lanes.digest(digest);
         digest.put((is_initialized, has_listened, opening, lost, is_closing, has_news));
-        digest.put((parked, calls, listings, readable, stalled, buffered, last));
+        for (number, Parked { message, behind }) in parked {
+            digest.put((number, message, behind.saturating_sub(lanes.arrived)));
+        }
+        digest.put((parked.len(), calls, listings, readable, stalled, buffered, last));
         digest.put(exchanges.len());
         for (exchange, entry) in exchanges {
             digest.put(exchange);
@@ -81,6 +87,13 @@ impl Entry {
         if let Some(position) = position {
             position.digest(digest);
         }
+    }
+}
+
+impl Lanes {
+    fn digest(&self, digest: &mut Digest<'_>) {
+        let Self { busy, len, announced, arrived } = self;
+        digest.put((busy, len, announced - arrived));
     }
 }
 

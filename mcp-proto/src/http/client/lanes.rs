@@ -9,14 +9,19 @@ use super::exchange::Lane;
 /// The lanes in which a message is on its way, with what waits behind it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lanes {
-    busy: BTreeMap<Lane, VecDeque<Bytes>>,
+    pub(super) busy: BTreeMap<Lane, VecDeque<Bytes>>,
     /// Bytes that wait.
-    len: usize,
+    pub(super) len: usize,
+    /// Messages that belong to nothing, so far.
+    pub(super) announced: u64,
+    /// Those of them that have arrived, or never will.
+    pub(super) arrived: u64,
 }
 
 impl Lanes {
     /// A message is to go. It is given back if it may go now.
     pub(super) fn push(&mut self, lane: &Lane, message: Bytes) -> Option<Bytes> {
+        self.announced += u64::from(*lane == Lane::Standalone);
         match self.busy.get_mut(lane) {
             Some(waiting) => {
                 self.len += message.len();
@@ -33,6 +38,7 @@ impl Lanes {
     /// The message of this lane has arrived, or never will. What may go next.
     pub(super) fn next(&mut self, lane: &Lane) -> Option<Bytes> {
         let next = self.busy.get_mut(lane)?.pop_front();
+        self.arrived += u64::from(*lane == Lane::Standalone);
         match &next {
             Some(message) => self.len -= message.len(),
             None => {
@@ -40,6 +46,16 @@ impl Lanes {
             }
         }
         next
+    }
+
+    /// How many messages a call that is made now must not overtake.
+    pub(super) fn announced(&self) -> u64 {
+        self.announced
+    }
+
+    /// Whether so many of them have arrived, or never will.
+    pub(super) fn have_arrived(&self, announced: u64) -> bool {
+        self.arrived >= announced
     }
 
     /// Bytes that wait.
@@ -78,5 +94,21 @@ mod tests {
         assert_eq!(lanes.next(&Lane::Cancel(1)), None);
         assert!(lanes.is_empty());
         assert_eq!(lanes.len(), 0);
+    }
+
+    #[test]
+    fn what_was_announced_so_far_arrives_one_by_one() {
+        let mut lanes = Lanes::default();
+        for lane in [Lane::Cancel(1), Lane::Standalone, Lane::Standalone] {
+            lanes.push(&lane, "a".into());
+        }
+        assert!(lanes.announced() == 2 && lanes.have_arrived(0));
+        lanes.next(&Lane::Cancel(1));
+        assert!(!lanes.have_arrived(1));
+        lanes.next(&Lane::Standalone);
+        assert!(lanes.have_arrived(1) && !lanes.have_arrived(2));
+        lanes.next(&Lane::Standalone);
+        lanes.next(&Lane::Standalone);
+        assert!(lanes.have_arrived(2) && !lanes.have_arrived(3));
     }
 }

@@ -6,7 +6,7 @@ use super::exchange::{Entry, Lane};
 use super::options::ClientOptions;
 use super::position::Position;
 use super::refreshing::Refused;
-use super::sending::MAX_REPEATED;
+use super::sending::{MAX_REPEATED, Parked};
 use super::{Client, Exchange, Transmit};
 use crate::bound::{PART, queue, sum, times, tree};
 use crate::config::Limits;
@@ -87,7 +87,7 @@ impl ClientOptions {
             queue(repeated, size_of::<Refused>()),
             // Messages that must wait for others, and calls that wait for a place.
             times(3, waiting),
-            tree(messages, size_of::<(i64, Bytes)>()),
+            tree(messages, size_of::<(i64, Parked)>()),
             queue(messages, size_of::<Bytes>()),
             times(messages, PART),
             tree(sum([exchanges, limits.max_requests]), size_of::<(Lane, [usize; 4])>()),

@@ -34,6 +34,7 @@ use self::lanes::Lanes;
 pub use self::options::ClientOptions;
 use self::refreshing::Refresh;
 use self::requests::Session;
+use self::sending::Parked;
 use self::spread::Spread;
 use self::stalled::Stalled;
 use self::tools::Tools;
@@ -105,8 +106,8 @@ pub struct Client {
     /// Those of them that stand as long as the session and take no place: the stream for what belongs to no call, and that of
     /// HTTP+SSE.
     standing: usize,
-    /// Calls for which there was no place.
-    parked: BTreeMap<i64, Bytes>,
+    /// Calls for which there was no place, or that must not overtake what was announced before them.
+    parked: BTreeMap<i64, Parked>,
     /// Where the answer of each call is expected.
     calls: BTreeMap<i64, Exchange>,
     /// Calls that ask for the list of tools, and whether for its beginning.

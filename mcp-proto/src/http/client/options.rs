@@ -49,7 +49,8 @@ pub struct ClientOptions {
     /// [`HttpError::Cut`](crate::HttpError) then, and tried every `longest_wait` as long as the session lives.
     pub max_tries: u32,
     /// How long a server may take to answer what is no call: a notification, a reply, the opening of a stream, the
-    /// end of the session. Default 30 s. Calls have deadlines of their own.
+    /// end of the session. Default 30 s; so long at most do the calls behind a notification wait, in order not to overtake
+    /// it. Calls have deadlines of their own.
     pub answer_timeout: Duration,
     /// How long a stream may stay open behind the answer that ends it. Default 1 s; then it is cut.
     pub linger: Duration,

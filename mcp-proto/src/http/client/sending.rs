@@ -24,6 +24,14 @@ pub(super) const MAX_REPEATED: usize = 64 << 10;
 /// How long a call may be on its way to a server that has said nothing of it.
 const UNHEARD: Duration = Duration::from_secs(1);
 
+/// A call that is to be sent later.
+#[derive(Clone, Debug)]
+pub(super) struct Parked {
+    pub(super) message: Bytes,
+    /// What was announced before it.
+    pub(super) behind: u64,
+}
+
 impl Client {
     /// Whether the next message of the endpoint may be taken. One place is beyond those of calls, so that a reply which a
     /// call waits for is not kept back by calls.
@@ -95,19 +103,22 @@ impl Client {
         }
         if purpose.is_some() {
             self.opening = Some(number);
-        } else if self.is_full() {
+        } else if self.is_full() || !self.lanes.have_arrived(self.lanes.announced()) {
             self.endpoint.core_mut().park(message.len());
-            self.parked.insert(number, message);
+            let behind = self.lanes.announced();
+            self.parked.insert(number, Parked { message, behind });
             return;
         }
         let opening = purpose.map(|purpose| Opening { purpose, message: message.clone() });
         self.post(Aim::Call(number, opening), message);
     }
 
-    /// Sends the oldest call for which there was no place, if there is one now. Whether there was any to send.
+    /// Sends the oldest call that waits, if there is a place now, and what was announced before it has arrived. Whether
+    /// there was any to send.
     pub(super) fn send_parked(&mut self) -> bool {
         while !self.is_full()
-            && let Some((number, _)) = self.parked.first_key_value()
+            && let Some((number, parked)) = self.parked.first_key_value()
+            && self.lanes.have_arrived(parked.behind)
         {
             let (number, core) = (*number, self.endpoint.core());
             let is_wanted = core.has_call(number);
@@ -124,7 +135,7 @@ impl Client {
     }
 
     fn unpark(&mut self, number: i64) -> Option<Bytes> {
-        let message = self.parked.remove(&number)?;
+        let Parked { message, .. } = self.parked.remove(&number)?;
         self.endpoint.core_mut().unpark(message.len());
         Some(message)
     }
