@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use mcp_proto::driver::http::{self as http_driver, HttpClient, ResponseBody, Service};
-use mcp_proto::driver::{Client, Delivery, Server};
+use mcp_proto::driver::{Client, Delivery, Runtime, Server};
 use mcp_proto::http::{ClientOptions, Ring, ServerOptions};
 use mcp_proto::progress::Pacing;
 use mcp_proto::{
@@ -183,11 +183,16 @@ fn every_report_reaches_a_slow_listener_before_the_result() {
         counting(&mut world, server, 600);
         let client = client(&mut world, &library(service), revision);
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let heard = seen.clone();
+        let (heard, clock) = (seen.clone(), world.clock.clone());
         let call = client.call(CallTool::new("count")).delivery(Delivery::Every);
         let call = call.on_progress_async(move |report: Progress| {
-            heard.lock().unwrap().push(report.progress);
-            async { (0..3).for_each(drop) }
+            let (heard, clock) = (heard.clone(), clock.clone());
+            async move {
+                // Begun at once, the later ones would be done first; begun and left, none would be.
+                let wait = Duration::from_millis(601 - report.progress as u64);
+                clock.timer(clock.now() + wait).await;
+                heard.lock().unwrap().push(report.progress);
+            }
         });
         let result = world.run(call).unwrap();
         assert_eq!(result.content[0].as_text(), Some("done"));
