@@ -11,48 +11,16 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use by_hand::*;
-use mcp_proto::driver::http as http_driver;
 use mcp_proto::driver::{Call, Client, Delivery, Runtime};
 use mcp_proto::http::ClientOptions;
 use mcp_proto::types::CallToolResult;
-use mcp_proto::{CallError, CallTool, ClientConfig, Progress, Revision, Timeouts};
+use mcp_proto::{CallError, CallTool, Progress, Revision, Timeouts};
 use runtime::*;
 
 const LEGACY: [Revision; 3] = [Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
 
 /// Reports that are too many for a queue.
 const MANY: u32 = 600;
-
-fn connect(world: &mut World, hand: &ByHand, revision: Revision, options: ClientOptions) -> Client {
-    let config = ClientConfig::new("test", "1").revisions(revision);
-    let uri = "http://localhost/mcp".parse().unwrap();
-    let (client, driver) =
-        http_driver::connect(hand.clone(), uri, config, options, world.clock.clone());
-    world.spawn(async move { drop(driver.await) });
-    world.settle();
-    client
-}
-
-/// A client past its handshake, and the stream for what belongs to no call, where it has one.
-fn ready(world: &mut World, hand: &ByHand, revision: Revision) -> (Client, Option<Exchange>) {
-    let client = connect(world, hand, revision, ClientOptions::default());
-    let first = hand.take();
-    if revision >= Revision::V2026_07_28 {
-        let id = &first.id;
-        first.answer(&[], &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{{"tools":{{}}}}}}}}"#));
-        world.settle();
-        return (client, None);
-    }
-    first.answer(&[("mcp-session-id", "s")], &initialized(&first.id, revision));
-    world.settle();
-    hand.take().accept();
-    world.settle();
-    let listening = hand.take();
-    assert_eq!(listening.method, "GET");
-    listening.stream();
-    world.settle();
-    (client, Some(listening))
-}
 
 type Asked = (Call<CallToolResult>, Exchange);
 
@@ -74,10 +42,6 @@ fn ask_within(world: &mut World, client: &Client, hand: &ByHand, timeouts: Timeo
 fn next(call: &mut Call<CallToolResult>) -> Poll<Option<Progress>> {
     let mut next = Box::pin(call.next_progress());
     next.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-}
-
-fn number(exchange: &Exchange) -> i64 {
-    exchange.id.parse().unwrap()
 }
 
 /// Says on `on` so many reports of the call of `of`, each in a chunk of its own.

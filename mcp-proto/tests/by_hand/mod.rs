@@ -11,9 +11,13 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use mcp_proto::Revision;
-use mcp_proto::driver::http::HttpClient;
+use mcp_proto::driver::Client;
+use mcp_proto::driver::http::{self as http_driver, HttpClient};
+use mcp_proto::http::ClientOptions;
 use mcp_proto::json::RawJson;
+use mcp_proto::{ClientConfig, Revision};
+
+use crate::runtime::World;
 
 /// The library, and the exchanges that it was asked for and the test has not taken yet.
 #[derive(Clone, Default)]
@@ -171,6 +175,48 @@ impl Exchange {
     pub fn is_dropped(&self) -> bool {
         self.shared.lock().unwrap().is_dropped
     }
+}
+
+/// A client that has begun to speak.
+pub fn connect(
+    world: &mut World,
+    hand: &ByHand,
+    revision: Revision,
+    options: ClientOptions,
+) -> Client {
+    let config = ClientConfig::new("test", "1").revisions(revision);
+    let uri = "http://localhost/mcp".parse().unwrap();
+    let (client, driver) =
+        http_driver::connect(hand.clone(), uri, config, options, world.clock.clone());
+    world.spawn(async move { drop(driver.await) });
+    world.settle();
+    client
+}
+
+/// A client past its handshake, and the stream for what belongs to no call, where it has one.
+pub fn ready(world: &mut World, hand: &ByHand, revision: Revision) -> (Client, Option<Exchange>) {
+    let client = connect(world, hand, revision, ClientOptions::default());
+    let first = hand.take();
+    if revision >= Revision::V2026_07_28 {
+        let id = &first.id;
+        first.answer(&[], &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{{"tools":{{}}}}}}}}"#));
+        world.settle();
+        return (client, None);
+    }
+    first.answer(&[("mcp-session-id", "s")], &initialized(&first.id, revision));
+    world.settle();
+    hand.take().accept();
+    world.settle();
+    let listening = hand.take();
+    assert_eq!(listening.method, "GET");
+    listening.stream();
+    world.settle();
+    (client, Some(listening))
+}
+
+/// The id of the call that it is for.
+pub fn number(exchange: &Exchange) -> i64 {
+    exchange.id.parse().unwrap()
 }
 
 /// The answer to `initialize`.
