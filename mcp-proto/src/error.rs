@@ -3,6 +3,7 @@
 
 use alloc::string::String;
 use core::fmt::{self, Write};
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -302,6 +303,9 @@ pub struct Expired {
     pub last: Option<f64>,
     /// Other calls in flight at that moment.
     pub others: usize,
+    /// One more than the milliseconds since the stream of its answer was cut. So small, it makes no event larger.
+    #[cfg_attr(feature = "snapshot", serde(skip))] // nothing of a client over HTTP is kept
+    pub(crate) interrupted: Option<NonZeroU32>,
 }
 
 /// A deadline of a call.
@@ -313,6 +317,21 @@ pub enum Limit {
     Idle,
     /// The call took too long. Nothing re-arms it.
     Total,
+}
+
+impl Expired {
+    /// How long the stream of its answer had been cut and not been taken up again, if it was: over HTTP, to the
+    /// millisecond, and up to 49 days.
+    pub fn interrupted(&self) -> Option<Duration> {
+        self.interrupted.map(|more| Duration::from_millis((more.get() - 1).into()))
+    }
+
+    /// The stream of its answer was cut so long ago.
+    #[cfg(feature = "http")]
+    pub(crate) fn interrupted_for(&mut self, time: Duration) {
+        let millis = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        self.interrupted = NonZeroU32::new(millis.saturating_add(1));
+    }
 }
 
 impl core::error::Error for Expired {}
@@ -333,6 +352,9 @@ impl fmt::Display for Expired {
             None => f.write_str(
                 "; progress was not asked for: listen for it or set an idle deadline, and reports re-arm the deadline",
             )?,
+        }
+        if let Some(interrupted) = self.interrupted() {
+            write!(f, "; its stream was cut {interrupted:?} before, and not taken up again")?;
         }
         if self.others > 0 {
             write!(f, "; {} other calls were in flight", self.others)?;

@@ -145,6 +145,7 @@ impl Call {
             reports: self.receiver.count(),
             last: self.receiver.last(),
             others,
+            interrupted: None,
         })
     }
 

@@ -95,13 +95,21 @@ impl Remote {
 
     /// The URL of a cable to this server, which breaks when report 32 has passed; until then the tool `cut` waits.
     pub(super) fn through_a_cable(&self) -> String {
+        self.cable(true)
+    }
+
+    /// The same; if it is not mended, every connection breaks, and whoever comes back is sent away.
+    fn cable(&self, is_mended: bool) -> String {
         let to = self.url.trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
         let listener = self.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-        let cuts = self.cuts.clone();
+        let (cuts, broken) = (self.cuts.clone(), self.cuts.subscribe());
         self.runtime.spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
-                let (to, cuts) = (to.clone(), cuts.clone());
+                let (to, cuts, mut breaks) = (to.clone(), cuts.clone(), broken.clone());
+                if broken.has_changed().unwrap() && !is_mended {
+                    continue;
+                }
                 tokio::spawn(async move {
                     let mut far = TcpStream::connect(to).await.unwrap();
                     let (mut from_near, mut to_near) = near.split();
@@ -120,6 +128,7 @@ impl Remote {
                     tokio::select! {
                         _ = tokio::io::copy(&mut from_near, &mut to_far) => {}
                         () = back => {}
+                        _ = breaks.changed(), if !is_mended => {}
                     }
                 });
             }
@@ -162,6 +171,23 @@ fn a_remote_server_that_stops_in_the_middle_is_told_of() {
         assert!([("closed", 3), ("peer", 1)].contains(&ended), "{failure}");
         drop(watchdog);
     }
+}
+
+#[test]
+fn a_timeout_says_that_the_connection_was_lost_and_since_when() {
+    let remote = Remote::new(true);
+    let url = remote.cable(false);
+    let words = ["call", "cut", "--revision", "2025-11-25", "--idle-timeout", "2s", "--url", &url];
+    let run = json_run(&words);
+    let last = run.events.last().unwrap();
+    assert_eq!((run.code, &last["kind"], &last["reports"]), (4, &"timeout".into(), &32.into()));
+    let interrupted = last["interrupted"].as_f64().unwrap();
+    assert!(interrupted > 1.0 && interrupted <= last["elapsed"].as_f64().unwrap(), "{last}");
+    assert!(run.stderr.contains("; the connection was lost "), "{}", run.stderr);
+    // Where it is there, nothing of it is said.
+    let words = ["call", "wait", "--idle-timeout", "500ms", "--url", &remote.url];
+    let run = json_run(&words);
+    assert_eq!((run.code, &run.events.last().unwrap()["interrupted"]), (4, &().into()));
 }
 
 #[test]

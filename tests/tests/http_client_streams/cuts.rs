@@ -318,3 +318,53 @@ fn a_server_that_still_sees_the_broken_connection_is_asked_again() {
     hand.chunk(exchange, event("2", &done(&id)));
     assert!(hand.outcome(&id).unwrap().is_ok());
 }
+
+/// FIELD-BUGS 50 (http).
+#[test]
+fn a_timeout_says_that_the_stream_was_cut_and_since_when() {
+    let idle = CallOptions::default().tracked().timeouts(Timeouts::NEVER.idle(secs(3)));
+    // How its server comes back: never, once, after a while that it has named; and whether it was cut at all.
+    for (said, comes_back, expected) in [
+        ("id: 1\ndata:\n\n", false, Some(secs(2))),
+        ("retry: 100\nid: 1\ndata:\n\n", false, Some(secs(2))),
+        ("id: 1\ndata:\n\n", true, None),
+    ] {
+        for revision in LEGACY {
+            let mut hand = HttpHand::ready(revision);
+            let id = hand.begin("a", idle.clone());
+            let (exchange, _) = hand.take();
+            hand.stream(exchange);
+            hand.chunk(exchange, said);
+            hand.pass(secs(1));
+            hand.end(exchange);
+            let until = hand.now + secs(2);
+            while hand.outcome(&id).is_none() && hand.now < until {
+                hand.pass(millis(100));
+                while let Some((exchange, _)) = hand.opened.pop_front() {
+                    match comes_back {
+                        true => hand.stream(exchange),
+                        false => hand.status(exchange, 503),
+                    }
+                }
+            }
+            let CallError::TimedOut(expired) = hand.error(&id) else { panic!("{said:?}") };
+            assert_eq!(expired.interrupted(), expected, "{revision}: {said:?}");
+            let told = expired.to_string().contains("its stream was cut 2s before");
+            assert_eq!(told, expected.is_some(), "{expired}");
+        }
+    }
+    // What is cut again has been cut since then.
+    let mut hand = HttpHand::ready(LATEST);
+    let id = hand.begin("a", idle);
+    let (exchange, _) = hand.take();
+    hand.stream(exchange);
+    hand.chunk(exchange, "id: 1\ndata:\n\n");
+    hand.cut(exchange);
+    let exchange = resumed(&mut hand, secs(1), "1");
+    hand.stream(exchange);
+    hand.pass(millis(500));
+    hand.cut(exchange);
+    hand.pass(secs(9));
+    let CallError::TimedOut(expired) = hand.error(&id) else { panic!() };
+    assert_eq!(expired.interrupted(), Some(millis(1_500)));
+}

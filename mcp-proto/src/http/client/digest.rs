@@ -99,10 +99,23 @@ impl Lanes {
 
 impl Position {
     fn digest(&self, digest: &mut Digest<'_>) {
-        let Self { id, retry, may_part, tries, opened, heard, is_filled, connection, seen, outage } =
-            self;
+        let Self {
+            id,
+            retry,
+            may_part,
+            tries,
+            opened,
+            closed,
+            heard,
+            is_filled,
+            connection,
+            seen,
+            outage,
+        } = self;
         digest.put((id, retry, may_part, tries, connection, seen, outage, opened.is_some()));
         digest.time(opened.unwrap_or_default());
+        digest.put(closed.is_some());
+        digest.time(closed.unwrap_or_default());
         digest.put(is_filled);
         // Of others nobody asks.
         digest.time(if *is_filled { *heard } else { Instant::ZERO });

@@ -41,7 +41,9 @@ use self::tools::Tools;
 use super::Exchange;
 use crate::config::ClientConfig;
 use crate::endpoint::Endpoint;
+use crate::error::CallError;
 use crate::event::Event;
+use crate::id::RequestId;
 use crate::revision::{Era, Revision};
 use crate::role;
 use crate::time::Instant;
@@ -364,7 +366,12 @@ impl Client {
     }
 
     /// What the application is told of an event of the endpoint.
-    fn translate(&mut self, event: Event) {
+    fn translate(&mut self, mut event: Event) {
+        if let Event::Response { id, outcome: Err(CallError::TimedOut(expired)) } = &mut event
+            && let Some(closed) = self.closed_since(id)
+        {
+            expired.interrupted_for(self.clock().saturating_duration_since(closed));
+        }
         if let Event::Response { id, outcome } = &event
             && let Some(number) = id.as_i64()
             && let Some(is_first) = self.listings.remove(&number)
@@ -378,6 +385,12 @@ impl Client {
     }
 
     // The table of exchanges.
+
+    /// When the stream of this call was cut, if it was not taken up again.
+    fn closed_since(&self, id: &RequestId) -> Option<Instant> {
+        let exchange = self.calls.get(&id.as_i64()?)?;
+        self.exchanges.get(exchange)?.position.as_ref()?.closed
+    }
 
     fn is_modern(&self) -> bool {
         self.session.revision.is_some_and(|revision| revision.era() == Era::Modern)

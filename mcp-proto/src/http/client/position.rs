@@ -27,6 +27,8 @@ pub(super) struct Position {
     pub(super) tries: u32,
     /// When the connection that is open now was opened.
     pub(super) opened: Option<Instant>,
+    /// When the last connection ended, if none is open.
+    pub(super) closed: Option<Instant>,
     /// When something came on it last.
     pub(super) heard: Instant,
     /// Its server fills silence with comments.
@@ -82,7 +84,7 @@ impl Position {
 
     /// A connection of the stream is open.
     pub(super) fn handle_open(&mut self, now: Instant) {
-        self.opened = Some(now);
+        (self.opened, self.closed) = (Some(now), None);
         self.heard = now;
         self.may_part = false;
         self.connection += 1;
@@ -156,6 +158,7 @@ impl Position {
 
     /// A connection has ended, or could not be opened.
     pub(super) fn handle_end(&mut self, options: &ClientOptions, now: Instant) {
+        self.closed.get_or_insert(now);
         // An intermediary that cuts what is silent for long is no reason to give up.
         let lasted = self.opened.take().map(|opened| now.saturating_duration_since(opened));
         if lasted.is_some_and(|lasted| lasted >= options.longest_wait) {

@@ -67,6 +67,9 @@ pub(crate) struct Deadline {
     elapsed: f64,
     reports: u64,
     last: Option<f64>,
+    /// How long ago the stream of its answer was cut, if it was not taken up again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interrupted: Option<f64>,
 }
 
 /// Exit code of a call whose result is a failure of the tool.
@@ -192,7 +195,7 @@ impl Failure {
 
     fn late(limit: &'static str, after: Duration, now: Instant, message: String) -> Self {
         let (after, elapsed) = (after.as_secs_f64(), (now - Instant::ZERO).as_secs_f64());
-        let expired = Deadline { limit, after, elapsed, reports: 0, last: None };
+        let expired = Deadline { limit, after, elapsed, reports: 0, last: None, interrupted: None };
         Self { expired: Some(expired.into()), ..Self::new(Kind::Timeout, message) }
     }
 
@@ -274,12 +277,19 @@ impl Failure {
             None if expired.tracked => message.push_str("; no progress was ever reported"),
             None => message.push_str("; progress was not asked for"),
         }
+        if let Some(interrupted) = expired.interrupted() {
+            let before = exact(interrupted);
+            message.push_str(&format!(
+                "; the connection was lost {before} before, and not taken up again"
+            ));
+        }
         let deadline = Deadline {
             limit,
             after: expired.after.as_secs_f64(),
             elapsed: expired.elapsed.as_secs_f64(),
             reports: expired.reports,
             last: expired.last,
+            interrupted: expired.interrupted().map(|time| time.as_secs_f64()),
         };
         Self { expired: Some(deadline.into()), ..Self::new(Kind::Timeout, message) }.hint(format!(
             "a longer limit, such as {option} {}, or {option} none",
