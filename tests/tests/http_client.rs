@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use http::Method;
-use mcp_proto::http::ClientOptions;
+use mcp_proto::http::{ClientOptions, Exchange};
 use mcp_proto::json::RawJson;
 use mcp_proto::{
     CallError, CallOptions, CallTool, CloseReason, Event, HttpError, Notification, RequestId,
@@ -326,6 +326,40 @@ fn a_call_is_given_up_by_closing_its_stream_or_by_a_message() {
 }
 
 #[test]
+fn nothing_is_posted_to_give_up_a_call_of_the_modern_era() {
+    // R-CANC-04, FIELD-BUGS 58 (http): given up and timed out, before and behind the head, and with half an answer.
+    type How = fn(&mut HttpHand, &RequestId);
+    let ways: [How; 2] = [
+        |hand, id| hand.client.cancel(id, Some("enough"), hand.now),
+        |hand, _| hand.pass(Duration::from_secs(300)),
+    ];
+    let answers: [fn(&mut HttpHand, Exchange); 4] = [
+        |_, _| (),
+        |hand, exchange| hand.stream(exchange),
+        |hand, exchange| hand.head(exchange, 200, &[("content-type", JSON)]),
+        |hand, exchange| {
+            hand.stream(exchange);
+            hand.chunk(exchange, "id: 1\nretry: 1\ndata: {");
+        },
+    ];
+    for give_up in ways {
+        for answer in answers {
+            let mut hand = HttpHand::ready(MODERN);
+            let (id, exchange) = hand.call("a");
+            answer(&mut hand, exchange);
+            give_up(&mut hand, &id);
+            hand.poll();
+            assert!(matches!(hand.error(&id), CallError::Cancelled | CallError::TimedOut(_)));
+            assert_eq!(hand.aborted, [exchange]);
+            hand.chunk(exchange, data(&done(&id)));
+            hand.pass(Duration::from_secs(1_000));
+            assert!(hand.opened.is_empty(), "{:?}", hand.opened);
+            assert!(hand.client.poll_timeout().is_none() && hand.violations().is_empty());
+        }
+    }
+}
+
+#[test]
 fn a_call_that_is_given_up_before_it_left_never_does() {
     let mut hand = HttpHand::ready(MODERN);
     let ticket =
@@ -542,13 +576,16 @@ fn calls_that_are_given_up_make_room_for_others() {
         for (_, exchange) in &silent {
             assert!(hand.aborted.contains(exchange), "{revision}");
         }
-        let mut is_sent = false;
+        let (mut is_sent, mut cancelled) = (false, 0);
         while let Some((exchange, request)) = hand.opened.pop_front() {
             is_sent |= id_of(&request) == last.to_string();
             if method_of(&request) == "notifications/cancelled" {
+                cancelled += 1;
                 hand.accept(exchange);
             }
         }
-        assert!(is_sent, "{revision}");
+        // In the modern era nothing says so but that they are closed.
+        let expected = if revision == MODERN { 0 } else { silent.len() };
+        assert_eq!((is_sent, cancelled), (true, expected), "{revision}");
     }
 }

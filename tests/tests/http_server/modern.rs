@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Request;
 use mcp_proto::http::{Body, ServerOptions};
-use mcp_proto::progress::Weight;
+use mcp_proto::progress::{Pacing, ReportError, Weight};
 use mcp_proto::{
     CallToolResult, ErrorObject, Event, LogLevel, LogMessage, Progress, RawJson, Revision,
     SendError, ServerConfig,
@@ -81,6 +81,46 @@ fn hanging_up_cancels_and_nothing_follows() {
     assert_eq!(endpoint.respond(&id, &done(), now), Err(SendError::Cancelled));
     assert_eq!(web.server.poll_ready(), None);
     assert!(web.server.endpoint(scope).is_none());
+}
+
+#[test]
+fn what_waits_or_is_reported_after_a_hang_up_goes_nowhere() {
+    // FIELD-BUGS 25, 58 (http). At the pace of the default, and at one that lets reports wait.
+    for burst in [32, 1] {
+        let pacing = Pacing::default().burst(burst);
+        let mut web =
+            Web::with(ServerConfig::new("s", "1").pacing(pacing), ServerOptions::default());
+        let exchange = web.send(modern_call(json!(1), "resize")).unwrap();
+        let (scope, id) = web.request();
+        let report = |web: &mut Web, step: u32, weight| {
+            let now = web.now;
+            let endpoint = web.server.endpoint_mut(scope).unwrap();
+            endpoint.report(&id, Progress::new(step.into()), weight, now)
+        };
+        for step in 1..=4 {
+            report(&mut web, step, Weight::Milestone).unwrap();
+            if step == 1 {
+                assert_eq!(web.take(exchange).messages().len(), 1);
+            }
+        }
+        web.hang_up(exchange);
+        assert!(matches!(&web.events[..], [(of, Event::Cancelled { .. })] if *of == scope));
+        for step in 5..=17 {
+            let weight = if step % 2 == 0 { Weight::Ordinary } else { Weight::Milestone };
+            assert_eq!(report(&mut web, step, weight), Err(ReportError::Finished));
+        }
+        web.pass(secs(60));
+        assert_eq!(web.server.poll_ready(), None, "burst {burst}");
+        let answer = web.take(exchange);
+        assert_eq!((answer.body.len(), answer.end), (0, None));
+        let now = web.now;
+        let endpoint = web.server.endpoint_mut(scope).unwrap();
+        assert!(!endpoint.is_progress_wanted(&id));
+        assert_eq!(endpoint.respond(&id, &done(), now), Err(SendError::Cancelled));
+        assert_eq!((web.server.exchanges(), web.server.requests_in_flight()), (0, 0));
+        assert_eq!(web.server.poll_ready(), None);
+        assert!(web.server.endpoint(scope).is_none());
+    }
 }
 
 #[test]
