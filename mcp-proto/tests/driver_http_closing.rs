@@ -1,4 +1,4 @@
-//! A client over HTTP that is closed while its server says nothing: that is bounded in every state. FIELD-BUGS 81 (http).
+//! A client over HTTP that is closed while its server says nothing: that is bounded in every state.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod by_hand;
@@ -69,6 +69,7 @@ fn give_up(world: &mut World, client: &Client, hand: &ByHand) -> (Exchange, Exch
     (asked, cancels)
 }
 
+/// FIELD-BUGS 81; R-SESS-07.
 #[test]
 fn a_client_is_closed_in_time_although_its_server_answers_nothing() {
     for revision in LEGACY {

@@ -55,7 +55,7 @@ const NOT_BUILT: [(u32, &str, &str, &str); 4] = [
 ];
 
 /// Those that were not the engine's alone, or not at all: each of these layers has a test of its own.
-const LAYERS: [(u32, &[Layer]); 42] = [
+const LAYERS: [(u32, &[Layer]); 43] = [
     (17, &[Engine, Driver, Adapters]),
     (19, &[Engine, Driver, Adapters]),
     (20, &[Engine, Driver, Adapters]),
@@ -96,6 +96,7 @@ const LAYERS: [(u32, &[Layer]); 42] = [
     (77, &[Adapters]),
     (78, &[Http, Adapters]),
     (79, &[Engine, Adapters]),
+    (80, &[Engine, Http]),
     (81, &[Engine, Driver, Adapters]),
     (83, &[Tool]),
 ];

@@ -1,4 +1,4 @@
-//! The client over HTTP keeps notifications and later calls in order, although each is a request of its own. FIELD-BUGS 80
+//! The client over HTTP keeps notifications and later calls in order, although each is a request of its own.
 //! (http).
 
 use std::time::Duration;
@@ -43,6 +43,7 @@ fn said(hand: &mut HttpHand) -> Vec<String> {
     hand.opened.drain(..).map(|(_, request)| name(&request)).collect()
 }
 
+/// FIELD-BUGS 80; R-LIFE-05.
 #[test]
 fn a_call_waits_until_what_was_announced_before_it_has_arrived() {
     type Sign = fn(&mut HttpHand, Exchange);

@@ -60,8 +60,8 @@ const HELD_OUTPUT: usize = 16 << 10;
 /// Steps before other tasks get their turn.
 const BUDGET: usize = 64;
 
-/// How long the last bytes may take once the connection is closed. Stops a peer that never reads from
-/// keeping it open.
+/// How long the last bytes, or over HTTP the last requests and responses, may take once the connection is closed. Stops a
+/// peer that never reads, or never answers, from keeping it open.
 pub(crate) const LINGER: Duration = Duration::from_secs(5);
 
 /// How long a peer that no longer reads is still listened to: what it said last is on its way.

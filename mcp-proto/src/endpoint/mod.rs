@@ -48,7 +48,7 @@ pub(crate) use calls::Purpose;
 #[cfg(feature = "http")]
 pub(crate) use exchanges::Carries;
 #[cfg(feature = "http")]
-pub(crate) use outbox::Origin;
+pub(crate) use outbox::{Origin, SHORTEST};
 pub use outbox::{Route, Transmit};
 #[cfg(feature = "snapshot")]
 pub use requests::{Asked, InFlight};

@@ -131,7 +131,7 @@ struct Queued {
 }
 
 /// `{"jsonrpc":"2.0","method":""}` and its newline: no message is shorter.
-const SHORTEST: usize = 31;
+pub(crate) const SHORTEST: usize = 31;
 
 /// Of the buffer: a handshake fits in it, and most reports.
 const FIRST_CAPACITY: usize = 192;

@@ -13,7 +13,7 @@ use super::calls::{Calls, CallsForm, Purpose};
 use super::core::{Core, Phase};
 use super::deadlines::Timer;
 use super::opening::Held;
-use super::outbox::{Origin, Outbox, OutboxForm, Route};
+use super::outbox::{Origin, Outbox, OutboxForm, Route, SHORTEST};
 use super::requests::{InFlight, Outlet, Requests, RequestsForm, Settled};
 use crate::config::{ClientConfig, Limits, ServerConfig};
 use crate::era::{Life, Lifecycle, Negotiation, Served, Serving};
@@ -246,7 +246,7 @@ impl Core {
             Lifecycle::Server(serving) => (serving.config().limits, serving.config().tolerance),
         };
         let (forced, forced_len) = Self::forced(&limits);
-        let max_messages = forced.saturating_add(limits.max_outbox_len / 31);
+        let max_messages = forced.saturating_add(limits.max_outbox_len / SHORTEST);
         let max_len = limits.max_output_len.max(limits.max_outbox_len).saturating_add(forced_len);
         let pacing = life.pacing();
         let mut core = Self::new(life, limits, tolerance);

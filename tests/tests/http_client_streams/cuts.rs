@@ -319,7 +319,7 @@ fn a_server_that_still_sees_the_broken_connection_is_asked_again() {
     assert!(hand.outcome(&id).unwrap().is_ok());
 }
 
-/// FIELD-BUGS 50 (http).
+/// FIELD-BUGS 50; R-TIME-04.
 #[test]
 fn a_timeout_says_that_the_stream_was_cut_and_since_when() {
     let idle = CallOptions::default().tracked().timeouts(Timeouts::NEVER.idle(secs(3)));

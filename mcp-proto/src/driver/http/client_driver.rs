@@ -8,7 +8,6 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use core::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
@@ -16,6 +15,7 @@ use http_body::Body;
 
 use super::super::afterwards::Afterwards;
 use super::super::alarm::Alarm;
+use super::super::drive::LINGER;
 use super::super::shared::{State, register};
 use super::bells::Bells;
 use super::calling::{Call, Calling};
@@ -75,10 +75,6 @@ const BUDGET: usize = 64;
 
 /// Frames of one body before other exchanges get their turn.
 const FRAMES: usize = 16;
-
-/// How long the last requests may take once the connection is closed. Stops a server that does not answer from
-/// keeping it open.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// What came of looking at the machine.
 struct Turn {

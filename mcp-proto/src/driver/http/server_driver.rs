@@ -4,10 +4,10 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use core::time::Duration;
 
 use super::super::afterwards::Afterwards;
 use super::super::alarm::Alarm;
+use super::super::drive::LINGER;
 use super::super::shared::register;
 use super::serving::Serve;
 use crate::error::CloseReason;
@@ -23,9 +23,6 @@ pub struct ServerDriver {
     /// When responses that nobody reads to their ends are waited for no longer.
     give_up_at: Option<Instant>,
 }
-
-/// How long the ends of responses may take to be read. Stops a client that reads nothing from keeping the server.
-const LINGER: Duration = Duration::from_secs(5);
 
 impl ServerDriver {
     pub(super) fn new(shared: Serve) -> Self {

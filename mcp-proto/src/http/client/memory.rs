@@ -10,7 +10,7 @@ use super::sending::{MAX_REPEATED, Parked};
 use super::{Client, Exchange, Transmit};
 use crate::bound::{PART, queue, sum, times, tree};
 use crate::config::Limits;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, SHORTEST};
 use crate::role;
 use crate::time::Instant;
 use crate::wire::MAX_READ;
@@ -18,9 +18,6 @@ use crate::wire::sse::Decoder;
 
 /// Bytes of the headers of a request, in the table of the type that holds them.
 const HEADERS: usize = 4 << 10;
-
-/// No message is shorter.
-const SHORTEST: usize = 31;
 
 impl ClientOptions {
     /// The bytes that one [`Client`] of these limits asks of the allocator at most, whatever its server

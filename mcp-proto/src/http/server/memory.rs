@@ -10,7 +10,7 @@ use super::{Scope, Server};
 use crate::bound::{PART, queue, sum, times, tree};
 use crate::config::Limits;
 use crate::endpoint::{
-    Endpoint, bound_at_rest, bound_of_batches, bound_of_refusal, bound_of_requests,
+    Endpoint, SHORTEST, bound_at_rest, bound_of_batches, bound_of_refusal, bound_of_requests,
 };
 use crate::role;
 use crate::slots::Slots;
@@ -18,9 +18,6 @@ use crate::time::Instant;
 
 /// Bytes of the headers of a response, in the table of the type that holds them.
 const HEADERS: usize = 2 << 10;
-
-/// No message is shorter.
-const SHORTEST: usize = 31;
 
 impl ServerOptions {
     /// The bytes that one [`Server`] of these limits asks of the allocator at most, whatever its clients
