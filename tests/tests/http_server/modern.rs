@@ -83,9 +83,9 @@ fn hanging_up_cancels_and_nothing_follows() {
     assert!(web.server.endpoint(scope).is_none());
 }
 
+/// FIELD-BUGS 25, 58; R-CANC-06. At the pace of the default, and at one that lets reports wait.
 #[test]
 fn what_waits_or_is_reported_after_a_hang_up_goes_nowhere() {
-    // FIELD-BUGS 25, 58 (http). At the pace of the default, and at one that lets reports wait.
     for burst in [32, 1] {
         let pacing = Pacing::default().burst(burst);
         let mut web =
