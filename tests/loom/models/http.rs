@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use mcp_proto::driver::http::{self as driver_http, HttpClient, ServerDriver, Service};
-use mcp_proto::driver::{Client, Incoming, Server};
+use mcp_proto::driver::{Client, Delivery, Incoming, Server};
 use mcp_proto::http::{ClientOptions, ServerOptions};
 use mcp_proto::types::CallToolResult;
 use mcp_proto::{CallError, ClientConfig, Progress, Revision, SendError, ServerConfig};
@@ -147,8 +147,9 @@ fn a_server_closes_while_a_request_arrives() {
     });
 }
 
-/// An HTTP library whose server knows what it can do; what it answers to a call comes through a wire.
-struct Library(Wire);
+/// An HTTP library whose server knows what it can do; what it answers to a call comes through a wire, as JSON or as a
+/// stream.
+struct Library(Wire, &'static str);
 
 impl HttpClient for Library {
     type Body = Wire;
@@ -157,14 +158,17 @@ impl HttpClient for Library {
 
     fn send(&mut self, request: Request<Bytes>) -> Self::Sending {
         let message: serde_json::Value = serde_json::from_slice(request.body()).unwrap();
-        let body = match message["method"].as_str() {
-            Some("server/discover") => whole(result(&message["id"], DISCOVERED)),
-            _ => self.0.clone(),
+        let (body, kind) = match message["method"].as_str() {
+            Some("server/discover") => (whole(result(&message["id"], DISCOVERED)), JSON),
+            _ => (self.0.clone(), self.1),
         };
-        let response = Response::builder().header("content-type", "application/json");
+        let response = Response::builder().header("content-type", kind);
         ready(Ok(response.body(body).unwrap()))
     }
 }
+
+const JSON: &str = "application/json";
+const STREAM: &str = "text/event-stream";
 
 const DISCOVERED: &str =
     r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
@@ -174,12 +178,12 @@ fn result(id: &serde_json::Value, result: &str) -> String {
 }
 
 /// A client that knows its server, and the wire that its call is answered through.
-fn client() -> (Client, driver_http::ClientDriver<Library>, Wire) {
+fn client(kind: &'static str) -> (Client, driver_http::ClientDriver<Library>, Wire) {
     let config = ClientConfig::new("c", "1").revisions(Revision::V2026_07_28);
     let (wire, uri) = (Wire::new(), "http://localhost/mcp".parse().unwrap());
     let options = ClientOptions::default().deaf();
     let (client, mut driver) =
-        driver_http::connect(Library(wire.clone()), uri, config, options, Still);
+        driver_http::connect(Library(wire.clone(), kind), uri, config, options, Still);
     for _ in 0..3 {
         assert!(poll_once(&mut driver).is_pending());
     }
@@ -197,7 +201,7 @@ fn answered(wire: &Wire) {
 #[test]
 fn an_answer_arrives_while_its_call_is_awaited() {
     interruptions(3, || {
-        let (client, mut driver, wire) = client();
+        let (client, mut driver, wire) = client(JSON);
         let mut call = call(&client);
         assert!(poll_once(&mut call).is_pending());
         assert!(poll_once(&mut driver).is_pending());
@@ -209,11 +213,42 @@ fn an_answer_arrives_while_its_call_is_awaited() {
     });
 }
 
+/// What is taken from a full queue lets the stream of its call go on, whatever the driver was doing.
+#[test]
+fn taking_from_a_full_queue_lets_its_stream_go_on() {
+    fn event(message: &str) -> String {
+        format!("data: {}\n\n", message.trim_end())
+    }
+    interruptions(4, || {
+        let (client, mut driver, wire) = client(STREAM);
+        let mut call = call(&client).delivery(Delivery::Every);
+        let mut next = Box::pin(call.next_progress());
+        assert!(poll_once(&mut next).is_pending());
+        drop(next);
+        // Few reports, as full as many.
+        let more = format!(r#","message":"{}"}}}}"#, "x".repeat(128 << 10));
+        wire.send([1, 2].map(|n| event(&progress(2, n).trim_end().replace("}}", &more))).concat());
+        wire.send(event(&result(&2.into(), r#"{"resultType":"complete","content":[]}"#)));
+        wire.hang_up();
+        for _ in 0..3 {
+            assert!(poll_once(&mut driver).is_pending());
+        }
+        assert_eq!(client.calls_in_flight(), 1, "its answer is behind what waits");
+        let driver = spawn(move || block_on_busy(driver));
+        for n in [1.0, 2.0] {
+            assert_eq!(block_on(call.next_progress()).unwrap().progress, n);
+        }
+        block_on(call).unwrap();
+        drop(client);
+        driver.join().unwrap();
+    });
+}
+
 /// A call that is dropped hangs up; its answer, if it comes at that moment, is nobody's.
 #[test]
 fn an_answer_arrives_while_its_call_is_dropped() {
     interruptions(3, || {
-        let (client, mut driver, wire) = client();
+        let (client, mut driver, wire) = client(JSON);
         let mut first = call(&client);
         assert!(poll_once(&mut first).is_pending());
         assert!(poll_once(&mut driver).is_pending());
