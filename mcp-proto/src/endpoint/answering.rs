@@ -111,8 +111,10 @@ impl Core {
         now: Instant,
     ) -> Result<(), SendError> {
         self.observe(now);
-        let Owed { batch, origin, .. } = self.answerable(id)?;
+        let Owed { era, batch, origin, .. } = self.answerable(id)?;
         self.flush(id, 0);
+        let other = sayable(error, era);
+        let error = other.as_ref().unwrap_or(error);
         let room = self.output_room();
         let data = error.data.as_ref().map_or(0, |data| data.as_bytes().len());
         if error.message.len().saturating_add(data) <= room {
@@ -298,6 +300,20 @@ impl Core {
         self.settle();
         self.finish_drain(self.clock);
     }
+}
+
+/// The error in the place of one whose code must not be said: 2026-07-28 basic/index took back two that were in use, and keeps
+/// what it does not define yet.
+fn sayable(error: &ErrorObject, era: Era) -> Option<ErrorObject> {
+    let code = match error.code {
+        // What is not found is asked for by a parameter.
+        -32002 => ErrorObject::INVALID_PARAMS,
+        -32042 => ErrorObject::INTERNAL_ERROR,
+        ErrorObject::UNSUPPORTED_VERSION..=ErrorObject::HEADER_MISMATCH => return None,
+        -32099..=-32020 => ErrorObject::INTERNAL_ERROR,
+        _ => return None,
+    };
+    (era == Era::Modern).then(|| ErrorObject { code, ..error.clone() })
 }
 
 /// Queues a report. Where the output may hold no more, it is lost: nobody reads what is before it.

@@ -43,6 +43,7 @@ use crate::types::{LogMessage, Progress};
 
 #[cfg(feature = "http")]
 pub(crate) use bounds::{bound_at_rest, bound_of_batches, bound_of_refusal, bound_of_requests};
+pub(crate) use calling::SUBSCRIBE;
 #[cfg(feature = "http")]
 pub(crate) use calls::Purpose;
 #[cfg(feature = "http")]
@@ -228,7 +229,8 @@ impl<R: Role> Endpoint<R> {
         self.core.respond(id, result, now)
     }
 
-    /// Answers a request of the peer with an error.
+    /// Answers a request of the peer with an error. In 2026-07-28 a code that must not be said there is replaced: -32002 by
+    /// -32602, -32042 and what is undefined of -32020 to -32099 by -32603.
     ///
     /// # Errors
     ///

@@ -15,6 +15,7 @@ use super::stamp::ServerStamp;
 use crate::config::ServerConfig;
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
+use crate::endpoint::SUBSCRIBE;
 use crate::error::ErrorObject;
 use crate::event::PeerInfo;
 use crate::json::{Kind, Params, Raw, RawJson};
@@ -75,13 +76,18 @@ pub(crate) enum Answer {
 }
 
 /// Methods that the modern era does not have: `basic/versioning`, compatibility.
-const LEGACY_ONLY: [&str; 5] = [
+const LEGACY_ONLY: [&str; 7] = [
     Initialize::METHOD,
     Ping::<role::Client>::METHOD,
     SetLevel::METHOD,
     "resources/subscribe",
     "resources/unsubscribe",
+    "tasks/list",
+    "tasks/result",
 ];
+
+/// Methods that no session has.
+const MODERN_ONLY: [&str; 3] = [Discover::METHOD, SUBSCRIBE, "tasks/update"];
 
 impl Serving {
     pub(crate) fn new(served: Arc<Served>) -> Self {
@@ -236,7 +242,7 @@ impl Serving {
                 None => Verdict::Refuse(ErrorObject::invalid_params("no such log level")),
             };
         }
-        if method == Discover::METHOD.as_bytes() {
+        if MODERN_ONLY.iter().any(|modern| modern.as_bytes() == method) {
             return Verdict::Refuse(ErrorObject::method_not_found());
         }
         Verdict::Pass(speech)

@@ -1,7 +1,7 @@
 //! How much memory an input takes, and how much of it stays.
 //!
-//! A case is held to what its limits let its input fill, and [`SLACK`]. Where that is more than the input, whoever keeps
-//! the whole input is not seen by it. So a case that is about memory is played once more ([`flood`]): under small limits,
+//! A case is held to what its limits let its input fill, and `SLACK`. Where that is more than the input, whoever keeps
+//! the whole input is not seen by it. So a case that is about memory is played once more (`flood`): under small limits,
 //! with so much of what it repeats that the input is several times the bound; and behind the second half of
 //! it no more may be in use than behind the first.
 

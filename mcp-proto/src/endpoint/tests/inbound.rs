@@ -198,3 +198,64 @@ fn the_name_of_a_notification_is_as_long_as_the_limit_and_no_longer() {
         assert_eq!(matches!(told[..], [Event::Notification { .. }]), is_told, "{told:?}");
     }
 }
+
+/// R-VER-17: methods of the one era are unknown in the other.
+#[test]
+fn each_era_has_methods_that_the_other_has_not() {
+    let unknown = |server: &mut Endpoint<Server>, request: &str| {
+        hear(server, request);
+        let is_told = told(server).iter().any(|event| matches!(event, Event::Request { .. }));
+        let is_refused = said(server).concat().contains("-32601");
+        assert!(is_told != is_refused, "{request}");
+        is_refused
+    };
+    let mut modern = new_server();
+    let mut legacy = server_in(Revision::V2025_11_25, |_| ());
+    for (number, (method, in_legacy, in_modern)) in (1..).zip([
+        ("subscriptions/listen", false, true),
+        ("tasks/update", false, true),
+        ("tasks/list", true, false),
+        ("tasks/result", true, false),
+        ("resources/subscribe", true, false),
+        ("tasks/get", true, true),
+    ]) {
+        let request = format!(r#"{{"jsonrpc":"2.0","id":{number},"method":"{method}"}}"#);
+        assert_eq!(!unknown(&mut legacy, &request), in_legacy, "{method}");
+        assert_eq!(!unknown(&mut modern, &modern_request(number, method)), in_modern, "{method}");
+    }
+}
+
+/// R-ERR-02, R-ERR-04: an application may come from a revision that had them.
+#[test]
+fn a_code_that_must_not_be_said_is_replaced() {
+    for (code, modern) in [
+        (-32002, -32602),
+        (-32042, -32603),
+        (-32050, -32603),
+        (-32099, -32603),
+        (-32020, -32020),
+        (-32021, -32021),
+        (-32022, -32022),
+        (-32019, -32019),
+        (-32100, -32100),
+        (7, 7),
+    ] {
+        for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+            let mut server = match revision.era() {
+                Era::Modern => new_server(),
+                Era::Legacy => server_in(revision, |_| ()),
+            };
+            match revision.era() {
+                Era::Modern => hear(&mut server, &modern_request(1, "x")),
+                Era::Legacy => hear(&mut server, r#"{"jsonrpc":"2.0","id":1,"method":"x"}"#),
+            }
+            let error = ErrorObject::new(code, "why").data(RawJson::empty_object());
+            server.fail(&1.into(), &error, NOW).unwrap();
+            let said: serde_json::Value =
+                serde_json::from_str(&said(&mut server).concat()).unwrap();
+            let expected = if revision.era() == Era::Modern { modern } else { code };
+            let expected = serde_json::json!({"code": expected, "message": "why", "data": {}});
+            assert_eq!(said["error"], expected, "{revision}");
+        }
+    }
+}

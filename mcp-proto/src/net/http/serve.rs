@@ -132,6 +132,11 @@ impl HttpServer {
         }
     }
 
+    /// The address that it listens on; its port is the one that the system has chosen for port 0.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
     /// Sets what is allowed, and how much.
     pub fn options(mut self, options: ServerOptions) -> Self {
         self.options = options;

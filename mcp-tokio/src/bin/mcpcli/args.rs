@@ -147,8 +147,8 @@ pub(crate) struct Options {
     /// [default: 5m].
     #[arg(long, value_name = "D|none", value_parser = Patience::parse)]
     pub(crate) idle_timeout: Option<Patience>,
-    /// How long all of it may take, from the start of the server to the result [default: 24h]. The server must
-    /// be ready after 60s in any case.
+    /// How long all of it may take, from the start of the server to the result [default: 24h, and 60s until
+    /// the server is ready].
     #[arg(long, value_name = "D|none", value_parser = Patience::parse)]
     pub(crate) timeout: Option<Patience>,
     /// The protocol revision to speak: `auto`, or one of 2024-11-05 to 2026-07-28.

@@ -174,14 +174,8 @@ impl Failure {
         let message =
             format!("timed out: the server has not answered the handshake within {}", exact(after));
         let failure = Self::late(kind.name(), after, now, message);
-        match kind.option() {
-            Some(option) => {
-                let longer = exact(after * 10);
-                let check = at.does_it_answer();
-                failure.hint(format!("{check}; or a longer limit, such as {option} {longer}"))
-            }
-            None => failure.hint(at.does_it_answer()),
-        }
+        let (check, longer) = (at.does_it_answer(), exact(after.saturating_mul(10)));
+        failure.hint(format!("{check}; or a longer limit, such as --timeout {longer}"))
     }
 
     /// The list was not complete in time.

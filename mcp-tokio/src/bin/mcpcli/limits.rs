@@ -23,12 +23,15 @@ pub(crate) struct StartLimit {
 pub(crate) enum StartLimitKind {
     /// The user's `--timeout`.
     Total,
-    /// Our own.
+    /// Our own, which `--timeout` takes the place of.
     Handshake,
 }
 
-/// How long a server may take to start if the user allows more. Stops a command that is no server.
+/// How long a server may take to start if the user says nothing of it. Stops a command that is no server.
 const START: Duration = Duration::from_secs(60);
+
+/// The longest start that a clock can be asked for.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 impl Limits {
     /// The limits for what begins now; `now` counts from the start of the run.
@@ -38,10 +41,11 @@ impl Limits {
 
     /// The limit of the start. The idle limit is one of calls: a slow start is no silence.
     pub(crate) fn of_start(&self) -> StartLimit {
-        match self.timeouts.total {
-            Some(after) if after <= START => StartLimit { kind: StartLimitKind::Total, after },
-            _ => StartLimit { kind: StartLimitKind::Handshake, after: START },
+        if self.timeouts.total == Timeouts::default().total {
+            return StartLimit { kind: StartLimitKind::Handshake, after: START };
         }
+        // Some servers are built or fetched by the command that starts them.
+        StartLimit { kind: StartLimitKind::Total, after: self.total().min(LONGEST) }
     }
 
     /// The whole total; `Duration::MAX` if there is none.
@@ -80,14 +84,6 @@ impl StartLimitKind {
             Self::Handshake => "handshake",
         }
     }
-
-    /// The option that sets it.
-    pub(crate) fn option(self) -> Option<&'static str> {
-        match self {
-            Self::Total => Some("--timeout"),
-            Self::Handshake => None,
-        }
-    }
 }
 
 impl StartLimit {
@@ -115,7 +111,8 @@ mod tests {
         };
         let default = Timeouts::default();
         assert_eq!(of(default), (StartLimitKind::Handshake, START));
-        assert_eq!(of(Timeouts::NEVER), (StartLimitKind::Handshake, START));
+        assert_eq!(of(Timeouts::NEVER), (StartLimitKind::Total, LONGEST));
+        assert_eq!(of(default.total(SECOND * 600)), (StartLimitKind::Total, SECOND * 600));
         assert_eq!(of(default.total(SECOND * 2)), (StartLimitKind::Total, SECOND * 2));
         assert_eq!(of(default.total(SECOND * 2).idle(SECOND)), (StartLimitKind::Total, SECOND * 2));
     }
