@@ -114,7 +114,7 @@ impl Client {
     /// Announces something to the server. What is called after it reaches the server after it.
     ///
     /// Over HTTP, where each message is a request of its own, a later call waits for that until the server has answered
-    /// the notification, or has had [`answer_timeout`](crate::http::ClientOptions::answer_timeout) to do so. Its deadlines
+    /// the notification, or has had `ClientOptions::answer_timeout` to do so. Its deadlines
     /// go on. What gives up a call waits for nothing, and nothing waits for it.
     ///
     /// # Errors
