@@ -154,14 +154,9 @@ pub(crate) fn object_with_meta<T: Serialize + ?Sized>(
 fn stamp(out: &mut Vec<u8>, start: usize, stamps: Stamps<'_>) {
     let more =
         stamps.more.filter(|more| more.kind() == Kind::Object && more.members().next().is_some());
-    let is_reserved = |name: &str| stamps.reserved.contains(&name);
     let is_plain = stamps.beside.is_empty() && stamps.meta.is_empty() && more.is_none();
-    if is_plain {
-        let written = Raw::trusted(out.get(start..).unwrap_or_default());
-        let own = stamps.reserved.first().and_then(|_| written.get("_meta"));
-        if !own.is_some_and(|own| own.members().any(|(name, _)| is_reserved(&name))) {
-            return;
-        }
+    if is_plain && !has_reserved(out.get(start..).unwrap_or_default(), stamps.reserved) {
+        return;
     }
     let written = out.get(start..).unwrap_or_default();
     let (mut own_meta, mut is_empty, mut own) = (false, true, 0_u32);
@@ -208,6 +203,20 @@ fn stamp(out: &mut Vec<u8>, start: usize, stamps: Stamps<'_>) {
         out.pop();
     }
     out.push(b'}');
+}
+
+/// Whether an object has one of these in its `_meta`.
+fn has_reserved(written: &[u8], reserved: &[&str]) -> bool {
+    // Most have no `_meta`, and are not read for that.
+    let may_begin = |at: usize| {
+        let rest = written.get(at..).unwrap_or_default();
+        rest.starts_with(b"_meta\"") || rest.starts_with(b"\\u")
+    };
+    if reserved.is_empty() || !memchr::memchr2_iter(b'_', b'\\', written).any(may_begin) {
+        return false;
+    }
+    let own = Raw::trusted(written).get("_meta");
+    own.is_some_and(|own| own.members().any(|(name, _)| reserved.contains(&&*name)))
 }
 
 /// Writes the `_meta` member and a comma, unless there is nothing in it.

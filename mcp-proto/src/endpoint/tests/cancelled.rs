@@ -189,6 +189,9 @@ fn an_application_has_no_token_and_no_version_of_its_own_in_the_metadata() {
         let untracked = || CallOptions::default().timeouts(Timeouts::NEVER);
         let params = RawJson::parse(format!(r#"{{"name":"a","_meta":{own}}}"#)).unwrap();
         client.request_raw("tools/call", Some(&params), untracked(), NOW).unwrap();
+        // However it is spelled.
+        let params = RawJson::parse(format!(r#"{{"name":"a","\u005fm\u0065ta":{own}}}"#)).unwrap();
+        client.request_raw("tools/call", Some(&params), untracked(), NOW).unwrap();
         let options = untracked().meta(RawJson::parse(String::from(own)).unwrap());
         client.request_raw("tools/call", None, options, NOW).unwrap();
         for said in said(&mut client) {
