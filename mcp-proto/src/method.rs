@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 use crate::id::RequestId;
 use crate::role::Role;
 
+/// Opens a subscription, a stream that never ends by itself; 2026-07-28 basic/patterns/subscriptions.
+pub(crate) const LISTEN: &str = "subscriptions/listen";
+
 /// A request: the value holds its parameters.
 ///
 /// The direction is checked by the compiler: a server cannot call a tool.

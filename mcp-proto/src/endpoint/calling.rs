@@ -16,14 +16,11 @@ use crate::error::{CallError, SendError};
 use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
 use crate::json::{EncodeError, RawJson, bounded, write_value};
-use crate::method::Notification;
+use crate::method::{LISTEN, Notification};
 use crate::progress::Receiver;
 use crate::time::Instant;
 use crate::types::{Initialized, meta};
 use crate::wire::{Head, Stamps, object_with_meta, write_head, write_notification};
-
-/// Opens a subscription; 2026-07-28 basic/patterns/subscriptions.
-pub(crate) const SUBSCRIBE: &str = "subscriptions/listen";
 
 impl Core {
     pub(crate) fn request<T: Serialize + ?Sized>(
@@ -91,7 +88,7 @@ impl Core {
             })?)
         };
         self.enter(number, queued, purpose, tracking, origin, timeouts, now);
-        if method == SUBSCRIBE
+        if method == LISTEN
             && let Some(call) = self.calls.get_mut(number)
         {
             call.subscribes = true;

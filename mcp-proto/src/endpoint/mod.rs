@@ -43,7 +43,6 @@ use crate::types::{LogMessage, Progress};
 
 #[cfg(feature = "http")]
 pub(crate) use bounds::{bound_at_rest, bound_of_batches, bound_of_refusal, bound_of_requests};
-pub(crate) use calling::SUBSCRIBE;
 #[cfg(feature = "http")]
 pub(crate) use calls::Purpose;
 #[cfg(feature = "http")]

@@ -15,11 +15,12 @@ use super::stamp::ServerStamp;
 use crate::config::ServerConfig;
 #[cfg(feature = "testing")]
 use crate::digest::Digest;
-use crate::endpoint::SUBSCRIBE;
 use crate::error::ErrorObject;
 use crate::event::PeerInfo;
 use crate::json::{Kind, Params, Raw, RawJson};
+use crate::method::{LISTEN, Request};
 use crate::revision::{Era, Revision, RevisionSet};
+use crate::role;
 #[cfg(feature = "snapshot")]
 use crate::state::{RestoreError, check};
 use crate::types::{
@@ -27,7 +28,6 @@ use crate::types::{
     SetLevel,
 };
 use crate::wire::RequestMeta;
-use crate::{method::Request, role};
 
 /// Serves both eras, or one.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ const LEGACY_ONLY: [&str; 7] = [
 ];
 
 /// Methods that no session has.
-const MODERN_ONLY: [&str; 3] = [Discover::METHOD, SUBSCRIBE, "tasks/update"];
+const MODERN_ONLY: [&str; 3] = [Discover::METHOD, LISTEN, "tasks/update"];
 
 impl Serving {
     pub(crate) fn new(served: Arc<Served>) -> Self {

@@ -17,13 +17,10 @@ use super::stream::{Kind, Stream};
 use super::{Admission, Caller, Server};
 use crate::endpoint::{Endpoint, Origin, Outlet};
 use crate::error::ErrorObject;
-use crate::method::Request;
+use crate::method::{LISTEN, Request};
 use crate::revision::{Era, Revision};
 use crate::types::Initialize;
 use crate::wire::{ErrorId, Malformed, MalformedKind, Message, RequestMeta, read_message};
-
-/// Opens a stream that never ends by itself; 2026-07-28 `basic/patterns/subscriptions`.
-const LISTEN: &[u8] = b"subscriptions/listen";
 
 /// Bytes of most answers.
 const ANSWER_LEN: usize = 512;
@@ -121,7 +118,7 @@ impl Server {
             }
         }
         let is_subscription =
-            matches!(&read, Ok(Message::Request { method, .. }) if **method == *LISTEN);
+            matches!(&read, Ok(Message::Request { method, .. }) if **method == *LISTEN.as_bytes());
         let (scope, name) = (self.conversations.name(), self.hub.name_stream());
         let (origin, now) = (Origin(name.0), self.hub.clock);
         let mut endpoint = Endpoint::sharing(served);

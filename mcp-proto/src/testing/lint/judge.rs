@@ -10,6 +10,7 @@ use super::session::{Session, Stage};
 use super::{Place, results, rules};
 use crate::id::{ProgressToken, RequestId};
 use crate::json::{Kind, Raw};
+use crate::method::LISTEN;
 use crate::revision::{Era, Revision};
 use crate::testing::End;
 use crate::types::{LogLevel, meta};
@@ -415,7 +416,7 @@ impl Judge {
 }
 
 fn is_listening(method: &str) -> bool {
-    method == "subscriptions/listen"
+    method == LISTEN
 }
 
 /// Whether the side that works must have read of a cancellation.
