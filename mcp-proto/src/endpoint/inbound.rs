@@ -277,7 +277,7 @@ impl Core {
         let Some(id) = id else {
             return self.violation(Violation::BadNotification("notifications/cancelled".into()));
         };
-        if self.is_client_of_modern_server() {
+        if self.has_modern_server() {
             return self.end_subscription(&id);
         }
         let reason = params
@@ -286,9 +286,9 @@ impl Core {
         self.withdraw(id, reason);
     }
 
-    fn is_client_of_modern_server(&self) -> bool {
-        matches!(&self.life, Lifecycle::Client(negotiation)
-            if negotiation.revision().is_some_and(|revision| revision.era() == Era::Modern))
+    /// Whether this is a client whose server is known to be of the modern era: that era has no sessions for a server to be in.
+    fn has_modern_server(&self) -> bool {
+        self.life.revision().is_some_and(|revision| revision.era() == Era::Modern)
     }
 
     /// The server has ended a subscription of ours: nothing else may it take back, for it asks nothing.
@@ -508,10 +508,7 @@ impl Core {
     }
 
     fn check_result(&self, result: Raw<'_>) -> Result<(), CallError> {
-        match self.life.revision() {
-            Some(revision) if revision.era() == Era::Modern => check_type(result),
-            _ => Ok(()),
-        }
+        if self.has_modern_server() { check_type(result) } else { Ok(()) }
     }
 
     // Everything else.

@@ -130,11 +130,8 @@ impl Transport for Accepted {
 #[cfg(test)]
 mod tests {
     use super::super::halves::{Duplex, Output};
-    use super::super::platform::Task;
+    use super::super::tasks::tests::Held;
     use super::*;
-    use crate::driver::{Runtime, Timer};
-    use crate::time::Instant;
-    use alloc::boxed::Box;
     use alloc::string::String;
     use alloc::vec::Vec;
     use core::task::Waker;
@@ -171,28 +168,11 @@ mod tests {
         }
     }
 
-    /// Time stands still, and nothing runs.
-    struct Still;
-
-    impl Runtime for Still {
-        fn now(&self) -> Instant {
-            Instant::ZERO
-        }
-
-        fn timer(&self, _: Instant) -> Pin<Box<dyn Timer>> {
-            Box::pin(core::future::pending())
-        }
-    }
-
-    impl Platform for Still {
-        fn spawn(&self, _: Task) {}
-    }
-
     /// What is read of this by a server that has stopped, or why it fails.
     fn read(said: &'static str) -> Result<String, io::ErrorKind> {
         let stop = Signal::default();
         let stream = Stream::new(Duplex::new(Said(said.as_bytes()), Nowhere));
-        let mut accepted = Accepted::new(stream, &stop, Arc::new(Still));
+        let mut accepted = Accepted::new(stream, &stop, Arc::new(Held::default()));
         stop.raise();
         let (mut all, mut buf) = (Vec::new(), [0; 16]);
         loop {

@@ -119,7 +119,7 @@ impl Drop for Place {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::platform::Task;
     use super::*;
     use crate::driver::Timer;
@@ -127,9 +127,9 @@ mod tests {
     use alloc::vec::Vec;
     use core::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Keeps tasks until a test polls them.
+    /// Keeps tasks until a test polls them; time stands still.
     #[derive(Default)]
-    struct Held(Mutex<Vec<Task>>);
+    pub(in crate::net) struct Held(Mutex<Vec<Task>>);
 
     impl Runtime for Held {
         fn now(&self) -> Instant {
