@@ -119,7 +119,9 @@ impl Remote {
                         while let Ok(length @ 1..) = from_far.read(&mut buffer).await {
                             to_near.write_all(&buffer[..length]).await.unwrap();
                             passed.push_str(&String::from_utf8_lossy(&buffer[..length]));
-                            if passed.contains("\"progress\":32,") {
+                            // The whole event, so that nobody asks for it again and breaks the cable once more.
+                            let at = passed.split_once("\"progress\":32,");
+                            if at.is_some_and(|(_, rest)| rest.contains("\n\n")) {
                                 cuts.send_replace(());
                                 break;
                             }
@@ -130,6 +132,10 @@ impl Remote {
                         () = back => {}
                         _ = breaks.changed(), if !is_mended => {}
                     }
+                    // Who is dropped before all that came is read takes back what was written last.
+                    drop(far);
+                    let _ = to_near.shutdown().await;
+                    let _ = tokio::io::copy(&mut from_near, &mut tokio::io::sink()).await;
                 });
             }
         });
