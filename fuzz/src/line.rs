@@ -1,7 +1,8 @@
-//! Framing: a stream read by the machine gives what a naive splitter gives, line for line.
+//! Framing: a stream read by the machine gives what a naive splitter gives, line for line, and is answered alike.
 
 use bytes::Bytes;
-use mcp_proto::json::Raw;
+use mcp_proto::json::{Raw, RawJson};
+use mcp_proto::testing::take_output;
 use mcp_proto::{
     CloseReason, Connection, Endpoint, Event, Instant, Limits, ServerConfig, Violation,
 };
@@ -16,16 +17,38 @@ pub fn line(input: &[u8]) {
     let mut machine = Connection::server(config());
     machine.handle_input(input, now);
     let mut seen = drain(|| machine.poll_event());
+    let mut output = take_output(&mut machine);
     machine.handle_eof(now);
+    output.extend(take_output(&mut machine));
     machine.handle_timeout(LATER);
     seen.extend(drain(|| machine.poll_event()));
-    assert_eq!(seen, expected(input, now));
+    let expected = expected(input, now);
+    assert_eq!(seen, expected.events);
+    let said = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let (about_length, rest): (Vec<_>, Vec<_>) = said.partition(|line| is_about_length(line));
+    assert_eq!(rest, expected.said);
+    let mut too_long = expected.too_long.iter();
+    for answer in about_length {
+        assert!(
+            too_long.any(|line| may_answer(answer, line)),
+            "an answer to nothing that was too long"
+        );
+    }
+}
+
+/// What the machine makes of a stream.
+#[derive(Default)]
+struct Expected<'a> {
+    events: Vec<Event>,
+    /// To what was read.
+    said: Vec<Bytes>,
+    too_long: Vec<&'a [u8]>,
 }
 
 /// The same stream, cut by hand.
-fn expected(input: &[u8], now: Instant) -> Vec<Event> {
+fn expected(input: &[u8], now: Instant) -> Expected<'_> {
     let mut endpoint = Endpoint::server(config());
-    let mut events = Vec::new();
+    let mut expected = Expected::default();
     let mut unread = 0;
     let mut lines: Vec<&[u8]> = input.split(|byte| *byte == b'\n').collect();
     let tail = lines.pop().unwrap_or_default();
@@ -34,7 +57,8 @@ fn expected(input: &[u8], now: Instant) -> Vec<Event> {
         let is_last = number == lines.len();
         if line.len() > MAX_LEN {
             if !endpoint.is_closed() {
-                events.push(Event::Violation(too_long()));
+                expected.events.push(Event::Violation(too_long()));
+                expected.too_long.push(line);
             }
             continue;
         }
@@ -47,12 +71,29 @@ fn expected(input: &[u8], now: Instant) -> Vec<Event> {
         } else if !text.is_empty() {
             endpoint.handle_message(Bytes::copy_from_slice(text), now);
         }
-        events.extend(drain(|| endpoint.poll_event()));
+        expected.events.extend(drain(|| endpoint.poll_event()));
     }
     endpoint.handle_eof(unread, now);
+    expected.said.extend(std::iter::from_fn(|| endpoint.poll_transmit()).map(|it| it.message));
     endpoint.handle_timeout(LATER);
-    events.extend(drain(|| endpoint.poll_event()));
-    events
+    expected.events.extend(drain(|| endpoint.poll_event()));
+    expected
+}
+
+fn is_about_length(answer: &[u8]) -> bool {
+    RawJson::parse(answer.to_vec()).is_ok_and(|answer| {
+        answer.get("error").is_some_and(|error| error.to_string().contains("too long"))
+    })
+}
+
+/// An answer bears the id of what it is about, if any, and that is a request: nobody answers an answer.
+fn may_answer(answer: &[u8], line: &[u8]) -> bool {
+    let answer = RawJson::parse(answer.to_vec()).unwrap();
+    let Some(id) = answer.get("id").filter(|id| id.as_bytes() != b"null") else { return true };
+    let has = |text: &[u8]| line.windows(text.len()).any(|some| some == text);
+    // Names and texts may be written with escapes.
+    let is_request = has(b"\"method\"") || has(b"\"params\"");
+    line.contains(&b'\\') || (is_request && has(id.as_bytes()))
 }
 
 fn drain(poll: impl FnMut() -> Option<Event>) -> Vec<Event> {
@@ -72,7 +113,9 @@ fn too_long() -> Violation {
 fn config() -> ServerConfig {
     let mut limits = Limits::default();
     limits.max_message_len = MAX_LEN;
+    // Answers to what is too long must take nothing from those to what is read.
     limits.max_error_answers = u32::MAX;
+    limits.max_error_answers_per_second = u32::MAX;
     // Lines that are too long are reported by hand, so they must take nothing from those that are read.
     limits.max_violation_reports_per_second = u32::MAX;
     ServerConfig::new("line", "1").limits(limits)

@@ -48,8 +48,13 @@ pub enum Message {
     Cancelled(Reference),
     /// `notifications/initialized`
     Initialized,
-    /// A request that is longer than the limit of a [`SoloSchedule`](super::SoloSchedule).
-    TooLong(Reference),
+    /// What is longer than the limit of a [`SoloSchedule`](super::SoloSchedule).
+    TooLong {
+        /// Its id, or that of the call that it answers.
+        id: Reference,
+        /// Whether it is a result; else it is a request.
+        answers: bool,
+    },
     /// A request that nests deeper than that limit.
     TooDeep(Reference),
 }
@@ -144,12 +149,10 @@ impl Message {
                 )
             }
             Self::Initialized => r#""method":"notifications/initialized""#.into(),
-            Self::TooLong(id) => {
-                format!(
-                    r#""id":{},"method":"tools/call","params":{{"x":"{:x<4000}"}}"#,
-                    id.text(calls),
-                    ""
-                )
+            Self::TooLong { id, answers } => {
+                let what =
+                    if *answers { r#""result""# } else { r#""method":"tools/call","params""# };
+                format!(r#""id":{},{what}:{{"x":"{:x<4000}"}}"#, id.text(calls), "")
             }
             Self::TooDeep(id) => {
                 let (open, close) = ("[".repeat(20), "]".repeat(20));
@@ -165,7 +168,7 @@ impl Message {
     /// The id that an answer to it may bear.
     pub(super) fn asks_as(&self, calls: &InFlight) -> Option<String> {
         match self {
-            Self::Request { id, .. } | Self::TooLong(id) | Self::TooDeep(id) => {
+            Self::Request { id, .. } | Self::TooLong { id, answers: false } | Self::TooDeep(id) => {
                 Some(id.text(calls))
             }
             _ => None,
