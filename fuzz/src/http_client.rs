@@ -6,14 +6,17 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Unstructured};
 use http::{HeaderMap, HeaderValue, Response, Uri};
 use mcp_proto::http::{Client, ClientOptions, Exchange, Transmit};
+use mcp_proto::testing::check_text;
 use mcp_proto::{
-    CallOptions, CallTool, ClientConfig, Event, Instant, ListTools, RequestId, Revision,
-    RevisionSet,
+    CallOptions, CallTool, ClientConfig, Era, Event, Instant, ListTools, RequestId, Revision,
+    RevisionSet, Tolerance,
 };
+use serde_json::json;
 
 /// What happens, one thing after the other.
 #[derive(Arbitrary, Debug)]
 struct Schedule {
+    /// A bit for each revision; of the others, what else differs.
     revisions: u8,
     /// The handshake goes well, so that what follows has something to follow.
     is_welcome: bool,
@@ -105,11 +108,18 @@ struct World {
     open: BTreeMap<Exchange, Option<i64>>,
     known: BTreeSet<Exchange>,
     calls: Vec<RequestId>,
+    /// Tools that were called.
+    tools: usize,
     ended: BTreeSet<RequestId>,
     reports: BTreeMap<RequestId, f64>,
     requests: Vec<RequestId>,
     is_closed: bool,
 }
+
+/// Bits beyond those of the revisions.
+const DEAF: u8 = 1 << 5;
+const SPREAD: u8 = 1 << 6;
+const HASTY: u8 = 1 << 7;
 
 const MAX_EXCHANGES: usize = 8;
 const MAX_LEN: usize = 1 << 10;
@@ -150,6 +160,21 @@ impl World {
         options.max_error_len = MAX_LEN;
         options.max_buffered_len = 2 * MAX_LEN;
         options.max_tools = 2;
+        if revisions & DEAF != 0 {
+            options = options.deaf();
+        }
+        if revisions & SPREAD != 0 {
+            options.spread = Some(revisions.into());
+            let value = HeaderValue::from_static("Bearer secret");
+            options = options.header(http::header::AUTHORIZATION, value);
+        }
+        if revisions & HASTY != 0 {
+            options.max_tries = 1;
+            config = config
+                .tolerance(Tolerance::Strict)
+                .probe_timeout(Duration::from_secs(1))
+                .handshake_timeout(Duration::from_secs(2));
+        }
         let uri = Uri::from_static("https://a.example/x/mcp");
         let mut world = Self {
             client: Client::new(config, uri, options, now),
@@ -157,6 +182,7 @@ impl World {
             open: BTreeMap::new(),
             known: BTreeSet::new(),
             calls: Vec::new(),
+            tools: 0,
             ended: BTreeSet::new(),
             reports: BTreeMap::new(),
             requests: Vec::new(),
@@ -200,7 +226,11 @@ impl World {
     fn step(&mut self, step: Step) {
         match step {
             Step::Call => {
-                let call = CallTool::new("t");
+                let arguments = json!({"a": "\u{e9}", "b": 7, "c": true});
+                let call = CallTool::new(format!("t{}", self.tools % 4))
+                    .arguments(&arguments)
+                    .expect("JSON");
+                self.tools += 1;
                 if let Ok(ticket) =
                     self.client.request(&call, CallOptions::default().tracked(), self.now)
                 {
@@ -338,6 +368,7 @@ impl World {
 
     fn note(&mut self, event: Event) {
         assert!(!self.is_closed, "an event behind the end");
+        check_text(&event);
         match event {
             Event::Response { id, .. } => {
                 assert!(self.calls.contains(&id), "a call that never was has ended");
@@ -404,10 +435,13 @@ impl World {
         let id = |at: &Option<u8>| at.map_or(own, i64::from);
         match message {
             Message::Result(at) => format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, id(at)),
-            Message::Error(at, code) => format!(
-                r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":{code},"message":"m","data":{{"supported":["2026-07-28","2025-11-25"]}}}}}}"#,
-                id(at)
-            ),
+            Message::Error(at, code) => {
+                let others = if code % 2 == 0 { "" } else { r#","2025-11-25""# };
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":{code},"message":"m","data":{{"supported":["2026-07-28"{others}]}}}}}}"#,
+                    id(at)
+                )
+            }
             Message::Report(at, progress) => format!(
                 r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{},"progress":{progress}}}}}"#,
                 id(at)
@@ -421,13 +455,14 @@ impl World {
             }
             Message::Tools(kind) => {
                 let property = match kind % 4 {
-                    0 => r#"{"type":"string","x-mcp-header":"A"}"#,
-                    1 => r#"{"type":"number","x-mcp-header":"A"}"#,
-                    2 => r#"{"type":"string","x-mcp-header":"a b"}"#,
-                    _ => r#"{"type":"string"}"#,
+                    0 => r#""a":{"type":"string","x-mcp-header":"A"}"#,
+                    1 => r#""b":{"type":"integer","x-mcp-header":"B"},"c":{"type":"boolean","x-mcp-header":"C"}"#,
+                    2 => r#""a":{"type":"string","x-mcp-header":"a b"}"#,
+                    _ => r#""a":{"type":"string"}"#,
                 };
+                let (name, next) = (kind % 4, if *kind < 128 { "" } else { r#","nextCursor":"n""# });
                 format!(
-                    r#"{{"jsonrpc":"2.0","id":{own},"result":{{"tools":[{{"name":"t{kind}","inputSchema":{{"properties":{{"a":{property}}}}}}}]}}}}"#
+                    r#"{{"jsonrpc":"2.0","id":{own},"result":{{"resultType":"complete","tools":[{{"name":"t{name}","inputSchema":{{"properties":{{{property}}}}}}}]{next}}}}}"#
                 )
             }
             Message::Request(id) => {
@@ -509,4 +544,11 @@ fn the_sessions_among_the_seeds_are_what_they_are_called() {
     let world = seed("lost-3");
     assert_eq!(world.ended.len(), 1, "its session is gone");
     assert!(seed("http-sse").client.peer().is_some());
+    // The list was asked for, and the call was said again and answered.
+    let world = seed("modern-refused-known");
+    assert_eq!((world.calls.len(), world.ended.len(), world.known.len()), (1, 1, 5));
+    assert_eq!(seed("modern-refused-unknown").ended.len(), 1);
+    let era = |world: World| world.client.peer().map(|peer| peer.revision.era());
+    assert_eq!(era(seed("exchanged-modern-31")), Some(Era::Legacy));
+    assert_eq!(era(seed("exchanged-legacy-31")), Some(Era::Modern));
 }

@@ -2,19 +2,22 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use mcp_proto::role::{Client, Role, Server};
-use mcp_proto::snapshot::ConnectionSnapshot;
+use mcp_proto::snapshot::{ConnectionSnapshot, SessionSnapshot};
 use mcp_proto::testing::exhaust;
 use mcp_proto::testing::ops::{PairSchedule, SoloSchedule};
 use mcp_proto::{ClientConfig, Connection, Instant, Limits, RawJson, ServerConfig};
 
-/// The first byte says what follows: a snapshot as JSON, for a server (`{`) or a client (`[`, which is skipped), or else a
-/// schedule and after how many steps its ends are restored each time.
+use crate::http_server;
+
+/// The first byte says what follows: a snapshot as JSON, for a server (`{`), a client (`[`, which is skipped) or a session of
+/// a server on HTTP (`(`, too), or else a schedule and after how many steps its ends are restored each time.
 pub fn snapshot(input: &[u8]) {
     match input {
         [b'{', ..] => hostile(input, |it, now| Connection::<Server>::restore(it, server(), now)),
         [b'[', rest @ ..] => {
             hostile(rest, |it, now| Connection::<Client>::restore(it, client(), now));
         }
+        [b'(', rest @ ..] => hostile_session(rest),
         [first, rest @ ..] => {
             let (every, mut bytes) = (first % 8, Unstructured::new(rest));
             if first & 0x80 == 0 {
@@ -62,5 +65,38 @@ fn hostile<R: Role, E: core::fmt::Display>(
     let Ok(again) = again else { panic!("what was taken is refused when it is given back") };
     for machine in [machine, again] {
         exhaust(machine, now, "a snapshot that nobody has taken");
+    }
+}
+
+/// The same of a session: a server refuses it and is as before, or it can go on to another one, and ends with its server.
+fn hostile_session(text: &[u8]) {
+    let Ok(json) = RawJson::parse(text.to_vec()) else { return };
+    let Ok(snapshot) = json.decode::<SessionSnapshot>() else { return };
+    let now = Instant::from_nanos(1);
+    let (mut first, mut second) = (http_server::server(), http_server::server());
+    match first.import_session(snapshot, now) {
+        Ok(scope) => {
+            let again = first.clone().export_session(scope, now).expect("what came in can go on");
+            let again = RawJson::of(&again).expect("a snapshot has JSON");
+            let again = again.decode().expect("and is read again");
+            second
+                .import_session(again, now)
+                .expect("what was taken is refused when it is given back");
+        }
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            assert_eq!((first.sessions(), first.requests_in_flight()), (0, 0));
+        }
+    }
+    for mut server in [first, second] {
+        for rounds in 0.. {
+            while server.poll_event().is_some() {}
+            let Some(at) = server.poll_timeout() else { break };
+            server.handle_timeout(at);
+            assert!(rounds < 1_000, "it wants to be woken for ever");
+        }
+        server.close(now);
+        while server.poll_event().is_some() {}
+        assert_eq!((server.sessions(), server.requests_in_flight()), (0, 0));
     }
 }

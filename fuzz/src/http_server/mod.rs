@@ -11,7 +11,11 @@ use bytes::Bytes;
 use http::Request;
 use mcp_proto::http::{Body, Caller, Exchange, Scope, Server, ServerOptions};
 use mcp_proto::progress::{Pacing, Weight};
-use mcp_proto::{CallOptions, ErrorObject, Event, Instant, Progress, RequestId, ServerConfig};
+use mcp_proto::snapshot::SessionSnapshot;
+use mcp_proto::testing::check_text;
+use mcp_proto::{
+    CallOptions, ErrorObject, Event, Instant, Progress, RawJson, RequestId, ServerConfig,
+};
 use serde_json::json;
 
 use self::client::{Books, Reader};
@@ -54,14 +58,8 @@ pub fn http_server(input: &[u8]) {
 
 impl World {
     fn new() -> Self {
-        let mut options =
-            ServerOptions::default().max_exchanges(MAX_EXCHANGES).max_sessions(MAX_SESSIONS);
-        (options.max_streams, options.max_stream_len, options.http_sse) = (MAX_STREAMS, 400, true);
-        options.max_complete_streams = 3;
-        (options.max_finishing, options.max_standing_streams) = (MAX_FINISHING, MAX_STANDING);
-        let config = ServerConfig::new("s", "1").pacing(Pacing::default().burst(4));
         Self {
-            server: Server::new(config, options),
+            server: server(),
             now: Instant::from_nanos(1),
             running: Vec::new(),
             readers: BTreeMap::new(),
@@ -128,11 +126,36 @@ impl World {
                 }
             }
             Step::Pass(millis) => self.pass(Duration::from_millis(millis.into())),
-            Step::Fork => self.server = self.server.clone(),
+            Step::Fork => {
+                self.could_move();
+                self.server = self.server.clone();
+            }
         }
         self.listen();
         while let Some(ready) = self.server.poll_ready() {
             assert!(!self.readers.is_empty(), "{ready:?} is ready, but there is none");
+        }
+    }
+
+    /// Each session could go to another server, as JSON: with all its requests, and from there to a third one.
+    fn could_move(&self) {
+        let scopes: Vec<_> = self.server.session_scopes().collect();
+        for scope in scopes {
+            let mut left = self.server.clone();
+            let snapshot = left.export_session(scope, self.now).expect("it can move");
+            assert_eq!(left.sessions() + 1, self.server.sessions(), "it is gone here");
+            let text = written(&snapshot);
+            let (mut second, mut third) = (server(), server());
+            let there = second.import_session(read(&text), self.now).expect("what was exported");
+            let mine = self.running.iter().filter(|running| running.scope == scope);
+            assert_eq!((second.sessions(), second.requests_in_flight()), (1, mine.count()));
+            let again = second.export_session(there, self.now).expect("it can move on");
+            third.import_session(again, self.now).expect("what was exported twice");
+            for mut server in [left, second, third] {
+                server.close(self.now);
+                while server.poll_event().is_some() {}
+                assert_eq!((server.sessions(), server.requests_in_flight()), (0, 0));
+            }
         }
     }
 
@@ -192,6 +215,7 @@ impl World {
 
     fn listen(&mut self) {
         while let Some((scope, event)) = self.server.poll_event() {
+            check_text(&event);
             match event {
                 Event::Request { id, .. } => {
                     self.running.push(Running { scope, id, reported: 0.0 });
@@ -293,6 +317,24 @@ impl World {
         assert_eq!((self.server.poll_timeout(), self.server.requests_in_flight()), (None, 0));
         assert!(self.server.is_closed());
     }
+}
+
+/// A server with the limits of this target.
+pub fn server() -> Server {
+    let mut options =
+        ServerOptions::default().max_exchanges(MAX_EXCHANGES).max_sessions(MAX_SESSIONS);
+    (options.max_streams, options.max_stream_len, options.http_sse) = (MAX_STREAMS, 400, true);
+    options.max_complete_streams = 3;
+    (options.max_finishing, options.max_standing_streams) = (MAX_FINISHING, MAX_STANDING);
+    Server::new(ServerConfig::new("s", "1").pacing(Pacing::default().burst(4)), options)
+}
+
+fn written(snapshot: &SessionSnapshot) -> RawJson {
+    RawJson::of(snapshot).expect("a snapshot has JSON")
+}
+
+fn read(text: &RawJson) -> SessionSnapshot {
+    text.decode().expect("and is read again")
 }
 
 /// Whether a request names a host, or comes from a page, that is certainly not on this machine.

@@ -1,5 +1,6 @@
 //! Everything that one side has ready, taken at once.
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::hash::Hasher;
 use std::hash::DefaultHasher;
@@ -40,3 +41,22 @@ pub fn digest<R: Role>(connection: &Connection<R>, now: Instant) -> u64 {
 pub fn take_events<R: Role>(connection: &mut Connection<R>) -> Vec<Event> {
     core::iter::from_fn(|| connection.poll_event()).collect()
 }
+
+/// What is told of a peer ends in logs and on terminals: it is short, and no byte of the peer's controls them.
+///
+/// # Panics
+///
+/// If what an event says is longer than 2 KiB, empty, or has control characters.
+pub fn check_text(event: &Event) {
+    let text = match event {
+        Event::Violation(violation) => violation.to_string(),
+        Event::Response { outcome: Err(error), .. } => error.to_string(),
+        Event::Closed(reason) => reason.to_string(),
+        _ => return,
+    };
+    assert!((1..=MAX_TEXT_LEN).contains(&text.len()), "{} bytes to say {text}", text.len());
+    assert!(!text.contains(char::is_control), "{text:?}");
+}
+
+/// Bytes of a message about what a peer did.
+const MAX_TEXT_LEN: usize = 2 << 10;

@@ -2,7 +2,8 @@
 //!
 //! - [`Pair`]: a client and a server joined in memory, on a clock that jumps to the next deadline.
 //! - [`SimNet`]: what is between them: seeded chunking, delay, truncation, disconnect.
-//! - [`take_output`], [`take_events`]: everything that one side has ready; [`digest`]: where it stands.
+//! - [`take_output`], [`take_events`]: everything that one side has ready; [`digest`]: where it stands; [`check_text`]:
+//!   whether what it tells fits a log.
 //! - [`ops`]: schedules of operations for fuzzers, and the oracles that judge them.
 //! - [`transcript`]: conversations written as text, played to one side.
 //! - [`recording`]: what `mcpcli --record` has written, played to the engine again.
@@ -26,7 +27,7 @@ pub mod transcript;
 
 pub use crate::codec;
 pub use clock::Clock;
-pub use drain::{digest, take_events, take_output};
+pub use drain::{check_text, digest, take_events, take_output};
 pub use memory::{Memory, connect};
 pub use net::{Arrival, End, SimNet};
 pub use pair::Pair;

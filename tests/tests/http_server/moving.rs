@@ -295,6 +295,22 @@ fn a_session_stays_its_owners_and_limits_hold() {
     }
 }
 
+/// A batch that is let in brings more requests than the limit of exchanges says, and goes wherever that is the same.
+#[test]
+fn a_session_moves_with_all_requests_of_a_batch() {
+    let revision = Revision::V2025_03_26;
+    let server =
+        || Web::with(ServerConfig::new("s", "1"), ServerOptions::default().max_exchanges(2));
+    let mut old = server();
+    let session = old.open(revision);
+    let batch: Value = (1..=4).map(|id| call(json!(id), "work")).collect();
+    old.send(in_session(&batch, &session, revision)).unwrap();
+    let scope = old.requests()[0].0;
+    let mut new = server();
+    moved(&mut old, scope, &mut new);
+    assert_eq!(new.server.requests_in_flight(), 4);
+}
+
 #[test]
 fn the_session_of_http_sse_is_its_stream_and_stays() {
     let options = ServerOptions::default().http_sse();

@@ -113,7 +113,9 @@ impl Server {
         check(self.hub.sessions.find(&state.id).is_none(), "a session that is here already")?;
         let endpoint = Endpoint::<role::Server>::of(state.endpoint, self.hub.served.clone())?;
         let running = self.hub.in_flight.saturating_add(endpoint.requests_in_flight());
-        check_limit(running, options.max_exchanges, "requests that run")?;
+        // A batch that was let in has opened all of its requests.
+        let batch = self.hub.served.config.limits.max_batch_len;
+        check_limit(running, options.max_exchanges.saturating_add(batch), "requests that run")?;
         state.endpoint = endpoint.state();
         let newest = StreamName(state.newest);
         check_streams(&endpoint, &state.streams, &state.complete, newest)?;

@@ -4,7 +4,7 @@ mod acts;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::message::InFlight;
@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
 use crate::role::{Client, Role, Server};
 use crate::stdio::Connection;
-use crate::testing::{End, as_json, digest, restored, take_events, take_output};
+use crate::testing::{End, as_json, check_text, digest, restored, take_events, take_output};
 use crate::time::Instant;
 use crate::types::{LogLevel, LogMessage};
 
@@ -536,18 +536,3 @@ const MAX_WAKES: usize = 3;
 
 /// What still fits above the limit of the outbox: one long message, answers to a few requests, and cancels.
 const OWED: usize = 6 << 10;
-
-/// What is told of a peer ends in logs and on terminals: it is short, and no byte of the peer's controls them.
-fn check_text(event: &Event) {
-    let text = match event {
-        Event::Violation(violation) => violation.to_string(),
-        Event::Response { outcome: Err(error), .. } => error.to_string(),
-        Event::Closed(reason) => reason.to_string(),
-        _ => return,
-    };
-    assert!(text.len() <= MAX_TEXT_LEN, "{} bytes to say {text}", text.len());
-    assert!(!text.contains(char::is_control), "{text:?}");
-}
-
-/// Bytes of a message about what a peer did.
-const MAX_TEXT_LEN: usize = 2 << 10;
