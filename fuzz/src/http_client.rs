@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, Uri};
 use mcp_proto::http::{Client, ClientOptions, Exchange, Transmit};
 use mcp_proto::testing::check_text;
 use mcp_proto::{
-    CallOptions, CallTool, ClientConfig, Era, Event, Instant, ListTools, RequestId, Revision,
+    CallOptions, CallTool, ClientConfig, Event, Instant, ListTools, RequestId, Revision,
     RevisionSet, Tolerance,
 };
 use serde_json::json;
@@ -549,6 +549,6 @@ fn the_sessions_among_the_seeds_are_what_they_are_called() {
     assert_eq!((world.calls.len(), world.ended.len(), world.known.len()), (1, 1, 5));
     assert_eq!(seed("modern-refused-unknown").ended.len(), 1);
     let era = |world: World| world.client.peer().map(|peer| peer.revision.era());
-    assert_eq!(era(seed("exchanged-modern-31")), Some(Era::Legacy));
-    assert_eq!(era(seed("exchanged-legacy-31")), Some(Era::Modern));
+    assert_eq!(era(seed("exchanged-modern-31")), Some(mcp_proto::Era::Legacy));
+    assert_eq!(era(seed("exchanged-legacy-31")), Some(mcp_proto::Era::Modern));
 }
