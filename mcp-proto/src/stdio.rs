@@ -6,15 +6,18 @@ mod snapshot;
 mod tests;
 
 use core::fmt;
-use core::ops::{Deref, DerefMut};
+use core::ops::Deref;
 
 use bytes::Bytes;
 
 use crate::config::{ClientConfig, ServerConfig};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, commands};
+use crate::error::SendError;
 use crate::event::Event;
+use crate::id::RequestId;
 use crate::role::{Client, Role, Server};
 use crate::time::Instant;
+use crate::types::LogMessage;
 use crate::wire::{Framing, Input, Line};
 
 #[cfg(feature = "snapshot")]
@@ -22,8 +25,8 @@ pub use snapshot::ConnectionSnapshot;
 
 /// One side of a conversation over a pair of byte streams, such as a child's stdin and stdout.
 ///
-/// An [`Endpoint`] plus line framing: it dereferences to its endpoint for the commands (`request`,
-/// `respond`, `report`, …). Follows `basic/transports/stdio`.
+/// An [`Endpoint`] plus line framing. It has the commands of its endpoint (`request`, `respond`, `report`, …), and
+/// dereferences to it to look at the rest. Follows `basic/transports/stdio`.
 ///
 /// Over a transport that keeps messages apart, such as a WebSocket, it is [`framed`](Self::framed) otherwise:
 /// with [`Framing::Messages`] what is received and what is sent is one whole message each time.
@@ -80,6 +83,19 @@ impl Connection<Server> {
     /// A server, which waits to be spoken to.
     pub fn server(config: ServerConfig) -> Self {
         Self::new(Endpoint::server(config))
+    }
+
+    /// Sends a log message, for a request of the client or for none: see [`Endpoint::log`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Endpoint::log`].
+    pub fn log(
+        &mut self,
+        request: Option<&RequestId>,
+        message: &LogMessage,
+    ) -> Result<bool, SendError> {
+        self.endpoint.log(request, message)
     }
 }
 
@@ -207,6 +223,14 @@ impl<R: Role> Connection<R> {
             && self.input.has_room(self.endpoint.core().limits().max_message_len)
     }
 
+    commands!(R);
+
+    /// The endpoint itself, past what is not decoded yet.
+    #[cfg(any(feature = "driver", test))]
+    pub(crate) fn endpoint_mut(&mut self) -> &mut Endpoint<R> {
+        &mut self.endpoint
+    }
+
     /// Decodes everything, as far as there is room for its events.
     fn decode_all(&mut self) {
         while !self.awaits_events() && self.decode_next() {}
@@ -298,12 +322,6 @@ impl<R> Deref for Connection<R> {
 
     fn deref(&self) -> &Endpoint<R> {
         &self.endpoint
-    }
-}
-
-impl<R> DerefMut for Connection<R> {
-    fn deref_mut(&mut self) -> &mut Endpoint<R> {
-        &mut self.endpoint
     }
 }
 

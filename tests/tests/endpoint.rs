@@ -1,10 +1,14 @@
 //! The machine on whole messages, for transports that have no stream of bytes.
 
+use std::marker::PhantomData;
+use std::ops::DerefMut;
+
 use mcp_proto::progress::Weight;
+use mcp_proto::role::{Client, Server};
 use mcp_proto::types::ClientCapabilities;
 use mcp_proto::{
-    CallError, CallOptions, CallToolResult, ClientConfig, CloseReason, Endpoint, ErrorObject,
-    Event, Instant, Progress, Revision, ServerConfig,
+    CallError, CallOptions, CallToolResult, ClientConfig, CloseReason, Connection, Endpoint,
+    ErrorObject, Event, Instant, Progress, Revision, ServerConfig,
 };
 use mcp_tests::{endings, handshake, values, work};
 
@@ -98,4 +102,28 @@ fn an_error_that_the_transport_has_for_the_probe_counts_as_one_that_was_said() {
         let refused = matches!(&told[..], [Event::Closed(CloseReason::HandshakeRefused(error))] if error.code == code);
         assert_eq!(refused, next.is_none(), "{told:?}");
     }
+}
+
+/// What is fed to a connection or to a client on HTTP, and polled from it, has the same names at the endpoint inside, where it does
+/// less: nobody is to call that by mistake.
+#[test]
+fn what_moves_messages_lends_its_endpoint_only_to_be_looked_at() {
+    struct Lent<T>(PhantomData<T>);
+    trait Otherwise {
+        const TO_BE_CHANGED: bool = false;
+    }
+    impl<T> Otherwise for Lent<T> {}
+    impl<T: DerefMut> Lent<T> {
+        const TO_BE_CHANGED: bool = true;
+    }
+    assert_eq!([Lent::<Box<u8>>::TO_BE_CHANGED], [true], "the probe finds what it looks for");
+    let lent = [
+        Lent::<Connection<Client>>::TO_BE_CHANGED,
+        Lent::<Connection<Server>>::TO_BE_CHANGED,
+        Lent::<mcp_proto::http::Client>::TO_BE_CHANGED,
+    ];
+    assert_eq!(lent, [false; 3]);
+    // To look at it, it is there.
+    let connection = Connection::server(ServerConfig::new("s", "1"));
+    assert!(!connection.is_closed() && connection.peer().is_none());
 }

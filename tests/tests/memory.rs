@@ -248,7 +248,8 @@ impl<R: Role> Full<R> {
         assert_eq!(said.is_some_and(|len| len > limits.max_message_len - 400), has.peer, "{what}");
 
         // What waits to be polled, without anything that is decoded only then.
-        let waiting = from_fn(|| Endpoint::poll_event(&mut self.conn)).count();
+        let mut endpoint = Endpoint::clone(&self.conn);
+        let waiting = from_fn(|| endpoint.poll_event()).count();
         assert_eq!(waiting, limits.max_events, "{what}: events");
         let said = self.said();
         let most = limits.max_output_len - self.held;

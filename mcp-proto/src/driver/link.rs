@@ -82,12 +82,15 @@ impl<R: Role> Link<R> for Connection<R> {
     }
 
     fn endpoint_mut(&mut self, _: Scope) -> Option<&mut Endpoint<R>> {
-        Some(self)
+        Some(Self::endpoint_mut(self))
     }
 
     #[inline]
     fn poll_event(&mut self, decodes: bool) -> Option<(Scope, Event)> {
-        let event = if decodes { Self::poll_event(self) } else { Endpoint::poll_event(self) };
+        let event = match decodes {
+            true => Self::poll_event(self),
+            false => Self::endpoint_mut(self).poll_event(),
+        };
         Some((Scope::ONLY, event?))
     }
 
@@ -100,7 +103,7 @@ impl<R: Role> Link<R> for Connection<R> {
     }
 
     fn close(&mut self, now: Instant) {
-        Endpoint::close(self, now);
+        Self::close(self, now);
     }
 
     fn handle_transport_error(&mut self, now: Instant) {

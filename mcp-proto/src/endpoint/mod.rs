@@ -7,6 +7,7 @@ mod batches;
 mod bounds;
 mod calling;
 mod calls;
+mod commands;
 mod core;
 mod deadlines;
 mod exchanges;
@@ -45,6 +46,7 @@ use crate::types::{LogMessage, Progress};
 pub(crate) use bounds::{bound_at_rest, bound_of_batches, bound_of_refusal, bound_of_requests};
 #[cfg(feature = "http")]
 pub(crate) use calls::Purpose;
+pub(crate) use commands::commands;
 #[cfg(feature = "http")]
 pub(crate) use exchanges::Carries;
 #[cfg(feature = "http")]

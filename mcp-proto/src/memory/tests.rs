@@ -453,7 +453,7 @@ fn events<R: Side>(way: Way, limit: usize) {
     end.conn.handle_timeout(Instant::ZERO);
     end.conn.handle_timeout(Instant::ZERO);
     assert!(!end.conn.wants_input());
-    let queued = from_fn(|| Endpoint::poll_event(&mut end.conn)).count();
+    let queued = from_fn(|| end.conn.endpoint_mut().poll_event()).count();
     assert_eq!(queued, limit, "{way:?}");
     assert_eq!(end.told().len(), 2 * limit, "the others come when wanted");
     assert!(end.conn.wants_input());

@@ -13,7 +13,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::action::{Action, What};
 use super::scenario::Scenario;
-use crate::promises::{Actor, Broken, Kept, Ledger, Machine, Planted, Said, Token};
+use crate::promises::{Actor, Broken, Engine, Kept, Ledger, Planted, Said, Token};
 
 /// Everything there is at one moment.
 #[derive(Clone)]
@@ -328,15 +328,15 @@ impl World {
         self.ledger.calls(end).iter().filter(|(_, call)| call.made).count()
     }
 
-    fn machine(&self, end: End) -> &dyn Machine {
+    fn machine(&self, end: End) -> &dyn Engine {
         match end {
             End::Client => &*self.client,
             End::Server => &*self.server,
         }
     }
 
-    fn actor(&mut self, end: End, scenario: &Scenario) -> Actor<'_> {
-        let machine: &mut dyn Machine = match end {
+    fn actor(&mut self, end: End, scenario: &Scenario) -> Actor<'_, dyn Engine> {
+        let machine: &mut dyn Engine = match end {
             End::Client => Arc::<Endpoint<Client>>::make_mut(&mut self.client),
             End::Server => Arc::<Endpoint<Server>>::make_mut(&mut self.server),
         };

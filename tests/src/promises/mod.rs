@@ -6,13 +6,15 @@
 mod actor;
 mod call;
 mod ledger;
+mod machine;
 mod message;
 mod planted;
 mod timing;
 
-pub use actor::{Actor, Machine};
+pub use actor::Actor;
 pub use call::{Call, Ending, LetGo, Mark};
 pub use ledger::{Ledger, Tables};
+pub use machine::{Engine, Machine};
 pub use message::{Answer, Said, Token};
 pub use planted::Planted;
 pub use timing::{Heard, Timing};

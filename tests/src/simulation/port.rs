@@ -112,10 +112,10 @@ impl<R: Role + 'static> Stream for Connection<R> {
         Self::poll_transmit(&mut self.clone()).is_some()
     }
     fn machine(&self) -> &dyn Machine {
-        &**self
+        self
     }
     fn machine_mut(&mut self) -> &mut dyn Machine {
-        &mut **self
+        self
     }
     fn restore(&mut self, now: Instant) -> Result<(), RestoreError> {
         *self = restored(self, now, now, &mut as_json)?;

@@ -23,7 +23,7 @@ pub(super) type Call = sync::Shared<Shared<role::Client, Calling>>;
 
 impl Link<role::Client> for Calling {
     fn endpoint(&self, _: Scope) -> Option<&Endpoint<role::Client>> {
-        Some(self.machine.endpoint())
+        Some(&self.machine)
     }
 
     fn endpoint_mut(&mut self, _: Scope) -> Option<&mut Endpoint<role::Client>> {
@@ -56,7 +56,7 @@ impl Link<role::Client> for Calling {
     }
 
     fn handle_transport_error(&mut self, now: Instant) {
-        self.machine.handle_transport_error(now);
+        self.machine.endpoint_mut().handle_transport_error(now);
     }
 
     fn settle(&mut self) -> Turn {

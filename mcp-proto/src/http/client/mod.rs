@@ -23,7 +23,7 @@ mod tools;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use core::fmt;
-use core::ops::{Deref, DerefMut};
+use core::ops::Deref;
 
 use bytes::Bytes;
 use http::{Request, Uri, response};
@@ -40,7 +40,7 @@ use self::stalled::Stalled;
 use self::tools::Tools;
 use super::Exchange;
 use crate::config::ClientConfig;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, commands};
 use crate::error::CallError;
 use crate::event::Event;
 use crate::id::RequestId;
@@ -55,8 +55,8 @@ use crate::time::Instant;
 /// told of an exchange that it no longer knows is ignored. Redirects, TLS, connections and credentials belong to
 /// the caller's HTTP library, which must not decompress by itself.
 ///
-/// It dereferences to its [`Endpoint`] for the commands (`request`, `cancel`, `respond`, `close`, …). As
-/// everywhere: after each input drain `poll_event`, then `poll_transmit`, then look at `poll_timeout`. After
+/// It has the commands of its [`Endpoint`] (`request`, `cancel`, `respond`, `close`, …), and dereferences to it to look
+/// at the rest. As everywhere: after each input drain `poll_event`, then `poll_transmit`, then look at `poll_timeout`. After
 /// `close` go on until [`is_finished`](Self::is_finished), so that the server hears of it.
 ///
 /// ```
@@ -247,6 +247,10 @@ impl Client {
         self.settle();
     }
 
+    // I want this.
+
+    commands!(role::Client);
+
     // Do this.
 
     /// What happened, in order.
@@ -328,13 +332,9 @@ impl Client {
             && !self.endpoint.core().has_chunk()
     }
 
-    /// The endpoint, for a caller that names its scope.
-    pub fn endpoint(&self) -> &Endpoint<role::Client> {
-        &self.endpoint
-    }
-
-    /// The endpoint, for the commands.
-    pub fn endpoint_mut(&mut self) -> &mut Endpoint<role::Client> {
+    /// The endpoint itself, past its exchanges.
+    #[cfg(feature = "driver")]
+    pub(crate) fn endpoint_mut(&mut self) -> &mut Endpoint<role::Client> {
         &mut self.endpoint
     }
 
@@ -473,12 +473,6 @@ impl Deref for Client {
 
     fn deref(&self) -> &Endpoint<role::Client> {
         &self.endpoint
-    }
-}
-
-impl DerefMut for Client {
-    fn deref_mut(&mut self) -> &mut Endpoint<role::Client> {
-        &mut self.endpoint
     }
 }
 

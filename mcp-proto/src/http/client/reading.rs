@@ -76,8 +76,8 @@ impl Client {
                 self.begin_stream(exchange, now);
             }
             Promise::Error(failing) => self.set_state(exchange, State::Error(failing)),
-            Promise::Accepted => self.fail(exchange, number, HttpError::NoAnswer.into(), now),
-            Promise::Nonsense(error) => self.fail(exchange, number, error.into(), now),
+            Promise::Accepted => self.fail_call(exchange, number, HttpError::NoAnswer.into(), now),
+            Promise::Nonsense(error) => self.fail_call(exchange, number, error.into(), now),
         }
     }
 
@@ -163,7 +163,7 @@ impl Client {
         match self.exchanges.get(&exchange).map(|entry| &entry.aim) {
             Some(Aim::Call(number, _)) => {
                 let error = CallError::Protocol(Violation::TooLong { limit });
-                self.fail(exchange, *number, error, now);
+                self.fail_call(exchange, *number, error, now);
             }
             Some(Aim::Channel) => self.lose_channel(exchange, HttpError::TooLong { limit }, now),
             _ => {
@@ -290,20 +290,20 @@ impl Client {
                 let (number, frame) = (*number, Bytes::from(core::mem::take(body)));
                 self.buffered -= frame.len();
                 if frame.is_empty() {
-                    return self.fail(exchange, number, HttpError::NoAnswer.into(), at);
+                    return self.fail_call(exchange, number, HttpError::NoAnswer.into(), at);
                 }
                 self.deliver(exchange, frame, at);
                 // Nothing more can come that would answer it.
                 let why = Violation::InvalidResponse("the body is no answer to its request".into());
-                self.fail(exchange, number, CallError::Protocol(why), at);
+                self.fail_call(exchange, number, CallError::Protocol(why), at);
             }
             (Aim::Call(number, _), State::Json(_)) => {
                 let number = *number;
-                self.fail(exchange, number, HttpError::Cut.into(), at);
+                self.fail_call(exchange, number, HttpError::Cut.into(), at);
             }
             (Aim::Call(number, _), State::Asked) if entry.position.is_none() => {
                 let number = *number;
-                self.fail(exchange, number, HttpError::Unreachable.into(), at);
+                self.fail_call(exchange, number, HttpError::Unreachable.into(), at);
             }
             (Aim::Call(..) | Aim::Listen, State::Asked | State::Stream(_)) => {
                 if let (State::Stream(_), Some(position)) = (&entry.state, &mut entry.position) {
@@ -380,7 +380,7 @@ impl Client {
                 None => error.clone().into(),
             };
             if let Err(because) = self.fall_back(number, opening, because) {
-                self.fail(exchange, number, because, now);
+                self.fail_call(exchange, number, because, now);
             } else {
                 self.abort(exchange);
             }
@@ -391,7 +391,7 @@ impl Client {
         if let Some((frame, ..)) = told {
             self.deliver(exchange, frame, now);
         }
-        self.fail(exchange, number, error.into(), now);
+        self.fail_call(exchange, number, error.into(), now);
         if is_doubtful {
             self.doubt(now);
         }
@@ -432,7 +432,13 @@ impl Client {
     }
 
     /// The exchange of a call has failed, and the call with it, unless it has ended by other means.
-    pub(super) fn fail(&mut self, exchange: Exchange, number: i64, error: CallError, now: Instant) {
+    pub(super) fn fail_call(
+        &mut self,
+        exchange: Exchange,
+        number: i64,
+        error: CallError,
+        now: Instant,
+    ) {
         self.abort(exchange);
         self.endpoint.handle_call_failed(&RequestId::from(number), error, now);
         self.follow_doubt();

@@ -131,7 +131,7 @@ impl Client {
         match self.exchanges.get(&exchange).map(|entry| &entry.aim) {
             Some(Aim::Call(number, _)) => {
                 let number = *number;
-                self.fail(exchange, number, CallError::Http(error), now);
+                self.fail_call(exchange, number, CallError::Http(error), now);
             }
             Some(_) => {
                 self.remark(error);

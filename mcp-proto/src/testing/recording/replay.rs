@@ -143,7 +143,7 @@ impl Replay {
             }
             (Some(method), None) => {
                 let params = params.map(own_params).transpose()?;
-                conn.core_mut().notify(method, &params)
+                conn.endpoint_mut().core_mut().notify(method, &params)
             }
             (None, Some(id)) => match (line.get("result"), line.get("error")) {
                 (Some(result), _) => conn.respond(&id, &result, now),

@@ -138,7 +138,7 @@ impl<R: Logs> Play<R> {
             Action::Call(method, params, options) => {
                 conn.request_raw(method, params.as_ref(), options.clone(), now).map(drop)
             }
-            Action::Notify(method, params) => conn.core_mut().notify(method, params),
+            Action::Notify(method, params) => conn.endpoint_mut().core_mut().notify(method, params),
             Action::Cancel(id, reason) => {
                 conn.cancel(id, reason.as_deref(), now);
                 Ok(())

@@ -236,7 +236,7 @@ impl<R: Role> Watched<R> {
                 let request = request.map(|asked| asked.id.clone());
                 let message = LogMessage::text(LogLevel::Warning, "careful");
                 // What is not wanted, or not possible for this end, is refused.
-                let _ = self.connection.core_mut().log(request.as_ref(), &message);
+                let _ = self.connection.endpoint_mut().core_mut().log(request.as_ref(), &message);
             }
             Operation::Poll(count) => {
                 (0..*count).all(|_| self.poll());
