@@ -205,7 +205,7 @@ fn an_unknown_method_and_a_call_without_a_name_are_refused() {
         ("tools/call", Some(json!({"name": 3})), ErrorObject::INVALID_PARAMS),
     ] {
         let params = params.map(|params| RawJson::of(&params).unwrap());
-        let call = memory.client().request(method, params);
+        let call = memory.client().call_raw(method, params);
         match memory.run(call) {
             Err(CallError::Peer(error)) => assert_eq!(error.code, code, "{method}"),
             other => panic!("{method}: {other:?}"),
@@ -470,7 +470,7 @@ fn a_call_with_two_names_or_two_sets_of_arguments_is_refused() {
     ] {
         let mut memory = testing::connect(images());
         let params = RawJson::parse(params).unwrap();
-        let call = memory.client().request("tools/call", Some(params));
+        let call = memory.client().call_raw("tools/call", Some(params));
         let Err(CallError::Peer(error)) = memory.run(call) else { panic!("it was called") };
         assert_eq!(error.code, ErrorObject::invalid_params("").code);
     }

@@ -73,8 +73,8 @@ impl Client {
         Call::new(self.handle.clone(), Q::METHOD.into(), write, decode)
     }
 
-    /// Calls any method with any parameters.
-    pub fn request(&self, method: impl Into<String>, params: Option<RawJson>) -> Call<RawJson> {
+    /// As [`call`](Self::call), of any method with any parameters.
+    pub fn call_raw(&self, method: impl Into<String>, params: Option<RawJson>) -> Call<RawJson> {
         let write = |text: &mut Vec<u8>| {
             text.extend_from_slice(params.as_ref().map_or(&[], RawJson::as_bytes));
             Ok(())

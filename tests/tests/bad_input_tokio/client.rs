@@ -115,7 +115,7 @@ impl Started {
     pub fn call(&mut self, name: &str, method: &str, with_token: bool, timeouts: Option<Timeouts>) {
         self.calls.push(name.to_owned());
         let params = RawJson::of(&CallTool::new("work")).unwrap();
-        let mut call = self.client.request(method, Some(params));
+        let mut call = self.client.call_raw(method, Some(params));
         if let Some(timeouts) = timeouts {
             call = call.timeouts(timeouts);
         }

@@ -63,7 +63,7 @@ async fn call(
     let params = RawJson::of(&params).map_err(|error| invalid(&error))?;
     // Raw, so that what is printed is what the server sent, unknown members included.
     let limits = Limits::new(options.timeouts(), stage.now());
-    let request = client.request(CallTool::METHOD, Some(params)).timeouts(limits.of_call());
+    let request = client.call_raw(CallTool::METHOD, Some(params)).timeouts(limits.of_call());
     let Ending { result, last } = if options.no_progress {
         Ending { result: stage.watch(request.untracked()).await?, last: None }
     } else {

@@ -88,10 +88,10 @@ async fn other_methods(client: &Client) -> Result<(), Box<dyn Error>> {
         ("resources/list", "resources/read", "resources", "uri"),
         ("prompts/list", "prompts/get", "prompts", "name"),
     ] {
-        let listed: Value = client.request(list, None).await?.decode()?;
+        let listed: Value = client.call_raw(list, None).await?.decode()?;
         for item in listed.get(items).and_then(Value::as_array).into_iter().flatten() {
             let params = json!({key: item.get(key)});
-            client.request(get, Some(RawJson::of(&params)?)).await?;
+            client.call_raw(get, Some(RawJson::of(&params)?)).await?;
         }
     }
     Ok(())
