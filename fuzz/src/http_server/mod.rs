@@ -9,7 +9,7 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use http::Request;
-use mcp_proto::http::{Body, Caller, Exchange, Scope, Server, ServerOptions};
+use mcp_proto::http::{Body, Caller, Exchange, Ring, Scope, Server, ServerOptions};
 use mcp_proto::progress::{Pacing, Weight};
 use mcp_proto::snapshot::SessionSnapshot;
 use mcp_proto::testing::check_text;
@@ -27,6 +27,7 @@ const MAX_EXCHANGES: usize = 12;
 const MAX_STREAMS: usize = 2;
 const MAX_FINISHING: usize = 3;
 const MAX_STANDING: usize = 4;
+const MAX_KEPT: usize = 1 << 10;
 
 /// A server, the application behind it, and every client.
 struct World {
@@ -289,6 +290,11 @@ impl World {
 
     /// Everything is answered and taken: then nothing is left.
     fn finish(&mut self) {
+        // It is told in time that it is to stop, or not.
+        if self.tokens.is_multiple_of(2) {
+            self.server.drain(self.now);
+            self.listen();
+        }
         while let Some(running) = self.running.pop() {
             if let Some(endpoint) = self.server.endpoint_mut(running.scope) {
                 let _ = endpoint.respond(&running.id, &json!({}), self.now);
@@ -326,7 +332,8 @@ pub fn server() -> Server {
     (options.max_streams, options.max_stream_len, options.http_sse) = (MAX_STREAMS, 400, true);
     options.max_complete_streams = 3;
     (options.max_finishing, options.max_standing_streams) = (MAX_FINISHING, MAX_STANDING);
-    Server::new(ServerConfig::new("s", "1").pacing(Pacing::default().burst(4)), options)
+    let config = ServerConfig::new("s", "1").pacing(Pacing::default().burst(4));
+    Server::with_replay(config, options, Box::new(Ring::new(8, 400, MAX_KEPT)))
 }
 
 fn written(snapshot: &SessionSnapshot) -> RawJson {

@@ -39,7 +39,7 @@ pub enum Operation {
         /// How long its message is, in steps of three bytes.
         padding: u8,
     },
-    /// Sends a log message, for a request or for none.
+    /// Sends a log message, and announces something of its own, for a request or for none.
     Log(Option<u8>),
     /// Takes so many events.
     Poll(u8),
@@ -72,7 +72,8 @@ pub struct CallPlan {
     pub idle: Option<u16>,
     /// Its total deadline in milliseconds.
     pub total: Option<u16>,
-    /// How long its argument is, in steps of three bytes.
+    /// How long its argument is, in steps of three bytes. Every third call has `_meta` of the application's, which tries to
+    /// say what only the engine may.
     pub padding: u8,
 }
 

@@ -154,6 +154,14 @@ impl Spoken {
                     self.uncancellable.insert(id.clone());
                 }
                 assert!(self.asked.insert(id), "the same request twice: {shown}");
+                let said = |name| params?.get_in(&["_meta", name])?.as_str();
+                for name in ["progressToken", "io.modelcontextprotocol/protocolVersion"] {
+                    assert_ne!(
+                        said(name).as_deref(),
+                        Some(STOLEN),
+                        "only the engine says {name}: {shown}"
+                    );
+                }
             }
             (Some("notifications/progress"), None) => self.note_progress(params, shown),
             (Some("notifications/cancelled"), None) => {
@@ -229,6 +237,11 @@ impl Spoken {
         }
     }
 }
+
+/// `_meta` of an application that tries to say what is the engine's to say.
+pub(super) const STOLEN_META: &str =
+    r#"{"own":true,"progressToken":"stolen","io.modelcontextprotocol/protocolVersion":"stolen"}"#;
+const STOLEN: &str = "stolen";
 
 /// An id or a token as JSON, so that a number keeps its digits and a text differs from a number.
 fn key(value: Raw<'_>) -> String {

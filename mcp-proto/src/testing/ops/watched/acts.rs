@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::super::operation::{CallPlan, Step, TokenPlan, pick};
 use super::super::record::{Answer, Asked, CallRecord, Deed, FIRST_CODE};
+use super::super::spoken::STOLEN_META;
 use super::Watched;
 use crate::config::{CallOptions, Timeouts};
 use crate::error::{ErrorObject, SendError};
@@ -14,7 +15,7 @@ use crate::json::RawJson;
 use crate::progress::Weight;
 use crate::role::Role;
 use crate::testing::End;
-use crate::types::{CallToolResult, Progress};
+use crate::types::{CallToolResult, LogLevel, LogMessage, Progress};
 
 impl<R: Role> Watched<R> {
     pub(super) fn call(&mut self, plan: CallPlan) {
@@ -30,7 +31,10 @@ impl<R: Role> Watched<R> {
             (None, _) => CallOptions::default().untracked(),
         };
         let (idle, total) = (time(plan.idle), time(plan.total));
-        let options = options.timeouts(Timeouts::default().idle(idle).total(total));
+        let mut options = options.timeouts(Timeouts::default().idle(idle).total(total));
+        if plan.padding % 3 == 1 {
+            options.meta = RawJson::parse(STOLEN_META).ok();
+        }
         let (number, pad) = (self.calls.len() as u64, pad(plan.padding));
         let (method, params) = match self.end {
             End::Client => (
@@ -59,6 +63,25 @@ impl<R: Role> Watched<R> {
         };
         assert!(self.calls.insert(id.clone(), record).is_none(), "the id {id} was given out twice");
         self.deeds.push(Deed::Called(number, id));
+    }
+
+    /// What is not wanted, or not possible for this end, is refused.
+    pub(super) fn announce(&mut self, which: Option<u8>) {
+        let request = which.and_then(|which| pick(self.asked.iter(), which));
+        let request = request.map(|asked| asked.id.clone());
+        let core = self.connection.endpoint_mut().core_mut();
+        let message = LogMessage::text(LogLevel::Warning, "careful");
+        let params = RawJson::empty_object();
+        let logged = core.log(request.as_ref(), &message);
+        let told = match &request {
+            Some(request) => core.notify_for(request, "notifications/own", &params),
+            None => core.notify("notifications/own", &params),
+        };
+        for error in [logged.err(), told.err()].into_iter().flatten() {
+            assert!(!error.to_string().is_empty());
+        }
+        let stolen = core.notify("notifications/cancelled", &params);
+        assert!(stolen.is_err(), "the engine's own was said by the application");
     }
 
     /// Whether there was a reason not to make a call.

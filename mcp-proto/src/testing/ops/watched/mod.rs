@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::message::InFlight;
-use super::operation::{Operation, pick};
+use super::operation::Operation;
 use super::patience::Patience;
 use super::record::{Answer, Asked, CallRecord, Deed, Ending, number_of, token_of};
 use super::spoken::Spoken;
@@ -19,7 +19,6 @@ use crate::role::{Client, Role, Server};
 use crate::stdio::Connection;
 use crate::testing::{End, as_json, check_text, digest, restored, take_events, take_output};
 use crate::time::Instant;
-use crate::types::{LogLevel, LogMessage};
 
 /// A connection, and beside it the books of what it owes. Every method panics when a promise is broken:
 ///
@@ -231,13 +230,7 @@ impl<R: Role> Watched<R> {
             Operation::Report { request, step, total, weight, padding } => {
                 self.report(*request, *step, *total, *weight, *padding);
             }
-            Operation::Log(which) => {
-                let request = which.and_then(|which| pick(self.asked.iter(), which));
-                let request = request.map(|asked| asked.id.clone());
-                let message = LogMessage::text(LogLevel::Warning, "careful");
-                // What is not wanted, or not possible for this end, is refused.
-                let _ = self.connection.endpoint_mut().core_mut().log(request.as_ref(), &message);
-            }
+            Operation::Log(which) => self.announce(*which),
             Operation::Poll(count) => {
                 (0..*count).all(|_| self.poll());
             }
