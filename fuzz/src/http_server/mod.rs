@@ -42,6 +42,7 @@ struct World {
     tokens: u64,
     /// So much time has passed that readers may be broken off.
     has_waited: bool,
+    has_forked: bool,
 }
 
 struct Running {
@@ -69,6 +70,7 @@ impl World {
             seeds: 0,
             tokens: 0,
             has_waited: false,
+            has_forked: false,
         }
     }
 
@@ -128,7 +130,11 @@ impl World {
             }
             Step::Pass(millis) => self.pass(Duration::from_millis(millis.into())),
             Step::Fork => {
-                self.could_move();
+                // It takes as long as all the rest of a run.
+                if !self.has_forked {
+                    self.could_move();
+                }
+                self.has_forked = true;
                 self.server = self.server.clone();
             }
         }
