@@ -11,7 +11,7 @@ mod runtime;
 
 use self::runtime::block_on;
 
-fn main() {
+fn main() -> std::io::Result<()> {
     // Until its client leaves, which is how such a server ends.
-    block_on(mcp_async_std::run_stdio(demo::router()));
+    block_on(mcp_async_std::run_stdio(demo::router())).map(drop)
 }

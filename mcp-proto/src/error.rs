@@ -441,7 +441,7 @@ pub enum CloseReason {
         /// Bytes of the last line, which had no end.
         unread: usize,
     },
-    /// The transport failed.
+    /// The transport failed. A handle of the driver has what it said: `last_trouble`.
     Transport,
     /// HTTP failed while the conversation was opened, or so often that it cannot go on.
     Http(HttpError),

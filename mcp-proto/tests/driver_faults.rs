@@ -228,6 +228,51 @@ fn an_output_that_cannot_be_pushed_out_is_noticed_after_the_end_of_the_input() {
     assert!(world.tasks.is_empty(), "and no time had to pass");
 }
 
+#[test]
+fn why_the_transport_failed_is_told_to_the_handles_of_both_sides() {
+    let all = [
+        (Fails::Read, "reset"),
+        (Fails::Write, "broken pipe"),
+        (Fails::WriteNothing, "it takes nothing"),
+        (Fails::Flush, "broken pipe"),
+    ];
+    for (fails, said) in all {
+        let mut world = World::new();
+        let (left, _right) = pipe(1 << 20);
+        let config = ClientConfig::new("test", "1");
+        let (client, driver) =
+            driver::client(Failing { pipe: left, fails }, config, world.clock.clone());
+        assert_eq!(client.last_trouble(), None);
+        world.spawn(async move { drop(driver.await) });
+        let ended = client.clone();
+        assert_eq!(world.run(async move { ended.closed().await }), CloseReason::Transport);
+        assert_eq!(client.last_trouble().as_deref(), Some(said), "{fails:?}");
+
+        let (left, right) = pipe(1 << 20);
+        let config = ServerConfig::new("test", "1");
+        let (server, driver) =
+            driver::server(Failing { pipe: left, fails }, config, world.clock.clone());
+        world.spawn(async move { drop(driver.await) });
+        // Something to be answered.
+        Wire(right).send("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n");
+        let (reason, told) = world.run(async move {
+            let reason = server.closed().await;
+            (reason, server.last_trouble())
+        });
+        assert_eq!((reason, told.as_deref()), (CloseReason::Transport, Some(said)), "{fails:?}");
+    }
+}
+
+#[test]
+fn an_end_that_is_no_failure_is_no_trouble() {
+    let mut world = World::new();
+    let (client, mut wire) = world.client_of_script(1 << 20);
+    wire.hang_up();
+    let ended = client.clone();
+    let reason = world.run(async move { ended.closed().await });
+    assert_eq!((reason, client.last_trouble()), (CloseReason::Eof { unread: 0 }, None));
+}
+
 const CANCEL_7: &str =
     "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":7}}\n";
 

@@ -65,6 +65,8 @@ struct Library {
     frames_left: Arc<AtomicUsize>,
     /// The next frame is lost with its connection.
     loses: Arc<AtomicBool>,
+    /// The next request has no response.
+    refuses: Arc<AtomicBool>,
 }
 
 struct Cut {
@@ -98,15 +100,18 @@ impl Body for Cut {
 
 impl HttpClient for Library {
     type Body = Cut;
-    type Error = Infallible;
-    type Sending = Pin<Box<dyn Future<Output = Result<Response<Cut>, Infallible>>>>;
+    type Error = &'static str;
+    type Sending = Pin<Box<dyn Future<Output = Result<Response<Cut>, &'static str>>>>;
 
     fn send(&mut self, request: Request<Bytes>) -> Self::Sending {
         self.sent.lock().unwrap().push(request.method().to_string());
         let (service, frames_left) = (self.service.clone(), self.frames_left.clone());
-        let loses = self.loses.clone();
+        let (loses, refuses) = (self.loses.clone(), self.refuses.clone());
         Box::pin(async move {
-            let response = service.respond(request.map(Text::whole)).await?;
+            if refuses.swap(false, Ordering::Relaxed) {
+                return Err("connection refused");
+            }
+            let response = service.respond(request.map(Text::whole)).await.unwrap();
             Ok(response.map(|body| Cut { body, frames_left, loses }))
         })
     }
@@ -132,7 +137,13 @@ fn forgetful(world: &mut World, kept: usize) -> (Server, Service) {
 
 fn library(service: Service) -> Library {
     let frames_left = Arc::new(AtomicUsize::new(usize::MAX));
-    Library { service, sent: Arc::default(), frames_left, loses: Arc::default() }
+    Library {
+        service,
+        sent: Arc::default(),
+        frames_left,
+        loses: Arc::default(),
+        refuses: Arc::default(),
+    }
 }
 
 /// A client that opens no stream but those of its calls.
@@ -275,6 +286,40 @@ fn a_cut_stream_of_the_modern_era_ends_the_call_and_cancels_the_request() {
     assert!(matches!(error, CallError::Http(_)), "{error:?}");
     world.settle();
     assert_eq!(cancelled.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn why_a_response_broke_is_told_until_another_comes() {
+    let mut world = World::new();
+    let (mut server, service) = service(&mut world);
+    world.spawn(async move {
+        while let Some(request) = server.accept().await {
+            let call: CallTool = request.params().unwrap();
+            if call.name == "long" {
+                request.progress(Progress::new(1.0)).unwrap();
+                request.cancelled().await;
+            } else {
+                request.respond(&CallToolResult::text("done")).unwrap();
+            }
+        }
+    });
+    let library = library(service);
+    let client = client(&mut world, &library, Revision::V2026_07_28);
+    let ready = client.clone();
+    world.run(async move { ready.ready().await }).unwrap();
+    assert_eq!(client.last_trouble(), None);
+    library.refuses.store(true, Ordering::Relaxed);
+    let refused = world.run(client.call(CallTool::new("short"))).unwrap_err();
+    assert_eq!(refused, CallError::Http(HttpError::Unreachable));
+    assert_eq!(client.last_trouble().as_deref(), Some("connection refused"));
+    // What was refused before is told no more, and what broke this time is.
+    let cut = library.frames_left.clone();
+    let call = client.call(CallTool::new("long"));
+    let call = call.on_progress(move |_| cut.store(0, Ordering::Relaxed));
+    assert_eq!(world.run(call).unwrap_err(), CallError::Http(HttpError::Cut));
+    assert_eq!(client.last_trouble().as_deref(), Some("cut"));
+    world.run(client.call(CallTool::new("short"))).unwrap();
+    assert_eq!(client.last_trouble(), None);
 }
 
 #[test]

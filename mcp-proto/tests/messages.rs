@@ -221,6 +221,53 @@ impl MessageTransport for Pipe {
     }
 }
 
+/// A transport whose peer ends it at length.
+struct Reset(Pipe);
+
+impl MessageTransport for Reset {
+    type Error = String;
+
+    fn poll_receive(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, String>>> {
+        Poll::Ready(Some(Err("it says no ".repeat(1 << 16))))
+    }
+
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), String>> {
+        Poll::Pending
+    }
+
+    fn start_send(self: Pin<&mut Self>, _: Bytes) -> Result<(), String> {
+        panic!("it was not ready")
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), String>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        reason: &CloseReason,
+    ) -> Poll<Result<(), String>> {
+        Pin::new(&mut self.0).poll_close(cx, reason).map_err(String::from)
+    }
+}
+
+#[test]
+fn of_why_the_transport_failed_no_more_is_told_than_the_beginning() {
+    let mut world = World::new();
+    let (left, _right) = pipe(1);
+    let config = ClientConfig::new("test", "1");
+    let (client, driver) = driver::client_over_messages(Reset(left), config, world.clock.clone());
+    world.spawn(async move { drop(driver.await) });
+    let ended = client.clone();
+    assert_eq!(world.run(async move { ended.closed().await }), CloseReason::Transport);
+    let told = client.last_trouble().unwrap();
+    assert_eq!((&told[..11], told.len()), ("it says no ", 512));
+}
+
 fn client_of(world: &mut World, pipe: Pipe, config: ClientConfig) -> Client {
     let (client, driver) = driver::client_over_messages(pipe, config, world.clock.clone());
     world.spawn(async move { drop(driver.await) });

@@ -150,13 +150,13 @@ where
 }
 
 /// Serves the client that started this process with a router's tools, over standard input and output. See
-/// [`stdio`](stdio()) for what becomes of them, and [`run`]. If they cannot be had, it is over at once with
-/// [`CloseReason::Transport`].
-pub async fn run_stdio(router: Router) -> CloseReason {
-    match stdio() {
-        Ok(io) => served(router, io).await,
-        Err(_) => CloseReason::Transport,
-    }
+/// [`stdio`](stdio()) for what becomes of them, and [`run`].
+///
+/// # Errors
+///
+/// If they cannot be had: nothing was served then.
+pub async fn run_stdio(router: Router) -> std::io::Result<CloseReason> {
+    Ok(served(router, stdio()?).await)
 }
 
 /// Serves over standard input and output, compiled here: the body of an `async fn` is compiled in each program that

@@ -1,11 +1,14 @@
 //! What a driver moves: bytes in which messages are lines, or whole messages.
 
+use alloc::boxed::Box;
+use core::fmt::Display;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use bytes::Bytes;
 
 use super::transport::{MessageTransport, Messages, Transport};
+use super::trouble::said;
 use crate::error::CloseReason;
 use crate::role::Role;
 use crate::stdio::Connection;
@@ -65,18 +68,24 @@ pub enum Input {
     /// A whole message.
     Message(Bytes),
     End,
-    Failure,
+    Failure(Failed),
 }
 
-/// Nothing can be sent any more.
+/// Nothing can be sent any more, or received: what was said of it.
 #[doc(hidden)]
 #[allow(unnameable_types)]
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Failed;
+pub struct Failed(pub(super) Box<str>);
 
-fn failed<T, E>(result: Result<T, E>) -> Result<T, Failed> {
-    result.map_err(|_| Failed)
+impl Failed {
+    fn of(error: &impl Display) -> Self {
+        Self(said(error))
+    }
+}
+
+fn failed<T, E: Display>(result: Result<T, E>) -> Result<T, Failed> {
+    result.map_err(|error| Failed::of(&error))
 }
 
 impl<T: Transport> Carrier for T {
@@ -87,7 +96,7 @@ impl<T: Transport> Carrier for T {
         self.poll_read(cx, buffer).map(|read| match read {
             Ok(0) => Input::End,
             Ok(length) => Input::Bytes(length),
-            Err(_) => Input::Failure,
+            Err(error) => Input::Failure(Failed::of(&error)),
         })
     }
 
@@ -133,7 +142,7 @@ impl<T: MessageTransport> Carrier for Messages<T> {
     fn poll_input(mut self: Pin<&mut Self>, cx: &mut Context<'_>, _: &mut [u8]) -> Poll<Input> {
         self.0.as_mut().poll_receive(cx).map(|received| match received {
             Some(Ok(message)) => Input::Message(message),
-            Some(Err(_)) => Input::Failure,
+            Some(Err(error)) => Input::Failure(Failed::of(&error)),
             None => Input::End,
         })
     }

@@ -178,10 +178,13 @@ impl Client {
         drop(former);
     }
 
-    /// What the HTTP library said when it failed last, such as that a connection was refused.
-    #[cfg(feature = "http")]
+    /// What the transport said when it failed, such as that the connection was reset: the first 512 bytes of it. It stays
+    /// known when the connection has ended; none if nothing failed.
+    ///
+    /// Over HTTP each request can fail by itself, and its response too: it is what failed last, and none once the head of a
+    /// later response has come.
     pub fn last_trouble(&self) -> Option<String> {
-        self.handle.lock().link.trouble().map(String::from)
+        self.handle.lock().last_trouble()
     }
 
     /// Reports of all calls that have come so far. A listener of the connection sees exactly those that came

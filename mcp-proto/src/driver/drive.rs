@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use super::afterwards::Afterwards;
 use super::alarm::Alarm;
-use super::carrier::{Carrier, Input};
+use super::carrier::{Carrier, Failed, Input};
 use super::link::Scope;
 use super::scratch::{SCRATCH_LEN, scratch};
 use super::shared::{Shared, State, register};
@@ -132,7 +132,7 @@ impl<R: Role, T: Carrier> Driver<R, T> {
             *is_dry = true;
             return None;
         };
-        self.input_ended = matches!(input, Input::End | Input::Failure);
+        self.input_ended = matches!(input, Input::End | Input::Failure(_));
         Some(input)
     }
 
@@ -151,8 +151,8 @@ impl<R: Role, T: Carrier> Driver<R, T> {
     fn is_ready(&mut self, cx: &mut Context<'_>) -> bool {
         match self.io.as_mut().poll_ready(cx) {
             Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(_)) => {
-                self.fail();
+            Poll::Ready(Err(failed)) => {
+                self.fail(failed);
                 false
             }
             Poll::Pending => false,
@@ -181,7 +181,10 @@ impl<R: Role, T: Carrier> Driver<R, T> {
                 state.link.handle_input_owned(message, now);
             }
             Some(Input::End) => state.link.handle_eof(now),
-            Some(Input::Failure) => state.link.handle_transport_error(now),
+            Some(Input::Failure(failed)) => {
+                trouble(&mut state, failed);
+                state.link.handle_transport_error(now);
+            }
             None => {}
         }
         if state.link.poll_timeout().is_some_and(|at| at <= now) {
@@ -238,8 +241,8 @@ impl<R: Role, T: Carrier> Driver<R, T> {
             Pending::Nothing => return Wrote::Some,
         };
         let wrote = self.io.as_mut().poll_output(cx, output, buffer);
-        let written = match wrote {
-            Poll::Ready(Ok(written)) => written.min(offered),
+        let written = match &wrote {
+            Poll::Ready(Ok(written)) => offered.min(*written),
             _ => 0,
         };
         let mut state = self.shared.lock();
@@ -261,8 +264,8 @@ impl<R: Role, T: Carrier> Driver<R, T> {
                 self.needs_flush = true;
                 if is_all && self.flush(cx) { Wrote::All } else { Wrote::Some }
             }
-            Poll::Ready(_) => {
-                self.fail();
+            Poll::Ready(failed) => {
+                self.fail(failed.err().unwrap_or_else(|| Failed("it takes nothing".into())));
                 Wrote::Some
             }
             Poll::Pending => Wrote::Blocked,
@@ -274,8 +277,8 @@ impl<R: Role, T: Carrier> Driver<R, T> {
         if self.needs_flush {
             match self.io.as_mut().poll_flush(cx) {
                 Poll::Ready(Ok(())) => self.needs_flush = false,
-                Poll::Ready(Err(_)) => {
-                    self.fail();
+                Poll::Ready(Err(failed)) => {
+                    self.fail(failed);
                     return false;
                 }
                 Poll::Pending => {}
@@ -285,7 +288,8 @@ impl<R: Role, T: Carrier> Driver<R, T> {
     }
 
     /// Nothing can be written any more. What the peer had said before it stopped reading still counts.
-    fn fail(&mut self) {
+    fn fail(&mut self, failed: Failed) {
+        trouble(&mut self.shared.lock(), failed);
         self.needs_flush = false;
         let until = self.shared.now() + LAST_WORDS;
         self.hear_until.get_or_insert(until);
@@ -348,6 +352,11 @@ impl<R: Role, T: Carrier> Driver<R, T> {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Keeps what the transport said. What else fails then fails because of it.
+fn trouble<R: Role>(state: &mut State<R, Connection<R>>, Failed(said): Failed) {
+    state.trouble.get_or_insert(said);
 }
 
 /// Whether the machine takes input. Once closed, what comes is passed over: a peer that must be heard before it

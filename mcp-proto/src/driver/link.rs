@@ -66,12 +66,6 @@ pub(super) trait Link<R: Role>: Send {
         false
     }
 
-    /// What a library below said last when it failed.
-    #[cfg(feature = "http")]
-    fn trouble(&self) -> Option<&str> {
-        None
-    }
-
     /// A handle has changed something: whose turn it is now.
     fn settle(&mut self) -> Turn;
 }

@@ -24,6 +24,7 @@ mod shared;
 mod start;
 mod sync;
 mod transport;
+mod trouble;
 mod unsent;
 mod watchers;
 

@@ -1,5 +1,6 @@
 //! A server's handle, and one request of its client.
 
+use alloc::string::String;
 use core::fmt;
 
 use serde::Serialize;
@@ -53,6 +54,14 @@ impl Server {
     /// Requests that wait for an answer.
     pub fn requests_in_flight(&self) -> usize {
         self.handle.lock().link.requests_in_flight()
+    }
+
+    /// What the transport said when it failed, such as that a pipe is broken: the first 512 bytes of it. It stays known when
+    /// the connection has ended; none if nothing failed.
+    ///
+    /// None over HTTP: there a connection carries exchanges, and whatever serves those knows of it.
+    pub fn last_trouble(&self) -> Option<String> {
+        self.handle.lock().last_trouble()
     }
 
     /// Closes the connection: requests count as cancelled. What was queued is still written, for at most

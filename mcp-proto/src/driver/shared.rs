@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -56,6 +57,8 @@ pub(super) struct State<R: Role, L: ?Sized = dyn Link<R>> {
     /// None where nobody listens: connections idle. Shared, for they are called without the lock.
     pub(super) listeners: Option<Arc<Listeners>>,
     pub(super) closed: Option<CloseReason>,
+    /// What the transport said when it failed.
+    pub(super) trouble: Option<Box<str>>,
     /// The driver has ended: what was queued is written, or given up.
     pub(super) is_over: bool,
     /// Reports of calls that have come so far.
@@ -98,6 +101,7 @@ impl<R: Role, L: Link<R>> Shared<R, L> {
             accepting: accepts.then(VecDeque::new),
             listeners: None,
             closed: None,
+            trouble: None,
             is_over: false,
             reports: 0,
             accepting_watchers: Watchers::default(),
@@ -225,6 +229,11 @@ impl<R: Role, L: Link<R> + ?Sized> State<R, L> {
     /// The peer of a link with one endpoint, once it is known.
     pub(super) fn peer(&self) -> Option<PeerInfo> {
         self.link.endpoint(Scope::ONLY)?.peer().cloned()
+    }
+
+    /// What the transport said when it failed, for the application.
+    pub(super) fn last_trouble(&self) -> Option<String> {
+        self.trouble.as_deref().map(String::from)
     }
 
     /// Whether the reports of some call wait for their listener, and must not get more. Where streams are apart, the
@@ -548,7 +557,6 @@ mod tests {
     use crate::stdio::Connection;
     use crate::types::CallTool;
     use alloc::format;
-    use alloc::string::String;
     use core::future::Future;
     use core::pin::Pin;
 

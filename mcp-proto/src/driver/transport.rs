@@ -16,8 +16,9 @@ use crate::time::Instant;
 ///
 /// The methods are those of every async I/O trait; an adapter forwards to its runtime's own.
 pub trait Transport {
-    /// Why reading or writing failed.
-    type Error: fmt::Debug;
+    /// Why reading or writing failed. What it says becomes [`Client::last_trouble`](super::Client::last_trouble) and
+    /// [`Server::last_trouble`](super::Server::last_trouble).
+    type Error: fmt::Display;
 
     /// Reads some bytes into `buf`; 0 is the end of the input.
     fn poll_read(
@@ -51,7 +52,7 @@ pub trait Transport {
     /// Pushes out what was written.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
 
-    /// Ends the output.
+    /// Ends the output. Everything was pushed out before: that it fails troubles nobody.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
 }
 
@@ -62,8 +63,9 @@ pub trait Transport {
 /// more than a little waits in it. How the peer is told that a message is refused (too long, no text) is its
 /// affair too: it then fails.
 pub trait MessageTransport {
-    /// Why receiving or sending failed.
-    type Error: fmt::Debug;
+    /// Why receiving or sending failed. What it says becomes [`Client::last_trouble`](super::Client::last_trouble) and
+    /// [`Server::last_trouble`](super::Server::last_trouble).
+    type Error: fmt::Display;
 
     /// Receives the next message, UTF-8; `None` is the end of the input. Must push out by itself what it answers
     /// on its own level.

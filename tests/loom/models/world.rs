@@ -244,6 +244,12 @@ enum Writing {
 #[derive(Debug)]
 pub struct Broken;
 
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("writing has failed")
+    }
+}
+
 impl Gate {
     pub fn new() -> Self {
         Self(Arc::new(loom::sync::Mutex::new(Output::default())))

@@ -74,7 +74,7 @@ pub trait Host: Sized + Send + Sync + 'static {
     fn serve_stdio(config: ServerConfig) -> io::Result<Server>;
 
     /// The adapter's `run_stdio`.
-    fn run_stdio(router: Router) -> impl Future<Output = CloseReason> + Send;
+    fn run_stdio(router: Router) -> impl Future<Output = io::Result<CloseReason>> + Send;
 
     /// The adapter's `tcp::connect`.
     fn tcp_connect(

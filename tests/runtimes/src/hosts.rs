@@ -89,7 +89,7 @@ macro_rules! host {
                 $adapter::serve_stdio(config)
             }
 
-            async fn run_stdio(router: Router) -> CloseReason {
+            async fn run_stdio(router: Router) -> io::Result<CloseReason> {
                 $adapter::run_stdio(router).await
             }
 

@@ -109,11 +109,12 @@ pub fn serve_stdio(config: ServerConfig) -> io::Result<Server> {
 }
 
 /// See `mcp_tokio::run_stdio`.
-pub async fn run_stdio(router: Router) -> CloseReason {
-    match stdio() {
-        Ok(io) => net::run(router, io, now()).await,
-        Err(_) => CloseReason::Transport,
-    }
+///
+/// # Errors
+///
+/// If they cannot be had.
+pub async fn run_stdio(router: Router) -> io::Result<CloseReason> {
+    Ok(net::run(router, stdio()?, now()).await)
 }
 
 fn stdio() -> io::Result<Stream> {

@@ -1,7 +1,5 @@
 //! The machine of a client, as its handles see it.
 
-use alloc::string::String;
-
 use super::super::link::{Link, Scope, Turn};
 use super::super::shared::Shared;
 use super::super::sync;
@@ -15,8 +13,6 @@ use crate::time::Instant;
 /// What stands behind the mutex of a client on HTTP.
 pub(super) struct Calling {
     pub(super) machine: http::Client,
-    /// What the HTTP library said last when an exchange failed.
-    pub(super) trouble: Option<String>,
 }
 
 pub(super) type Call = sync::Shared<Shared<role::Client, Calling>>;
@@ -61,9 +57,5 @@ impl Link<role::Client> for Calling {
 
     fn settle(&mut self) -> Turn {
         Turn::Driver
-    }
-
-    fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
     }
 }

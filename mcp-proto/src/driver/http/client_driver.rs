@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
@@ -17,6 +16,7 @@ use super::super::afterwards::Afterwards;
 use super::super::alarm::Alarm;
 use super::super::drive::LINGER;
 use super::super::shared::{State, register};
+use super::super::trouble::said;
 use super::bells::Bells;
 use super::calling::{Call, Calling};
 use crate::error::CloseReason;
@@ -29,9 +29,9 @@ use crate::time::Instant;
 /// Connections, TLS, proxies and redirects are its affair. It must not decompress bodies: what is asked for is never
 /// compressed, and an answer that is would be a bomb. Redirects to another origin must not take the headers along.
 pub trait HttpClient {
-    /// The body of a response.
-    type Body: Body;
-    /// Why there is no response.
+    /// The body of a response. What its error says becomes [`Client::last_trouble`](super::super::Client::last_trouble).
+    type Body: Body<Error: fmt::Display>;
+    /// Why there is no response. What it says becomes [`Client::last_trouble`](super::super::Client::last_trouble).
     type Error: fmt::Display;
     /// A response on its way: ready with its head. Dropped, it closes the exchange.
     type Sending: Future<Output = Result<Response<Self::Body>, Self::Error>>;
@@ -187,6 +187,8 @@ impl<H: HttpClient> ClientDriver<H> {
                     let (head, body) = response.into_parts();
                     open.stage = Stage::Receiving(Box::pin(body));
                     self.change(|state, now| {
+                        // The server is reached.
+                        state.trouble = None;
                         state.link.machine.handle_head(exchange, &head, now);
                     });
                 }
@@ -204,8 +206,8 @@ impl<H: HttpClient> ClientDriver<H> {
                     self.change(|state, now| state.link.machine.handle_end(exchange, now));
                     return false;
                 }
-                Poll::Ready(Some(Err(_))) => {
-                    self.change(|state, now| state.link.machine.handle_failure(exchange, now));
+                Poll::Ready(Some(Err(error))) => {
+                    self.fail(exchange, &error);
                     return false;
                 }
                 Poll::Ready(Some(Ok(frame))) => {
@@ -232,10 +234,10 @@ impl<H: HttpClient> ClientDriver<H> {
         state.closed.is_some() || state.link.machine.wants_input(exchange)
     }
 
-    fn fail(&mut self, exchange: Exchange, error: &H::Error) {
-        let trouble = error.to_string();
+    fn fail(&mut self, exchange: Exchange, error: &impl fmt::Display) {
+        let trouble = said(error);
         self.change(|state, now| {
-            state.link.trouble = Some(trouble);
+            state.trouble = Some(trouble);
             state.link.machine.handle_failure(exchange, now);
         });
     }

@@ -29,7 +29,7 @@ pub fn connect<H: HttpClient>(
         Some(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     });
     let machine = http::Client::new(config, uri, options, runtime.now());
-    let shared = Shared::new(Calling { machine, trouble: None }, false, runtime);
+    let shared = Shared::new(Calling { machine }, false, runtime);
     (Client::new(Handle::new(shared.clone())), ClientDriver::new(shared, http))
 }
 

@@ -9,6 +9,8 @@ use core::task::{Context, Poll};
 use ::hyper::body::{Body, Frame, Incoming, SizeHint};
 use bytes::Bytes;
 
+use super::pool::{Failure, refused};
+
 /// The places of one connection.
 pub(super) struct Places {
     taken: AtomicUsize,
@@ -69,13 +71,13 @@ impl Received {
 
 impl Body for Received {
     type Data = Bytes;
-    type Error = ::hyper::Error;
+    type Error = Failure;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ::hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        Pin::new(&mut self.body).poll_frame(cx).map_err(|error| Failure::of(&refused(&error)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -372,12 +372,12 @@ fn host(url: &Uri) -> Option<HeaderValue> {
     HeaderValue::from_str(host).ok()
 }
 
-/// Why there is no response, in words. The error itself is the [trouble](super::Hyper::take_trouble).
+/// Why there is no response, or no more of it, in words. The error itself, if there is no response, is the [trouble](super::Hyper::take_trouble).
 #[derive(Debug)]
 pub struct Failure(String);
 
 impl Failure {
-    fn of(error: &ConnectError) -> Self {
+    pub(super) fn of(error: &ConnectError) -> Self {
         Self(match error {
             // That there is no connection is said by whoever tells of it.
             ConnectError::Io(error) => error.to_string(),
@@ -392,8 +392,10 @@ impl fmt::Display for Failure {
     }
 }
 
+impl Error for Failure {}
+
 /// What hyper's error comes to.
-fn refused(error: &::hyper::Error) -> ConnectError {
+pub(super) fn refused(error: &::hyper::Error) -> ConnectError {
     let mut cause: &dyn Error = error;
     // The innermost cause says most.
     while let Some(inner) = cause.source() {

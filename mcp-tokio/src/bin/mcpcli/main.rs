@@ -67,8 +67,11 @@ async fn run(command: Command) -> ExitCode {
     let (job, options) = match command {
         Command::DemoServer => {
             // The client has left, which is how a demo ends; nobody is there to be told.
-            mcp_tokio::run_stdio(demo_server::router()).await;
-            return ExitCode::SUCCESS;
+            let Err(error) = mcp_tokio::run_stdio(demo_server::router()).await else {
+                return ExitCode::SUCCESS;
+            };
+            output::tell(format_args!("error: no standard input and output: {error}"));
+            return Kind::Spawn.exit_code().into();
         }
         Command::Replay(replay) => return replay::run(&replay),
         Command::Lint(lint) => return lint::run(&lint),

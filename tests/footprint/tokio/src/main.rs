@@ -7,5 +7,5 @@ use mcp_tokio::Router;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let router = Router::new("images", "1.0").tool("resize", "Resizes images", handler::resize);
-    mcp_tokio::run_stdio(router).await;
+    drop(mcp_tokio::run_stdio(router).await);
 }

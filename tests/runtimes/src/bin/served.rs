@@ -97,14 +97,14 @@ mod unix {
     /// A router's tools.
     async fn routed<H: Host>() {
         let (router, _gate) = tools();
-        assert_eq!(H::run_stdio(router).await, CloseReason::Eof { unread: 0 });
+        assert_eq!(H::run_stdio(router).await.unwrap(), CloseReason::Eof { unread: 0 });
     }
 
     /// The tools of a server on HTTP.
     async fn relayed<H: Web>(url: &str) {
         let inner = H::connect_url(url, ClientConfig::new("relay", "1.0")).await.unwrap();
         let router = relay(&inner).await.unwrap();
-        assert_eq!(H::run_stdio(router).await, CloseReason::Eof { unread: 0 });
+        assert_eq!(H::run_stdio(router).await.unwrap(), CloseReason::Eof { unread: 0 });
         inner.close();
         inner.closed().await;
     }
@@ -118,7 +118,7 @@ mod unix {
             panic!("this one too")
         };
         let router = router.raw_tool(Tool::new("loud", schema), loud);
-        assert_eq!(H::run_stdio(router).await, CloseReason::Eof { unread: 0 });
+        assert_eq!(H::run_stdio(router).await.unwrap(), CloseReason::Eof { unread: 0 });
     }
 
     async fn answer(request: Incoming) {
@@ -171,7 +171,7 @@ mod unix {
         let router = Router::new("working", "1.0")
             .configure(|config| config.drain_timeout = Duration::from_millis(100))
             .raw_tool(Tool::new("work", schema), work);
-        assert_eq!(H::run_stdio(router).await, CloseReason::Eof { unread: 0 });
+        assert_eq!(H::run_stdio(router).await.unwrap(), CloseReason::Eof { unread: 0 });
         if is_looking {
             begun.recv().unwrap().join().unwrap();
         }
@@ -195,6 +195,8 @@ mod unix {
         setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: Some(64) }).unwrap();
         let crowd: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         let error = H::serve_stdio(ServerConfig::new("crowded", "1.0")).unwrap_err();
+        let ran = H::run_stdio(Router::new("crowded", "1.0")).await.unwrap_err();
+        assert_eq!(ran.to_string(), error.to_string());
         drop(crowd);
         eprintln!("no connection: {error}");
     }
