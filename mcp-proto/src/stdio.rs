@@ -66,10 +66,62 @@ pub use snapshot::ConnectionSnapshot;
 pub struct Connection<R> {
     endpoint: Endpoint<R>,
     input: Input,
-    /// When the input ended, while what came before that is not decoded yet.
-    ended: Option<Instant>,
-    /// When the transport failed, while what came before that is not decoded yet.
-    failed: Option<Instant>,
+    source: Source,
+}
+
+/// Where the input comes from. Its end is told to the endpoint behind what came before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// More may come.
+    Open,
+    /// It ended then, behind what is not decoded yet.
+    Ended(Instant),
+    /// The transport failed then, behind what is not decoded yet; it may have ended before.
+    Failed { at: Instant, ended: Option<Instant> },
+    /// It is over, and the endpoint knows.
+    Over,
+}
+
+impl Source {
+    fn has_failed(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+
+    /// When it ended, if the endpoint is still to be told.
+    fn ended(&self) -> Option<Instant> {
+        match *self {
+            Self::Ended(at) => Some(at),
+            Self::Failed { ended, .. } => ended,
+            Self::Open | Self::Over => None,
+        }
+    }
+
+    /// The same, to tell the endpoint.
+    fn take_end(&mut self) -> Option<Instant> {
+        match self {
+            Self::Ended(at) => {
+                let at = *at;
+                *self = Self::Over;
+                Some(at)
+            }
+            Self::Failed { ended, .. } => ended.take(),
+            Self::Open | Self::Over => None,
+        }
+    }
+
+    /// The transport fails. What is known of that already stays.
+    fn fail(&mut self, now: Instant) {
+        if !self.has_failed() {
+            *self = Self::Failed { at: now, ended: self.ended() };
+        }
+    }
+
+    /// When the transport failed, to tell the endpoint.
+    fn take_failure(&mut self) -> Option<Instant> {
+        let Self::Failed { at, .. } = *self else { return None };
+        *self = Self::Over;
+        Some(at)
+    }
 }
 
 impl Connection<Client> {
@@ -103,7 +155,7 @@ impl<R: Role> Connection<R> {
     fn new(endpoint: Endpoint<R>) -> Self {
         let core = endpoint.core();
         let input = Input::new(Framing::Lines, core.limits(), core.tolerance());
-        Self { endpoint, input, ended: None, failed: None }
+        Self { endpoint, input, source: Source::Open }
     }
 
     /// Sets how its transport keeps messages apart; by default they are lines. To be called before anything is
@@ -116,9 +168,10 @@ impl<R: Role> Connection<R> {
     }
 
     /// So many bytes were read, or with [`Framing::Messages`] one whole message. They are kept;
-    /// [`poll_event`](Self::poll_event) decodes them.
+    /// [`poll_event`](Self::poll_event) decodes them. What is told behind the end of the input, or once the transport has
+    /// failed, is passed over.
     pub fn handle_input(&mut self, input: &[u8], now: Instant) {
-        if !self.endpoint.is_closed() && self.failed.is_none() {
+        if self.takes_input() {
             self.input.push(input, now);
             self.endpoint.core_mut().observe(now);
         }
@@ -127,16 +180,22 @@ impl<R: Role> Connection<R> {
     /// As [`handle_input`](Self::handle_input), of bytes that need not be copied: events hold slices of a
     /// message.
     pub fn handle_input_owned(&mut self, input: Bytes, now: Instant) {
-        if !self.endpoint.is_closed() && self.failed.is_none() {
+        if self.takes_input() {
             self.input.push_owned(input, now);
             self.endpoint.core_mut().observe(now);
         }
     }
 
-    /// The input has ended. What had arrived is decoded first, a last line without newline included; what
+    fn takes_input(&self) -> bool {
+        self.source == Source::Open && !self.endpoint.is_closed()
+    }
+
+    /// The input has ended, once. What had arrived is decoded first, a last line without newline included; what
     /// has to wait for room in the outbox still comes before the end.
     pub fn handle_eof(&mut self, now: Instant) {
-        self.ended = Some(now);
+        if self.takes_input() {
+            self.source = Source::Ended(now);
+        }
         self.decode_all();
         self.endpoint.core_mut().observe(now);
     }
@@ -161,7 +220,7 @@ impl<R: Role> Connection<R> {
     pub fn handle_transport_error(&mut self, now: Instant) {
         self.handle_timeout(now);
         self.endpoint.core_mut().discard_output();
-        self.failed.get_or_insert(now);
+        self.source.fail(now);
         self.decode_all();
     }
 
@@ -218,8 +277,7 @@ impl<R: Role> Connection<R> {
     /// be polled.
     pub fn wants_input(&self) -> bool {
         self.endpoint.wants_input()
-            && self.ended.is_none()
-            && self.failed.is_none()
+            && self.source == Source::Open
             && self.input.has_room(self.endpoint.core().limits().max_message_len)
     }
 
@@ -241,15 +299,15 @@ impl<R: Role> Connection<R> {
         let core = self.endpoint.core();
         core.is_crowded()
             && !core.is_closed()
-            && (core.has_room() || self.failed.is_some())
-            && (self.input.has_message() || self.ended.is_some())
+            && (core.has_room() || self.source.has_failed())
+            && (self.input.has_message() || self.source.ended().is_some())
     }
 
     /// Decodes one line, or an end behind the last. Whether there was one, and room for its answer.
     #[inline]
     fn decode_next(&mut self) -> bool {
         let decoded = !self.endpoint.is_closed() && self.decode_input();
-        if self.failed.is_some() {
+        if self.source.has_failed() {
             return self.decode_failed(decoded);
         }
         decoded
@@ -257,14 +315,14 @@ impl<R: Role> Connection<R> {
 
     #[inline]
     fn decode_input(&mut self) -> bool {
-        if !self.endpoint.core_mut().admits_input() && self.failed.is_none() {
+        if !self.endpoint.core_mut().admits_input() && !self.source.has_failed() {
             return self.hold_input();
         }
         if let Some(line) = self.input.next() {
             self.handle_line(line);
             return true;
         }
-        if let Some(ended) = self.ended.take() {
+        if let Some(ended) = self.source.take_end() {
             self.finish(ended);
             return true;
         }
@@ -276,7 +334,7 @@ impl<R: Role> Connection<R> {
     fn decode_failed(&mut self, decoded: bool) -> bool {
         if decoded {
             self.endpoint.core_mut().discard_output();
-        } else if let Some(failed) = self.failed.take() {
+        } else if let Some(failed) = self.source.take_failure() {
             self.endpoint.handle_transport_error(failed);
         }
         true
@@ -284,7 +342,7 @@ impl<R: Role> Connection<R> {
 
     #[cold]
     fn hold_input(&mut self) -> bool {
-        if self.input.len() > 0 || self.ended.is_some() {
+        if self.input.len() > 0 || self.source.ended().is_some() {
             self.endpoint.core_mut().hold_input();
         }
         false

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Connection;
+use super::{Connection, Source};
 use crate::config::{ClientConfig, ServerConfig};
 use crate::endpoint::{self, Endpoint};
 use crate::era::Served;
@@ -37,9 +37,14 @@ impl<R: Role> Connection<R> {
     /// [`poll_transmit`](Self::poll_transmit) and not advanced yet it still wants to know how much was written.
     /// Moments are counted from `now`. Nothing changes. Feature `snapshot`.
     pub fn snapshot(&self, now: Instant) -> ConnectionSnapshot {
-        let Self { endpoint, input, ended, failed } = self;
-        let (endpoint, input) = (endpoint.state(), input.form());
-        let mut state = State { endpoint, input, ended: *ended, failed: *failed };
+        let Self { endpoint, input, source } = self;
+        let (endpoint, input, ended) = (endpoint.state(), input.form(), source.ended());
+        let failed = match *source {
+            Source::Failed { at, .. } => Some(at),
+            // Whether that is over is said by the endpoint.
+            Source::Open | Source::Ended(_) | Source::Over => None,
+        };
+        let mut state = State { endpoint, input, ended, failed };
         state.rebase(now, Instant::ZERO);
         ConnectionSnapshot(Envelope::new(state))
     }
@@ -68,7 +73,13 @@ impl<R: Role> Connection<R> {
         check(is_whole, "half a message was sent where messages are whole")?;
         let has_input = input.len() > 0 || state.ended.is_some();
         check(has_input || !core.holds_input(), "input is held back that nobody has")?;
-        Ok(Self { endpoint, input, ended: state.ended, failed: state.failed })
+        let source = match (state.ended, state.failed) {
+            (ended, Some(at)) => Source::Failed { at, ended },
+            (Some(at), None) => Source::Ended(at),
+            (None, None) if core.is_open() => Source::Open,
+            (None, None) => Source::Over,
+        };
+        Ok(Self { endpoint, input, source })
     }
 }
 

@@ -311,3 +311,49 @@ fn answers_that_a_failed_transport_loses_have_not_been_delivered() {
     server.handle_transport_error(Instant::ZERO);
     assert_eq!(server.poll_event(), Some(Event::Closed(CloseReason::Transport)));
 }
+
+/// A caller that goes on reading where nothing comes any more.
+#[test]
+fn what_is_told_behind_the_end_of_the_input_is_no_message() {
+    let call = |id: usize| {
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"_meta\":{{\"io.modelcontextprotocol/protocolVersion\":\
+             \"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{{}},\
+             \"io.modelcontextprotocol/clientInfo\":{{\"name\":\"c\",\"version\":\"1\"}}}}}}}}\n"
+        )
+    };
+    let late = Instant::from(Duration::from_secs(1));
+    for is_owned in [true, false] {
+        let tell = |server: &mut Connection<Server>, text: String| match is_owned {
+            true => server.handle_input_owned(text.into(), late),
+            false => server.handle_input(text.as_bytes(), late),
+        };
+        let mut server = Connection::server(ServerConfig::new("s", "1"));
+        tell(&mut server, call(1));
+        let Some(Event::Request { id, .. }) = server.poll_event() else { panic!() };
+        server.handle_eof(Instant::ZERO);
+        let due = server.poll_timeout();
+        tell(&mut server, call(2));
+        server.handle_eof(late);
+        assert_eq!((server.poll_event(), server.poll_timeout()), (None, due));
+        server.respond(&id, &crate::json::RawJson::empty_object(), late).unwrap();
+        let mut events = Vec::new();
+        assert_eq!(ids(&read_everything(&mut server, &mut events, late)), [1]);
+        assert_eq!(events, [Event::Closed(CloseReason::Eof { unread: 0 })]);
+
+        // The end waits behind what has no room yet.
+        let mut server = flooded();
+        server.handle_eof(Instant::ZERO);
+        tell(&mut server, call(REQUESTS));
+        let mut events = Vec::new();
+        let written = read_everything(&mut server, &mut events, late);
+        assert_eq!(ids(&written), (0..REQUESTS).collect::<Vec<_>>());
+        assert_eq!(events, [Event::Closed(CloseReason::Eof { unread: 0 })]);
+
+        let mut server = Connection::server(ServerConfig::new("s", "1"));
+        server.handle_transport_error(Instant::ZERO);
+        tell(&mut server, call(1));
+        assert_eq!(server.poll_event(), Some(Event::Closed(CloseReason::Transport)));
+        assert_eq!(server.poll_event(), None);
+    }
+}

@@ -288,6 +288,23 @@ fn who_goes_on_is_told_what_is_in_flight() {
     assert_eq!(kept, [true, false, false]);
 }
 
+#[test]
+fn a_server_whose_input_has_ended_hears_nothing_more_after_it_was_restored_either() {
+    let (mut server, now) = busy_server();
+    server.handle_eof(now);
+    while server.poll_event().is_some() {}
+    assert!(!server.is_closed(), "it still answers");
+    let left = take_output(&mut server.clone());
+    for (format, carry) in FORMATS {
+        let snapshot = carry(server.snapshot(now));
+        let restored = Connection::<Server>::restore(snapshot, server_config(), now);
+        let mut server = restored.unwrap();
+        server.handle_input(b"\n{\"jsonrpc\":\"2.0\",\"id\":77,\"method\":\"ping\"}\n", now);
+        assert_eq!(server.poll_event(), None, "{format}");
+        assert_eq!(take_output(&mut server), left, "{format}");
+    }
+}
+
 #[derive(serde::Serialize)]
 struct ListRoots {}
 
