@@ -205,7 +205,7 @@ impl Core {
         self.held_len = 0;
         self.deadlines.clear();
         self.stall_at = None;
-        self.holds_progress = false;
+        (self.holds_input, self.holds_progress) = (false, false);
         if matches!(reason, CloseReason::Local | CloseReason::Eof { .. }) {
             self.batches.release(&mut self.outbox);
         } else {
