@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mcp_proto::json::{Raw, RawJson};
 use mcp_proto::testing::take_output;
 use mcp_proto::{
-    CloseReason, Connection, Endpoint, Event, Framing, Instant, Limits, ServerConfig, Violation,
+    CloseReason, Connection, Endpoint, Event, Instant, Limits, ServerConfig, Violation,
 };
 
 use crate::wire::LATER;
@@ -13,11 +13,6 @@ const MAX_LEN: usize = 96;
 
 /// A whole stream, with all its lines.
 pub fn line(input: &[u8]) {
-    as_lines(input);
-    as_messages(input);
-}
-
-fn as_lines(input: &[u8]) {
     let now = Instant::ZERO;
     let mut machine = Connection::server(config());
     machine.handle_input(input, now);
@@ -39,34 +34,6 @@ fn as_lines(input: &[u8]) {
             "an answer to nothing that was too long"
         );
     }
-}
-
-/// The same lines, each as a whole message of a transport that carries such: the same happens.
-fn as_messages(input: &[u8]) {
-    let now = Instant::ZERO;
-    let mut by_line = Connection::server(config());
-    let mut by_message = Connection::server(config()).framed(Framing::Messages);
-    let input = input.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(input);
-    let lines = input.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    for line in lines.filter(|line| !line.is_empty()) {
-        by_line.handle_input(&[line, b"\n"].concat(), now);
-        by_message.handle_input(line, now);
-        assert_eq!(drain(|| by_message.poll_event()), drain(|| by_line.poll_event()));
-    }
-    for machine in [&mut by_line, &mut by_message] {
-        machine.handle_eof(now);
-    }
-    let said = take_output(&mut by_line);
-    let said = said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    for line in said {
-        assert_eq!(by_message.poll_transmit(), Some(line));
-        by_message.advance_transmit(line.len());
-    }
-    assert_eq!(by_message.poll_transmit(), None);
-    for machine in [&mut by_line, &mut by_message] {
-        machine.handle_timeout(LATER);
-    }
-    assert_eq!(drain(|| by_message.poll_event()), drain(|| by_line.poll_event()));
 }
 
 /// What the machine makes of a stream.
