@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use mcp_proto::progress::ProgressView;
 use mcp_proto::role::{Role, Server};
 use mcp_proto::testing::{digest, take_events, take_output};
@@ -100,7 +101,7 @@ fn compare_messages<R: Role>(
     let complete = &stream[..end];
     lines.handle_input(complete, now);
     for line in complete.split_inclusive(|byte| *byte == b'\n') {
-        messages.handle_input(&line[..line.len() - 1], now);
+        messages.handle_input_owned(Bytes::copy_from_slice(&line[..line.len() - 1]), now);
     }
     let (expected, seen) = (take_events(&mut lines), take_events(&mut messages));
     assert_eq!(seen, expected, "the events depend on what carries the messages");
