@@ -14,7 +14,8 @@ use mcp_proto::{
 
 use crate::wire::{LATER, client, server};
 
-/// The first byte chooses the side and the revision, from 128 a client that has not met its server yet; the second
+/// The first byte chooses the side, the revision and from 64 on a limit that short inputs reach, from 128 a client that has
+/// not met its server yet; the second
 /// how the rest is cut: below 128, into pieces of that many bytes and one; from 128, into pieces of growing and
 /// shrinking length.
 pub fn chunking(input: &[u8]) {
@@ -28,8 +29,12 @@ pub fn chunking(input: &[u8]) {
         return compare(client, stream, *cut, bound, now);
     }
     let revision = Revision::ALL[usize::from(side >> 1) % Revision::ALL.len()];
+    let mut limits = Limits::default();
+    if *side >= 64 {
+        limits.max_message_len = MAX_LEN;
+    }
     if side & 1 == 0 {
-        let mut client = client(ClientConfig::new("chunking", "1"), revision, now);
+        let mut client = client(ClientConfig::new("chunking", "1").limits(limits), revision, now);
         // Calls 2 and up: one that tracks, one that does not, one with a token of its own.
         let call = CallTool::new("t");
         let mine = CallOptions::default().progress_token("mine");
@@ -39,10 +44,13 @@ pub fn chunking(input: &[u8]) {
         take_output(&mut client);
         compare_met(client, stream, *cut, bound, now);
     } else {
-        let server = server(ServerConfig::new("chunking", "1"), revision, now);
+        let server = server(ServerConfig::new("chunking", "1").limits(limits), revision, now);
         compare_met(server, stream, *cut, bound, now);
     }
 }
+
+/// Longer than what is said in a handshake.
+const MAX_LEN: usize = 512;
 
 /// A side that has met its peer.
 fn compare_met<R: Role + Clone>(
@@ -103,6 +111,8 @@ fn compare_messages<R: Role>(
     for line in complete.split_inclusive(|byte| *byte == b'\n') {
         messages.handle_input_owned(Bytes::copy_from_slice(&line[..line.len() - 1]), now);
     }
+    lines.handle_eof(now);
+    messages.handle_eof(now);
     let (expected, seen) = (take_events(&mut lines), take_events(&mut messages));
     assert_eq!(seen, expected, "the events depend on what carries the messages");
     let mut said = Vec::new();
@@ -113,6 +123,9 @@ fn compare_messages<R: Role>(
         messages.advance_transmit(length);
     }
     assert_eq!(said, take_output(&mut lines), "the answers depend on what carries the messages");
+    lines.handle_timeout(LATER);
+    messages.handle_timeout(LATER);
+    assert_eq!(take_events(&mut messages), take_events(&mut lines));
 }
 
 /// Shows what is reported, twice a second.

@@ -81,9 +81,9 @@ fn expected(input: &[u8], now: Instant) -> Expected<'_> {
 }
 
 fn is_about_length(answer: &[u8]) -> bool {
-    RawJson::parse(answer.to_vec()).is_ok_and(|answer| {
-        answer.get("error").is_some_and(|error| error.to_string().contains("too long"))
-    })
+    let Ok(answer) = RawJson::parse(answer.to_vec()) else { return false };
+    let message = answer.get_in(&["error", "message"]).and_then(|message| message.as_str());
+    message.as_deref() == Some("message too long")
 }
 
 /// An answer bears the id of what it is about, if any, and that is a request: nobody answers an answer.

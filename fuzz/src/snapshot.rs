@@ -1,11 +1,14 @@
 //! State as a value: machines that are replaced by what their snapshots become, and snapshots that nobody has taken.
 
 use arbitrary::{Arbitrary, Unstructured};
+use mcp_proto::progress::Weight;
 use mcp_proto::role::{Client, Role, Server};
 use mcp_proto::snapshot::{ConnectionSnapshot, SessionSnapshot};
 use mcp_proto::testing::exhaust;
 use mcp_proto::testing::ops::{PairSchedule, SoloSchedule};
-use mcp_proto::{ClientConfig, Connection, Instant, Limits, RawJson, ServerConfig};
+use mcp_proto::{
+    CallToolResult, ClientConfig, Connection, Instant, Limits, Progress, RawJson, ServerConfig,
+};
 
 use crate::http_server;
 
@@ -68,35 +71,42 @@ fn hostile<R: Role, E: core::fmt::Display>(
     }
 }
 
-/// The same of a session: a server refuses it and is as before, or it can go on to another one, and ends with its server.
+/// The same of a session: a server refuses it, or it can go on to another one, and there all its requests are answered.
 fn hostile_session(text: &[u8]) {
     let Ok(json) = RawJson::parse(text.to_vec()) else { return };
     let Ok(snapshot) = json.decode::<SessionSnapshot>() else { return };
-    let now = Instant::from_nanos(1);
+    let mut now = Instant::from_nanos(1);
     let (mut first, mut second) = (http_server::server(), http_server::server());
-    match first.import_session(snapshot, now) {
-        Ok(scope) => {
-            let again = first.clone().export_session(scope, now).expect("what came in can go on");
-            let again = RawJson::of(&again).expect("a snapshot has JSON");
-            let again = again.decode().expect("and is read again");
-            second
-                .import_session(again, now)
-                .expect("what was taken is refused when it is given back");
-        }
+    let scope = match first.import_session(snapshot, now) {
+        Ok(scope) => scope,
         Err(error) => {
             assert!(!error.to_string().is_empty());
-            assert_eq!((first.sessions(), first.requests_in_flight()), (0, 0));
+            assert_eq!((first.sessions(), first.poll_timeout()), (0, None), "it has changed");
+            return http_server::ends(first, now);
         }
-    }
-    for mut server in [first, second] {
+    };
+    let again = first.clone().export_session(scope, now).expect("what came in can go on");
+    let again = RawJson::of(&again).expect("a snapshot has JSON");
+    let again = again.decode().expect("and is read again");
+    let there = second.import_session(again, now).expect("what was taken is given back");
+    for (mut server, scope) in [(first, scope), (second, there)] {
+        while server.poll_event().is_some() {}
+        if let Some(endpoint) = server.endpoint_mut(scope) {
+            let ids: Vec<_> = endpoint.in_flight().map(|request| request.id.clone()).collect();
+            for id in ids {
+                let _ = endpoint.report(&id, Progress::new(50.0), Weight::Milestone, now);
+                let _ = endpoint.respond(&id, &CallToolResult::text("done"), now);
+                endpoint.abandon(&id, now);
+            }
+        }
         for rounds in 0.. {
             while server.poll_event().is_some() {}
             let Some(at) = server.poll_timeout() else { break };
-            server.handle_timeout(at);
+            now = now.max(at);
+            server.handle_timeout(now);
             assert!(rounds < 1_000, "it wants to be woken for ever");
         }
-        server.close(now);
-        while server.poll_event().is_some() {}
-        assert_eq!((server.sessions(), server.requests_in_flight()), (0, 0));
+        assert_eq!(server.requests_in_flight(), 0, "a request stays");
+        http_server::ends(server, now);
     }
 }

@@ -161,24 +161,3 @@ fn the_reader_of_pages_tells_a_test_from_what_is_none() {
     assert!(is_test("(\"case\", run)", "case", false) && !is_test("(\"case\", run)", "case", true));
     assert!(!is_test(source, "on", true) && !is_test(source, "three", false));
 }
-
-/// The pages of results are what `.ci/deep` has written, each step its own, of a commit and not of a tree between two.
-#[test]
-fn the_results_are_what_the_steps_have_written() {
-    let script = fs::read_to_string(root().join(".ci/deep")).unwrap();
-    let steps = script.split_once("|| steps=(").unwrap().1.split_once(')').unwrap().0;
-    for step in steps.split(' ') {
-        let page = root().join("docs/results").join(format!("{}.md", step.replace('_', "-")));
-        let text = fs::read_to_string(&page).unwrap();
-        let (_, said) = text.split_once("\n\nWhat `.ci/deep ").expect("who has written it");
-        let head = said.lines().next().unwrap();
-        assert!(head.starts_with(&format!("{step}`")), "{}: {head}", page.display());
-        let (when, commit) = head.split_once(", at `").unwrap_or_else(|| panic!("{head}"));
-        let when = when.rsplit(' ').next().unwrap();
-        let is_date = when.len() == 10 && when.bytes().all(|c| c.is_ascii_digit() || c == b'-');
-        let (commit, rest) = commit.split_once('`').unwrap();
-        let is_commit = commit.len() >= 7 && commit.bytes().all(|c| c.is_ascii_hexdigit());
-        assert!(is_date && is_commit, "{head}");
-        assert!(!rest.starts_with(" with changes"), "{}", page.display());
-    }
-}

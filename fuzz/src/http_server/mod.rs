@@ -158,10 +158,8 @@ impl World {
             assert_eq!((second.sessions(), second.requests_in_flight()), (1, mine.count()));
             let again = second.export_session(there, self.now).expect("it can move on");
             third.import_session(again, self.now).expect("what was exported twice");
-            for mut server in [left, second, third] {
-                server.close(self.now);
-                while server.poll_event().is_some() {}
-                assert_eq!((server.sessions(), server.requests_in_flight()), (0, 0));
+            for server in [left, second, third] {
+                ends(server, self.now);
             }
         }
     }
@@ -340,6 +338,13 @@ pub fn server() -> Server {
     (options.max_finishing, options.max_standing_streams) = (MAX_FINISHING, MAX_STANDING);
     let config = ServerConfig::new("s", "1").pacing(Pacing::default().burst(4));
     Server::with_replay(config, options, Box::new(Ring::new(8, 400, MAX_KEPT)))
+}
+
+/// Closed, it is over.
+pub fn ends(mut server: Server, now: Instant) {
+    server.close(now);
+    while server.poll_event().is_some() {}
+    assert_eq!((server.sessions(), server.requests_in_flight()), (0, 0));
 }
 
 fn written(snapshot: &SessionSnapshot) -> RawJson {

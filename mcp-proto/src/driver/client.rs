@@ -181,8 +181,7 @@ impl Client {
     /// What the transport said when it failed, such as that the connection was reset: the first 512 bytes of it. It stays
     /// known when the connection has ended; none if nothing failed.
     ///
-    /// Over HTTP each request can fail by itself, and its response too: it is what failed last, and none once the head of a
-    /// later response has come.
+    /// Over HTTP each request can fail by itself, and its response too: it is what failed last, however long ago.
     pub fn last_trouble(&self) -> Option<String> {
         self.handle.lock().last_trouble()
     }

@@ -2,32 +2,34 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use core::fmt::{self, Display, Write};
+use core::fmt::Display;
+
+use crate::json::{bounded, shown};
 
 /// Bytes of it that are kept. Stops a library that repeats what the peer has sent.
 pub(super) const MAX_TROUBLE_LEN: usize = 512;
 
-/// What an error says, cut if it is long. The user's own code, so not under the lock.
+/// What an error says, cut if it is long, and on one line: the peer's words may be in it. The user's own code, so not under
+/// the lock.
 pub(super) fn said(error: &impl Display) -> Box<str> {
-    let mut said = Said(String::new());
-    // It fails where it is full, or where the error does not say more.
-    let _ = write!(said, "{error}");
-    said.0.into()
-}
-
-struct Said(String);
-
-impl Write for Said {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let kept = text.floor_char_boundary(MAX_TROUBLE_LEN - self.0.len());
-        self.0.push_str(text.get(..kept).unwrap_or_default());
-        if kept == text.len() { Ok(()) } else { Err(fmt::Error) }
+    let mut said = shown(error, MAX_TROUBLE_LEN);
+    if said.contains(char::is_control) {
+        let escaped = said.chars().fold(String::new(), |mut escaped, character| {
+            match character.is_control() {
+                true => escaped.extend(character.escape_default()),
+                false => escaped.push(character),
+            }
+            escaped
+        });
+        said = bounded(&escaped, MAX_TROUBLE_LEN).into();
     }
+    said.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::fmt;
 
     /// Goes on however often it is told that there is no room.
     struct Endless(&'static str);
@@ -42,6 +44,8 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded_and_whole_characters() {
         assert_eq!(&*said(&"connection reset"), "connection reset");
+        assert_eq!(&*said(&"no\n\u{1b}[31m\u{e9}"), "no\\n\\u{1b}[31m\u{e9}");
+        assert!(said(&Endless("\n")).len() <= MAX_TROUBLE_LEN);
         for text in ["a", "é", "完", "😀"] {
             let kept = said(&Endless(text));
             assert!(kept.len() <= MAX_TROUBLE_LEN && kept.len() + text.len() > MAX_TROUBLE_LEN);

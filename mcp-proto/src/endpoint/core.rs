@@ -425,12 +425,6 @@ impl Core {
         self.phase == Phase::Open && self.has_room() && !self.has_event()
     }
 
-    /// Whether the peer may still say something, as far as it is known here.
-    #[cfg(feature = "snapshot")]
-    pub(crate) fn is_open(&self) -> bool {
-        self.phase == Phase::Open
-    }
-
     /// Whether so many events wait that no more input is decoded.
     pub(crate) fn is_crowded(&self) -> bool {
         self.events.len() >= self.limits.max_events.max(1)

@@ -288,6 +288,11 @@ impl Core {
         self.holds_input
     }
 
+    /// Whether the peer may still say something, as far as it is known here.
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
     /// Whether no message has left in part.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.outbox.is_between_messages()

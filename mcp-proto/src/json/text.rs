@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::cmp::Ordering;
-use core::fmt;
+use core::fmt::{self, Write};
 use core::hash::{Hash, Hasher};
 use core::ops::Deref;
 
@@ -88,6 +88,27 @@ impl Text {
 /// The beginning of a text, of `max` bytes at most: what a peer chose is bounded before it is echoed or logged.
 pub(crate) fn bounded(text: &str, max: usize) -> &str {
     text.get(..text.floor_char_boundary(max)).unwrap_or_default()
+}
+
+/// What a value says of itself, cut in the same way: it may be made of what a peer sent, and be as long as that.
+pub(crate) fn shown(value: &impl fmt::Display, max: usize) -> String {
+    let mut shown = Shown { text: String::new(), max };
+    // It fails where there is enough, or where the value does not say more.
+    let _ = write!(shown, "{value}");
+    shown.text
+}
+
+struct Shown {
+    text: String,
+    max: usize,
+}
+
+impl Write for Shown {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let fits = bounded(text, self.max - self.text.len());
+        self.text.push_str(fits);
+        if fits.len() == text.len() { Ok(()) } else { Err(fmt::Error) }
+    }
 }
 
 /// The text of a string value: a slice of its frame, unless it has escapes.

@@ -357,3 +357,26 @@ fn what_is_told_behind_the_end_of_the_input_is_no_message() {
         assert_eq!(server.poll_event(), None);
     }
 }
+
+/// What is over holds nothing back, and can be taken along like everything else.
+#[cfg(feature = "snapshot")]
+#[test]
+fn a_connection_that_was_closed_with_its_end_held_back_is_restored() {
+    let config = || ServerConfig::new("s", "1").instructions("i".repeat(2_000));
+    let mut server = Connection::server(config());
+    for id in 0.. {
+        if waiting(&mut server) > LIMIT {
+            break;
+        }
+        server.handle_input(discover(id).as_bytes(), Instant::ZERO);
+        assert_eq!(server.poll_event(), None);
+    }
+    // All is read, and the end waits until the peer does.
+    server.handle_eof(Instant::ZERO);
+    assert_eq!(server.poll_event(), None);
+    server.close(Instant::ZERO);
+    server.handle_transport_error(Instant::ZERO);
+    let snapshot = server.snapshot(Instant::ZERO);
+    let restored = Connection::<Server>::restore(snapshot, config(), Instant::ZERO);
+    assert!(restored.is_ok_and(|server| server.is_closed()));
+}

@@ -187,8 +187,6 @@ impl<H: HttpClient> ClientDriver<H> {
                     let (head, body) = response.into_parts();
                     open.stage = Stage::Receiving(Box::pin(body));
                     self.change(|state, now| {
-                        // The server is reached.
-                        state.trouble = None;
                         state.link.machine.handle_head(exchange, &head, now);
                     });
                 }

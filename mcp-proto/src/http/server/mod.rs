@@ -275,6 +275,9 @@ impl Server {
 
     /// The endpoint of a conversation: answer, report, call. What it says is sorted into its exchanges by the next
     /// poll. `None` once the conversation is over.
+    ///
+    /// Its `handle_…` and `poll_…` are for the server alone: a message that is polled here reaches no exchange, and its client
+    /// waits for it.
     pub fn endpoint_mut(&mut self, scope: Scope) -> Option<&mut Endpoint<role::Server>> {
         if self.touched.iter().any(|touched| *touched != scope) {
             // What others have said counts before it says more.

@@ -32,7 +32,8 @@ pub struct ServerOptions {
     /// [`Admission::max_arriving`](super::Admission) says.
     pub max_arriving_len: usize,
     /// HTTP requests that wait for the rest of their response, and requests whose handlers still run.
-    /// Default 1,024; more are 503. Stops floods of requests, with or without hanging up (rapid reset).
+    /// Default 1,024; more are 503. A batch that is let in at the limit runs whole, so up to
+    /// [`Limits::max_batch_len`](crate::Limits) more do. Stops floods of requests, with or without hanging up (rapid reset).
     pub max_exchanges: usize,
     /// HTTP requests beyond `max_exchanges`, or while the server stops, that only free or finish work: answers to
     /// the server's own calls, cancellations and other notifications, the end of a session, a stream of a request that

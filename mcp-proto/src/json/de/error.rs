@@ -3,11 +3,11 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::{self, Write};
+use core::fmt;
 
 use serde::de;
 
-use super::super::bounded;
+use super::super::{bounded, shown};
 
 /// Why a value is not what was wanted, and where in it.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,27 +70,12 @@ impl core::error::Error for DecodeError {}
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(why: T) -> Self {
-        let mut shown = Shown(String::new());
-        // It stops where there is enough: the value that is not understood may be as long as a message.
-        let _ = write!(shown, "{why}");
-        Self::of(shown.0)
+        Self::of(shown(&why, MAX_SHOWN))
     }
 }
 
 /// Bytes of a path or a reason: both are made of what a peer sent, and both may be sent back.
 const MAX_SHOWN: usize = 256;
-
-/// The beginning of a text.
-struct Shown(String);
-
-impl Write for Shown {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = MAX_SHOWN - self.0.len();
-        let fits = bounded(text, room);
-        self.0.push_str(fits);
-        if fits.len() == text.len() { Ok(()) } else { Err(fmt::Error) }
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -66,8 +66,8 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> ExitCode {
     let (job, options) = match command {
         Command::DemoServer => {
-            // The client has left, which is how a demo ends; nobody is there to be told.
             let Err(error) = mcp_tokio::run_stdio(demo_server::router()).await else {
+                // The client has left, which is how a demo ends; nobody is there to be told.
                 return ExitCode::SUCCESS;
             };
             output::tell(format_args!("error: no standard input and output: {error}"));

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::super::operation::{CallPlan, Step, TokenPlan, pick};
 use super::super::record::{Answer, Asked, CallRecord, Deed, FIRST_CODE};
-use super::super::spoken::STOLEN_META;
+use super::super::spoken::{PAD, STOLEN_META};
 use super::Watched;
 use crate::config::{CallOptions, Timeouts};
 use crate::error::{ErrorObject, SendError};
@@ -80,8 +80,12 @@ impl<R: Role> Watched<R> {
         for error in [logged.err(), told.err()].into_iter().flatten() {
             assert!(!error.to_string().is_empty());
         }
-        let stolen = core.notify("notifications/cancelled", &params);
-        assert!(stolen.is_err(), "the engine's own was said by the application");
+        for method in ["cancelled", "progress", "initialized"] {
+            let method = format!("notifications/{method}");
+            let stolen = core.notify(&method, &params).is_ok()
+                || request.as_ref().is_some_and(|id| core.notify_for(id, &method, &params).is_ok());
+            assert!(!stolen, "{method} was said by the application");
+        }
     }
 
     /// Whether there was a reason not to make a call.
@@ -198,5 +202,5 @@ impl<R: Role> Watched<R> {
 
 /// So much text.
 fn pad(padding: u8) -> String {
-    "p".repeat(usize::from(padding) * 3)
+    PAD.repeat(padding.into())
 }
