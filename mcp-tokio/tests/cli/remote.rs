@@ -220,7 +220,11 @@ fn a_cut_stream_is_resumed_and_the_tool_says_so() {
     // In the modern era what is cut is lost.
     let run = json_run(&["call", "cut", "--revision", "2026-07-28", "--url", &url]);
     assert_eq!((run.code, asides(&run).len()), (3, 0), "{}", run.stdout);
-    assert_eq!(run.events.last().unwrap()["kind"], "closed");
+    let failure = run.events.last().unwrap();
+    assert_eq!(failure["kind"], "closed");
+    let message = failure["message"].as_str().unwrap();
+    let (_, why) = message.split_once(" before the server answered: ").expect("why it was lost");
+    assert!(!why.is_empty(), "{message}");
 }
 
 #[test]

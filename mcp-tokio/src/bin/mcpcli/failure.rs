@@ -25,6 +25,8 @@ pub(crate) struct Failure {
     pub(crate) error: Option<Box<ErrorObject>>,
     /// The deadline that passed.
     pub(crate) expired: Option<Box<Deadline>>,
+    /// The transport broke, and may have said why.
+    pub(crate) is_broken: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -116,7 +118,14 @@ impl Failure {
             hint: None,
             error: None,
             expired: None,
+            is_broken: false,
         }
+    }
+
+    /// The transport broke.
+    fn broken(mut self) -> Self {
+        self.is_broken = true;
+        self
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -201,6 +210,9 @@ impl Failure {
                     .hint(at.is_it_mcp())
             }
             CloseReason::Stalled => Self::new(Kind::Closed, "the server stopped reading"),
+            CloseReason::Transport => {
+                Self::new(Kind::Closed, format!("the connection ended: {reason}")).broken()
+            }
             reason => Self::new(Kind::Closed, format!("the connection ended: {reason}")),
         }
     }
@@ -228,6 +240,7 @@ impl Failure {
                 Kind::Closed,
                 format!("{what}: the connection was lost before the server answered"),
             )
+            .broken()
             .hint(
                 "the call once more, if it does no harm that it may be done twice; \
                  with --revision 2025-11-25 a cut is taken up again, if the server keeps what it sent",

@@ -158,6 +158,11 @@ impl Session {
     pub(crate) async fn fail(self, mut failure: Failure, stage: &mut Stage, when: &str) -> Failure {
         let at = self.whereabouts();
         let Some(process) = &self.process else {
+            // Of a server of our own its exit says more.
+            let trouble = self.client.last_trouble().filter(|_| failure.is_broken);
+            if let Some(trouble) = trouble {
+                failure.message = format!("{}: {trouble}", failure.message);
+            }
             self.close(stage).await;
             return failure.or_hint(at, when);
         };
