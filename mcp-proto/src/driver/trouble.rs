@@ -1,10 +1,9 @@
 //! What a transport said when it failed, in words.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use core::fmt::Display;
 
-use crate::json::{bounded, shown};
+use crate::json::{OneLine, shown};
 
 /// Bytes of it that are kept. Stops a library that repeats what the peer has sent.
 pub(super) const MAX_TROUBLE_LEN: usize = 512;
@@ -12,18 +11,8 @@ pub(super) const MAX_TROUBLE_LEN: usize = 512;
 /// What an error says, cut if it is long, and on one line: the peer's words may be in it. The user's own code, so not under
 /// the lock.
 pub(super) fn said(error: &impl Display) -> Box<str> {
-    let mut said = shown(error, MAX_TROUBLE_LEN);
-    if said.contains(char::is_control) {
-        let escaped = said.chars().fold(String::new(), |mut escaped, character| {
-            match character.is_control() {
-                true => escaped.extend(character.escape_default()),
-                false => escaped.push(character),
-            }
-            escaped
-        });
-        said = bounded(&escaped, MAX_TROUBLE_LEN).into();
-    }
-    said.into()
+    let said = shown(error, MAX_TROUBLE_LEN);
+    shown(&OneLine(&said), MAX_TROUBLE_LEN).into()
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The error that one side answers the other with.
 
 use alloc::string::String;
-use core::fmt::{self, Write};
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{RawJson, bounded};
+use crate::json::{OneLine, RawJson, bounded};
 #[cfg(feature = "snapshot")]
 use crate::state::Kept;
 use crate::types::ClientCapabilities;
@@ -105,14 +105,8 @@ impl Kept for ErrorObject {
 impl fmt::Display for ErrorObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = bounded(&self.message, MAX_SHOWN);
-        for character in shown.chars() {
-            match character.is_control() {
-                true => character.escape_default().fmt(f)?,
-                false => f.write_char(character)?,
-            }
-        }
         let more = if shown.len() < self.message.len() { "…" } else { "" };
-        write!(f, "{more} (code {})", self.code)
+        write!(f, "{}{more} (code {})", OneLine(shown), self.code)
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) use scan::{is_utf8, number_at, plain_string_at};
 pub(crate) use ser::{TAGGED, write_value};
 #[cfg(feature = "http")]
 pub(crate) use single::Doubled;
-pub(crate) use text::{bounded, shown, text_of};
+pub(crate) use text::{OneLine, bounded, shown, text_of};
 #[cfg(feature = "http")]
 pub(crate) use write::write_u64;
 pub(crate) use write::{write_f64, write_i64, write_key, write_raw, write_str, write_utf8};

@@ -90,6 +90,22 @@ pub(crate) fn bounded(text: &str, max: usize) -> &str {
     text.get(..text.floor_char_boundary(max)).unwrap_or_default()
 }
 
+/// A text for a log or a terminal: it stays on its line, and control characters, which a peer may have chosen, are shown with
+/// escapes.
+pub(crate) struct OneLine<'a>(pub(crate) &'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            match character.is_control() {
+                true => character.escape_default().fmt(f)?,
+                false => f.write_char(character)?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What a value says of itself, cut in the same way: it may be made of what a peer sent, and be as long as that.
 pub(crate) fn shown(value: &impl fmt::Display, max: usize) -> String {
     let mut shown = Shown { text: String::new(), max };

@@ -122,12 +122,6 @@ impl Failure {
         }
     }
 
-    /// The transport broke.
-    fn broken(mut self) -> Self {
-        self.is_broken = true;
-        self
-    }
-
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -210,10 +204,11 @@ impl Failure {
                     .hint(at.is_it_mcp())
             }
             CloseReason::Stalled => Self::new(Kind::Closed, "the server stopped reading"),
-            CloseReason::Transport => {
-                Self::new(Kind::Closed, format!("the connection ended: {reason}")).broken()
+            reason => {
+                let is_broken = matches!(reason, CloseReason::Transport);
+                let message = format!("the connection ended: {reason}");
+                Self { is_broken, ..Self::new(Kind::Closed, message) }
             }
-            reason => Self::new(Kind::Closed, format!("the connection ended: {reason}")),
         }
     }
 
@@ -236,15 +231,14 @@ impl Failure {
                 Self { error: Some(error.into()), ..Self::new(Kind::Peer, message) }
             }
             CallError::TimedOut(expired) => Self::of_timeout(expired, what, last),
-            CallError::Http(HttpError::Cut) => Self::new(
-                Kind::Closed,
-                format!("{what}: the connection was lost before the server answered"),
-            )
-            .broken()
-            .hint(
-                "the call once more, if it does no harm that it may be done twice; \
-                 with --revision 2025-11-25 a cut is taken up again, if the server keeps what it sent",
-            ),
+            CallError::Http(HttpError::Cut) => {
+                let message = format!("{what}: the connection was lost before the server answered");
+                let lost = Self { is_broken: true, ..Self::new(Kind::Closed, message) };
+                lost.hint(
+                    "the call once more, if it does no harm that it may be done twice; \
+                     with --revision 2025-11-25 a cut is taken up again, if the server keeps what it sent",
+                )
+            }
             CallError::Http(error) => Self::new(Kind::Closed, format!("{what}: {error}"))
                 .hint("the call once more, if it does no harm that it may be done twice"),
             CallError::Send(error) => {
