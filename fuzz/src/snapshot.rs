@@ -86,8 +86,7 @@ fn hostile_session(text: &[u8]) {
         }
     };
     let again = first.clone().export_session(scope, now).expect("what came in can go on");
-    let again = RawJson::of(&again).expect("a snapshot has JSON");
-    let again = again.decode().expect("and is read again");
+    let again = http_server::carried(&again);
     let there = second.import_session(again, now).expect("what was taken is given back");
     for (mut server, scope) in [(first, scope), (second, there)] {
         while server.poll_event().is_some() {}

@@ -151,9 +151,9 @@ impl World {
             let mut left = self.server.clone();
             let snapshot = left.export_session(scope, self.now).expect("it can move");
             assert_eq!(left.sessions() + 1, self.server.sessions(), "it is gone here");
-            let text = written(&snapshot);
             let (mut second, mut third) = (server(), server());
-            let there = second.import_session(read(&text), self.now).expect("what was exported");
+            let there =
+                second.import_session(carried(&snapshot), self.now).expect("what was exported");
             let mine = self.running.iter().filter(|running| running.scope == scope);
             assert_eq!((second.sessions(), second.requests_in_flight()), (1, mine.count()));
             let again = second.export_session(there, self.now).expect("it can move on");
@@ -347,11 +347,9 @@ pub fn ends(mut server: Server, now: Instant) {
     assert_eq!((server.sessions(), server.requests_in_flight()), (0, 0));
 }
 
-fn written(snapshot: &SessionSnapshot) -> RawJson {
-    RawJson::of(snapshot).expect("a snapshot has JSON")
-}
-
-fn read(text: &RawJson) -> SessionSnapshot {
+/// As it is read again.
+pub fn carried(snapshot: &SessionSnapshot) -> SessionSnapshot {
+    let text = RawJson::of(snapshot).expect("a snapshot has JSON");
     text.decode().expect("and is read again")
 }
 
