@@ -71,14 +71,18 @@ pub enum Tolerance {
     Strict,
 }
 
-/// The deadlines of a call.
+/// The deadlines of a call. Default: 300 s without a word of it, 24 h in all.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use mcp_proto::Timeouts;
+/// let timeouts = Timeouts::default().idle(Duration::from_secs(30)).total(None);
+/// assert_eq!((timeouts.max_idle(), timeouts.max_total()), (Some(Duration::from_secs(30)), None));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Timeouts {
-    /// How long nothing may be heard of a call. Accepted progress re-arms it. Default 300 s.
-    pub idle: Option<Duration>,
-    /// How long a call may take in all. Nothing re-arms it. Default 24 h.
-    pub total: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) total: Option<Duration>,
     /// Whether the caller set the idle deadline: then progress is asked for, so that it can be re-armed.
     idle_chosen: bool,
 }
@@ -320,7 +324,8 @@ impl Timeouts {
     /// No deadline at all.
     pub const NEVER: Self = Self { idle: None, total: None, idle_chosen: false };
 
-    /// Sets the idle deadline, or lifts it with `None`.
+    /// Sets how long nothing may be heard of a call, or lifts that deadline with `None`. Progress that is accepted re-arms it,
+    /// so a call with a deadline of its own asks for progress, unless [`untracked`](CallOptions::untracked).
     #[must_use]
     pub fn idle(mut self, idle: impl Into<Option<Duration>>) -> Self {
         self.idle = idle.into();
@@ -328,11 +333,21 @@ impl Timeouts {
         self
     }
 
-    /// Sets the total deadline, or lifts it with `None`.
+    /// Sets how long a call may take in all, or lifts that deadline with `None`. Nothing re-arms it.
     #[must_use]
     pub fn total(mut self, total: impl Into<Option<Duration>>) -> Self {
         self.total = total.into();
         self
+    }
+
+    /// How long nothing may be heard of a call.
+    pub fn max_idle(&self) -> Option<Duration> {
+        self.idle
+    }
+
+    /// How long a call may take in all.
+    pub fn max_total(&self) -> Option<Duration> {
+        self.total
     }
 
     pub(crate) fn wants_progress(&self) -> bool {

@@ -167,7 +167,7 @@ fn call(machine: &mut Connection<Client>, model: &mut Model, is_tracked: bool, t
     assert!(model.made.last().is_none_or(|last| *last < id), "ids count up");
     model.made.push(id);
     let deadline = |time: Option<Duration>| time.map(|time| (time, now + time));
-    let (idle, total) = (deadline(timeouts.idle), deadline(timeouts.total));
+    let (idle, total) = (deadline(timeouts.max_idle()), deadline(timeouts.max_total()));
     let call = Call { is_tracked, started: now, idle, total, last: None, reports: 0 };
     model.calls.insert(id, call);
 }

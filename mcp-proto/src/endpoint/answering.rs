@@ -5,11 +5,11 @@ use core::convert::Infallible;
 
 use serde::Serialize;
 
-use super::batches::BatchKey;
+use super::batches::Destination;
 use super::calling::check_fits;
 use super::core::{Core, MAX_TEXT_LEN};
 use super::deadlines::Timer;
-use super::outbox::{Origin, Outbox, Route};
+use super::outbox::{Outbox, Place, Route};
 use super::requests::{Inbound, Outlet, Settled};
 use crate::era::Lifecycle;
 use crate::error::{ErrorObject, SendError};
@@ -34,8 +34,7 @@ struct Owed {
     era: Era,
     /// Progress of it waits, and must leave before the answer.
     has_waiting: bool,
-    batch: Option<BatchKey>,
-    origin: Origin,
+    to: Destination,
 }
 
 impl Core {
@@ -61,22 +60,22 @@ impl Core {
         result: &T,
     ) -> Result<(), SendError> {
         let room = self.output_room();
-        let Owed { era, has_waiting, batch, origin } = self.answerable(id)?;
+        let Owed { era, has_waiting, mut to } = self.answerable(id)?;
         let life = &self.life;
         if has_waiting {
             // The result is written first: if it cannot be, what waits must not leave early.
             let mut written = Vec::new();
             write_result(&mut written, life, id, result, era)?;
             check_fits(written.len(), room)?;
-            self.flush(id, written.len());
+            to.behind = self.flush(id, written.len());
             let outbox = &mut self.outbox;
-            let _ = self.batches.push::<EncodeError>(batch, Some(id), origin, outbox, |out| {
+            let _ = self.batches.push::<EncodeError>(to, Some(id), outbox, |out| {
                 out.extend_from_slice(&written);
                 Ok(())
             });
         } else {
             let outbox = &mut self.outbox;
-            self.batches.push::<SendError>(batch, Some(id), origin, outbox, |out| {
+            self.batches.push::<SendError>(to, Some(id), outbox, |out| {
                 let before = out.len();
                 write_result(out, life, id, result, era)?;
                 check_fits(out.len() - before, room)
@@ -92,8 +91,11 @@ impl Core {
             Some(inbound) if !inbound.cancelled => Ok(Owed {
                 era: inbound.speech.revision.era(),
                 has_waiting: inbound.has_waiting(),
-                batch: inbound.batch,
-                origin: inbound.origin,
+                to: Destination {
+                    batch: inbound.batch,
+                    origin: inbound.origin,
+                    behind: inbound.queued,
+                },
             }),
             Some(_) => {
                 self.forget(id);
@@ -111,17 +113,17 @@ impl Core {
         now: Instant,
     ) -> Result<(), SendError> {
         self.observe(now);
-        let Owed { era, batch, origin, .. } = self.answerable(id)?;
-        self.flush(id, 0);
+        let Owed { era, mut to, .. } = self.answerable(id)?;
+        to.behind = self.flush(id, 0);
         let other = sayable(error, era);
         let error = other.as_ref().unwrap_or(error);
         let room = self.output_room();
         let data = error.data.as_ref().map_or(0, |data| data.as_bytes().len());
         if error.message.len().saturating_add(data) <= room {
-            self.push_error(batch, ErrorId::Known(id), origin, error);
+            self.push_error(to, ErrorId::Known(id), error);
         } else {
             let short = ErrorObject::new(error.code, bounded(&error.message, MAX_TEXT_LEN));
-            self.push_error(batch, ErrorId::Known(id), origin, &short);
+            self.push_error(to, ErrorId::Known(id), &short);
         }
         self.forget(id);
         Ok(())
@@ -181,47 +183,48 @@ impl Core {
 
     /// Answers what is being read, where the engine does that by itself.
     pub(super) fn answer<T: Serialize + ?Sized>(&mut self, id: &RequestId, result: &T, era: Era) {
-        let (batch, origin, life) = (self.batches.reading(), self.reading, &self.life);
+        let (to, life) = (self.reading_destination(), &self.life);
         // These results have string keys only, so writing them cannot fail.
-        let _ = self.batches.push(batch, Some(id), origin, &mut self.outbox, |out| {
-            write_result(out, life, id, result, era)
-        });
+        let _ = self
+            .batches
+            .push(to, Some(id), &mut self.outbox, |out| write_result(out, life, id, result, era));
     }
 
     /// Answers what is being read with an error.
     pub(super) fn refuse(&mut self, id: ErrorId<'_>, error: &ErrorObject) {
-        self.push_error(self.batches.reading(), id, self.reading, error);
+        self.push_error(self.reading_destination(), id, error);
     }
 
-    fn push_error(
-        &mut self,
-        batch: Option<BatchKey>,
-        id: ErrorId<'_>,
-        origin: Origin,
-        error: &ErrorObject,
-    ) {
+    /// Where the answer to what is being read goes.
+    fn reading_destination(&self) -> Destination {
+        let (batch, origin) = (self.batches.reading(), self.reading);
+        Destination { batch, origin, behind: None }
+    }
+
+    fn push_error(&mut self, to: Destination, id: ErrorId<'_>, error: &ErrorObject) {
         let known = match id {
             ErrorId::Known(id) => Some(id),
             ErrorId::Null | ErrorId::Absent => None,
         };
         let outbox = &mut self.outbox;
-        let Ok(()) = self.batches.push::<Infallible>(batch, known, origin, outbox, |out| {
+        let Ok(()) = self.batches.push::<Infallible>(to, known, outbox, |out| {
             write_error(out, id, error);
             Ok(())
         });
     }
 
     /// Lets everything that waits go, so that nothing has to follow the response of `len` bytes, for which there
-    /// is room and must still be.
-    pub(super) fn flush(&mut self, id: &RequestId, len: usize) {
+    /// is room and must still be. Where the last thing that was said of the request is queued.
+    pub(super) fn flush(&mut self, id: &RequestId, len: usize) -> Option<Place> {
         let taken = len + self.batches.held() + self.held_len;
         let max_len = self.limits.max_output_len.saturating_sub(taken);
-        let Some(inbound) = self.requests.get_mut(id) else { return };
+        let inbound = self.requests.get_mut(id)?;
         while let Some(progress) =
             inbound.reporter.as_mut().and_then(|reporter| reporter.sender.flush())
         {
             push_progress(&mut self.outbox, max_len, id, inbound, &progress);
         }
+        inbound.queued
     }
 
     pub(super) fn flush_paced(&mut self, id: &RequestId, now: Instant) {

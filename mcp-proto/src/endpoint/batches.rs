@@ -9,7 +9,7 @@ use core::num::NonZeroU64;
 use bytes::Bytes;
 
 use super::core::Core;
-use super::outbox::{Origin, Outbox, Route};
+use super::outbox::{Origin, Outbox, Place, Route};
 use crate::bound::{PART, queue, sum, times};
 use crate::config::Limits;
 use crate::error::Violation;
@@ -62,6 +62,16 @@ struct Gathering {
 pub(crate) struct BatchesForm {
     open: Vec<(BatchKey, Gathering)>,
     last: u64,
+}
+
+/// Where an answer goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Destination {
+    /// The batch that it is a part of.
+    pub(super) batch: Option<BatchKey>,
+    pub(super) origin: Origin,
+    /// What was said of its request last, so that a cancellation that is read before both have left takes both back.
+    pub(super) behind: Option<Place>,
 }
 
 /// `{"jsonrpc":"2.0","id":1,"result":{}}`
@@ -231,14 +241,14 @@ impl Batches {
     #[inline]
     pub(super) fn push<E>(
         &mut self,
-        batch: Option<BatchKey>,
+        to: Destination,
         id: Option<&RequestId>,
-        origin: Origin,
         outbox: &mut Outbox,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some(batch) = batch else {
-            return outbox.push(route_of(id.cloned()), origin, write).map(drop);
+        let Some(batch) = to.batch else {
+            let route = route_of(id.cloned());
+            return outbox.push_behind(to.behind, route, to.origin, write).map(drop);
         };
         let mut answer = Vec::new();
         write(&mut answer)?;
@@ -338,9 +348,13 @@ mod tests {
         batch
     }
 
+    fn to(batch: BatchKey) -> Destination {
+        Destination { batch: Some(batch), ..Destination::default() }
+    }
+
     fn answer(batches: &mut Batches, outbox: &mut Outbox, batch: BatchKey, id: i64, text: &str) {
-        let (id, origin) = (id.into(), Origin::NONE);
-        let Ok(()) = batches.push::<Infallible>(Some(batch), Some(&id), origin, outbox, |out| {
+        let id = id.into();
+        let Ok(()) = batches.push::<Infallible>(to(batch), Some(&id), outbox, |out| {
             out.extend_from_slice(text.as_bytes());
             Ok(())
         });
@@ -404,13 +418,12 @@ mod tests {
     fn an_answer_that_cannot_be_written_leaves_no_trace() {
         let (mut batches, mut outbox) = (batches(100), Outbox::default());
         let batch = open(&mut batches, &mut outbox, 1);
-        let failed = batches.push(Some(batch), Some(&1.into()), Origin::NONE, &mut outbox, |out| {
+        let failed = batches.push(to(batch), Some(&1.into()), &mut outbox, |out| {
             out.extend_from_slice(b"half");
             Err(())
         });
         let panicked = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
-            let (id, origin) = (1.into(), Origin::NONE);
-            batches.push::<Infallible>(Some(batch), Some(&id), origin, &mut outbox, |out| {
+            batches.push::<Infallible>(to(batch), Some(&1.into()), &mut outbox, |out| {
                 out.extend_from_slice(b"half");
                 panic!("a user's Serialize")
             })

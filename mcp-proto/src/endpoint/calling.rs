@@ -68,7 +68,8 @@ impl Core {
     ) -> Result<RequestId, SendError> {
         self.check_open()?;
         let hold = self.must_hold()?;
-        if self.calls.len() >= self.limits.max_calls {
+        // The engine's own call, behind which those of the application are held, takes no place of theirs.
+        if self.calls.len() >= self.limits.max_calls.saturating_add(usize::from(hold)) {
             return Err(SendError::TooManyCalls);
         }
         self.check_room()?;

@@ -6,24 +6,23 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::answers::Allowance;
 use super::calls::{Purpose, Tracked};
-use super::core::{Core, MAX_TEXT_LEN};
+use super::core::Core;
 use super::exchanges::Carries;
 use super::requests::{Inbound, Outlet, Reporter, Settled};
 use crate::config::Tolerance;
 use crate::era::{Answer, Lifecycle, Speech, Verdict};
-use crate::error::{CallError, CloseReason, ErrorObject, Violation};
+use crate::error::{CallError, ErrorObject, Violation};
 use crate::event::Event;
 use crate::id::{ProgressToken, RequestId};
-use crate::json::{Kind, Params, Raw, RawJson, Text, bounded, text_of};
+use crate::json::{Kind, Params, Raw, RawJson, Text, text_of};
 use crate::progress::Sender;
 use crate::revision::{Era, Revision};
 use crate::time::Instant;
 use crate::types::{EmptyResult, Progress};
 use crate::wire::{
-    ErrorId, Malformed, MalformedKind, Message, PeerError, ProgressFields, ProgressLayout,
-    RequestMeta, Salvaged, read_message, salvage,
+    ErrorId, Malformed, Message, PeerError, ProgressFields, ProgressLayout, RequestMeta,
+    read_message,
 };
 
 impl Core {
@@ -82,23 +81,6 @@ impl Core {
         }
     }
 
-    /// A line that was longer than the limit; `head` is how it began.
-    pub(crate) fn handle_too_long(&mut self, head: &[u8], at: Instant) {
-        // What was due before it may have been the handshake, which ends everything.
-        self.begin_message(at);
-        if self.is_closed() {
-            return;
-        }
-        let violation = Violation::TooLong { limit: self.limits.max_message_len };
-        let (id, kind) = match salvage(head, &self.limits) {
-            Salvaged { id, kind: Some(kind) } => (id, kind),
-            // Whose id it is cannot be told, and both sides count theirs from 1: nobody's.
-            Salvaged { kind: None, .. } => (None, MalformedKind::Request),
-        };
-        self.handle_malformed(Malformed { violation, id, kind }, at);
-        self.settle();
-    }
-
     /// A message is read that was complete at `at`. Ends what was due strictly before: bytes that came at a
     /// deadline win over it.
     pub(super) fn begin_message(&mut self, at: Instant) {
@@ -118,12 +100,7 @@ impl Core {
         at: Instant,
     ) {
         let vacancy = self.requests.vacancy(&id).filter(|_| !self.batches.holds(&id));
-        let Some(vacancy) = vacancy else {
-            // An answer with this id would end the first one at the peer, so none bears it.
-            let (violation, kind) = (Violation::DuplicateId(id), MalformedKind::Request);
-            self.handle_malformed(Malformed { violation, id: None, kind }, at);
-            return;
-        };
+        let Some(vacancy) = vacancy else { return self.handle_duplicate(id, at) };
         let verdict = match &mut self.life {
             Lifecycle::Server(serving) => serving.judge(&method, params, meta),
             Lifecycle::Client(negotiation) => match negotiation.revision() {
@@ -199,11 +176,6 @@ impl Core {
                 });
             }
         }
-    }
-
-    /// Whether the peer still waits for an answer with this id.
-    fn is_in_use(&self, id: &RequestId) -> bool {
-        self.requests.contains(id) || self.batches.holds(id)
     }
 
     fn answer_by_itself(&mut self, id: &RequestId, answer: Answer, speech: Speech) {
@@ -498,91 +470,17 @@ impl Core {
     }
 
     /// Whether a call waits for its answer, and the peer may have heard of it.
-    fn is_sent(&self, number: i64) -> bool {
+    pub(super) fn is_sent(&self, number: i64) -> bool {
         self.calls.get(number).is_some_and(|call| !call.is_held())
     }
 
     /// The call that an id of another type than ours means, where that is put up with.
-    fn lenient(&self, id: &RequestId) -> Option<i64> {
+    pub(super) fn lenient(&self, id: &RequestId) -> Option<i64> {
         id.lenient_i64().filter(|_| self.tolerance == Tolerance::Lenient)
     }
 
     fn check_result(&self, result: Raw<'_>) -> Result<(), CallError> {
         if self.has_modern_server() { check_type(result) } else { Ok(()) }
-    }
-
-    // Everything else.
-
-    pub(super) fn handle_malformed(&mut self, malformed: Malformed, at: Instant) {
-        let Malformed { violation, id, kind } = malformed;
-        match kind {
-            MalformedKind::Notification => {}
-            MalformedKind::Response => {
-                let number = id.as_ref().and_then(|id| id.as_i64().or_else(|| self.lenient(id)));
-                if let Some(number) = number
-                    .filter(|number| self.is_sent(*number))
-                    .filter(|number| self.may_answer(*number))
-                {
-                    self.end_malformed(number, violation.clone(), at);
-                }
-            }
-            MalformedKind::Request => self.answer_malformed(&violation, id, at),
-        }
-        self.violation(violation);
-    }
-
-    /// The answer came but cannot be read: waiting on would be waiting for ever.
-    fn end_malformed(&mut self, number: i64, violation: Violation, at: Instant) {
-        let Some((call, _)) = self.end_call(number) else { return };
-        match call.purpose {
-            Purpose::Application => self.events.push_back(Event::Response {
-                id: number.into(),
-                outcome: Err(CallError::Protocol(violation)),
-            }),
-            Purpose::Probe => {
-                let Lifecycle::Client(negotiation) = &self.life else { return };
-                let next = negotiation.handle_probe_nonsense();
-                self.proceed(next, at);
-            }
-            Purpose::Initialize => self.close(CloseReason::HandshakeInvalid, at),
-            Purpose::Courtesy => {}
-        }
-    }
-
-    /// Servers answer what they cannot read, within a budget; clients never do, or two broken peers
-    /// would answer each other for ever.
-    fn answer_malformed(&mut self, violation: &Violation, id: Option<RequestId>, at: Instant) {
-        let Lifecycle::Server(serving) = &self.life else { return };
-        let null = serving.says_null_id();
-        let Some((code, why)) = violation.answer() else { return };
-        match self.answers.take(at) {
-            Allowance::Silence => return,
-            Allowance::Exhausted => return self.close(CloseReason::TooManyViolations, at),
-            Allowance::Answer => {}
-        }
-        let error = ErrorObject::new(code, bounded(why, MAX_TEXT_LEN));
-        // An id that is in use would end the request that owns it.
-        let id = id.filter(|id| !self.is_in_use(id));
-        let id = match &id {
-            Some(id) => ErrorId::Known(id),
-            None if null => ErrorId::Null,
-            None => ErrorId::Absent,
-        };
-        self.refuse(id, &error);
-    }
-
-    pub(crate) fn violation(&mut self, violation: Violation) {
-        if !self.is_closed() && self.reports.take(self.read_at) {
-            self.report_left_out();
-            self.events.push_back(Event::Violation(violation));
-        }
-    }
-
-    /// Says how many violations were not reported.
-    pub(super) fn report_left_out(&mut self) {
-        if let Some(count) = self.reports.take_left_out() {
-            self.events.push_back(Event::Violation(Violation::More(count)));
-        }
     }
 }
 

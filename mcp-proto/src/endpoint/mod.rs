@@ -12,6 +12,7 @@ mod core;
 mod deadlines;
 mod exchanges;
 mod inbound;
+mod malformed;
 mod opening;
 mod outbox;
 #[cfg(feature = "http")]

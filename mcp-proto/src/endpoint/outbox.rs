@@ -37,6 +37,18 @@ pub enum Route {
     Standalone,
 }
 
+impl Route {
+    /// Whether what goes here may have a message of `next` chained to it: both are said of one request, whose answer is the
+    /// last of them.
+    #[cfg(feature = "snapshot")]
+    fn leads_to(&self, next: &Self) -> bool {
+        match (self, next) {
+            (Self::Related(of), Self::Related(next) | Self::Reply(next)) => of == next,
+            _ => self == next,
+        }
+    }
+}
+
 /// Where a message came from, among the places that a transport tells apart: on HTTP, the exchange.
 ///
 /// The number is the transport's own. What answers a message, or belongs to it, carries its origin out again,
@@ -385,7 +397,7 @@ impl Outbox {
         digest.put(messages.len());
         for (at, Queued { route, origin, len, at: _, previous }) in (*first..).zip(messages) {
             digest.put((route, origin, len, revoked.contains(&Place::new(at))));
-            digest.put(previous.map(|place| place.behind(front)));
+            digest.put(previous.and_then(|place| place.behind(front))); // what has left is none to take back
         }
     }
 

@@ -154,7 +154,7 @@ impl Port {
 
     /// Its application has made a call.
     pub(super) fn made(&mut self, id: i64, timeouts: Timeouts, now: Instant) {
-        self.timing.made(id, timeouts.idle, timeouts.total, now);
+        self.timing.made(id, timeouts.max_idle(), timeouts.max_total(), now);
     }
 
     /// When it wants to be woken.

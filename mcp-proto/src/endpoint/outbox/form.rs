@@ -92,7 +92,8 @@ impl Outbox {
                 outbox.revoked.insert(place, ());
             }
             let is_chained = previous.is_none_or(|before| {
-                before < place && outbox.get(before).is_none_or(|other| other.route == route)
+                before < place
+                    && outbox.get(before).is_none_or(|other| other.route.leads_to(&route))
             });
             check(is_chained, "a message behind one of somebody else")?;
             outbox.messages.push_back(Queued { route, origin, len, at, previous });

@@ -54,6 +54,73 @@ fn an_answer_that_waits_does_not_leave_after_its_cancellation() {
     assert_eq!(said(&mut server).len(), 3);
 }
 
+/// R-CANC-06: nor does what was said before it. What belongs to another request leaves, and so does what had left.
+#[test]
+fn what_waits_before_an_answer_goes_with_it() {
+    let answers: [fn(&mut Endpoint<Server>); 2] = [
+        |server| server.respond(&7.into(), &CallToolResult::text("done"), NOW).unwrap(),
+        |server| server.fail(&7.into(), &ErrorObject::internal("no"), NOW).unwrap(),
+    ];
+    for (answer, has_left) in answers.into_iter().zip([false, true]).chain([(answers[0], true)]) {
+        let mut server = new_server();
+        for id in [7, 8] {
+            hear(&mut server, &modern_request(id, "tools/call"));
+            server
+                .report(&i64::from(id).into(), Progress::new(1.0), Weight::Ordinary, NOW)
+                .unwrap();
+            // It waits for its turn until the answer takes it along.
+            server
+                .report(&i64::from(id).into(), Progress::new(2.0), Weight::Ordinary, NOW)
+                .unwrap();
+        }
+        let notified = server.core.notify_for(&7.into(), "notifications/x", &());
+        assert_eq!(notified, Ok(()));
+        let before = if has_left { server.poll_transmit() } else { None };
+        assert_eq!(before.is_some(), has_left);
+        answer(&mut server);
+        server.respond(&8.into(), &CallToolResult::text("done"), NOW).unwrap();
+        #[cfg(feature = "snapshot")]
+        let mut server = {
+            let snapshot = server.snapshot(NOW);
+            Endpoint::<Server>::restore(snapshot, ServerConfig::new("s", "1"), NOW).unwrap()
+        };
+        hear(&mut server, &cancel(7));
+        let said = said(&mut server);
+        assert!(said.iter().all(|said| said.contains(":8")), "{said:?}");
+        assert_eq!(said.len(), 3, "{said:?}");
+    }
+}
+
+/// R-RPC-07, R-ID-03: the client waits for the new one alone, so that one is told with its id that it has come too early.
+#[test]
+fn a_request_with_the_id_of_a_cancelled_one_is_answered() {
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        let mut server = match revision.era() {
+            Era::Modern => new_server(),
+            Era::Legacy => server_in(revision, |_| ()),
+        };
+        hear(&mut server, &request(revision, 7));
+        hear(&mut server, &request(revision, 7));
+        let refused = said(&mut server).concat();
+        assert!(refused.contains("-32600") && !refused.contains("\"id\":7"), "{refused}");
+        hear(&mut server, &cancel(7));
+        told(&mut server);
+        // More of them than broken messages are answered in a second.
+        for _ in 0..100 {
+            hear(&mut server, &request(revision, 7));
+            let refused = said(&mut server).concat();
+            assert!(refused.contains("-32600") && refused.contains("\"id\":7"), "{refused}");
+        }
+        assert!(told(&mut server).iter().all(|event| matches!(event, Event::Violation(_))));
+        // Its handler has seen it.
+        let late = server.respond(&7.into(), &CallToolResult::text("late"), NOW);
+        assert_eq!(late, Err(SendError::Cancelled));
+        hear(&mut server, &request(revision, 7));
+        server.respond(&7.into(), &CallToolResult::text("anew"), NOW).unwrap();
+        assert!(said(&mut server).concat().contains("anew"));
+    }
+}
+
 #[test]
 fn an_id_that_was_used_again_is_the_new_request() {
     let mut server = answered(Revision::V2026_07_28);

@@ -31,6 +31,24 @@ fn all_that_is_held_leaves_once_the_peer_is_ready() {
     assert!(calls.iter().zip(&said).all(has_id), "{said:?}");
 }
 
+/// The engine's own call takes no place of theirs, whatever it turns out to be.
+#[test]
+fn as_many_calls_are_held_as_may_be_made() {
+    let mut client = new_client(|config| config.limits.max_calls = 1);
+    let first = call(&mut client, 10).unwrap();
+    assert_eq!(call(&mut client, 10), Err(SendError::TooManyCalls));
+    let refused = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}"#;
+    hear(&mut client, refused);
+    assert_eq!(call(&mut client, 10), Err(SendError::TooManyCalls));
+    let ready = welcome(Revision::V2025_11_25).replace("\"id\":1", "\"id\":3");
+    hear(&mut client, &ready);
+    assert!(matches!(told(&mut client)[..], [Event::Ready(_)]));
+    assert_eq!(call(&mut client, 10), Err(SendError::TooManyCalls));
+    assert_eq!(first.as_i64(), Some(2));
+    hear(&mut client, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
+    assert!(call(&mut client, 10).is_ok());
+}
+
 /// Otherwise names of methods would be room for nothing.
 #[test]
 fn the_name_of_what_is_held_counts() {

@@ -41,7 +41,7 @@ impl Limits {
 
     /// The limit of the start. The idle limit is one of calls: a slow start is no silence.
     pub(crate) fn of_start(&self) -> StartLimit {
-        if self.timeouts.total == Timeouts::default().total {
+        if self.timeouts.max_total() == Timeouts::default().max_total() {
             return StartLimit { kind: StartLimitKind::Handshake, after: START };
         }
         // Some servers are built or fetched by the command that starts them.
@@ -50,17 +50,17 @@ impl Limits {
 
     /// The whole total; `Duration::MAX` if there is none.
     pub(crate) fn total(&self) -> Duration {
-        self.timeouts.total.unwrap_or(Duration::MAX)
+        self.timeouts.max_total().unwrap_or(Duration::MAX)
     }
 
     /// What is left of the total; `Duration::MAX` if there is none.
     pub(crate) fn left(&self) -> Duration {
-        self.timeouts.total.map_or(Duration::MAX, |total| total.saturating_sub(self.elapsed))
+        self.timeouts.max_total().map_or(Duration::MAX, |total| total.saturating_sub(self.elapsed))
     }
 
     /// The deadlines of a call that is made now.
     pub(crate) fn of_call(&self) -> Timeouts {
-        let total = self.timeouts.total.map(|_| self.left());
+        let total = self.timeouts.max_total().map(|_| self.left());
         self.timeouts.total(total)
     }
 
@@ -68,7 +68,7 @@ impl Limits {
     pub(crate) fn as_set(&self, mut error: CallError) -> CallError {
         if let CallError::TimedOut(expired) = &mut error {
             expired.elapsed = self.elapsed;
-            if let (Limit::Total, Some(total)) = (expired.limit, self.timeouts.total) {
+            if let (Limit::Total, Some(total)) = (expired.limit, self.timeouts.max_total()) {
                 expired.after = total;
             }
         }
