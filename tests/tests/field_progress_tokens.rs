@@ -345,7 +345,7 @@ fn every_pair_of_call_options_combines() {
                     options.timeouts = timeout;
                     options.meta.clone_from(meta);
                     let wanted = tracked.tracking != bare().tracking
-                        || timeout.is_some_and(|t| t.idle == Some(secs(3)));
+                        || timeout.is_some_and(|t| t.max_idle() == Some(secs(3)));
                     let mut pair = Pair::ready(revision);
                     let ticket =
                         pair.client.request(&mcp_tests::work(), options, pair.now).unwrap();

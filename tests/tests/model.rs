@@ -20,6 +20,12 @@ fn every_interleaving_within_small_bounds_keeps_every_promise() {
 fn search_for(planted: Planted) -> Outcome {
     let scenario = match planted {
         Planted::CrossedAnswers => Scenario::new("2 calls", Revision::V2026_07_28, 2, 0),
+        // The client's first call has the id of the server's second.
+        Planted::ForeignCancel => {
+            Scenario::new("1 call, 2 of the server", Revision::V2025_11_25, 1, 0)
+                .server_calls(2)
+                .faults(Faults::NONE)
+        }
         _ => Scenario::new("1 call, 2 reports", Revision::V2025_11_25, 1, 2),
     };
     explore(&scenario.planted(planted), usize::MAX)

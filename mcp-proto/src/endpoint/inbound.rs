@@ -306,11 +306,15 @@ impl Core {
     /// 2026-07-28 basic/patterns/cancellation: MUST NOT send what was cancelled; a transport that tells exchanges
     /// apart sees to it by itself.
     fn revoke_answer(&mut self, id: &RequestId) {
-        let Lifecycle::Server(serving) = &self.life else { return };
         // `initialize` cannot be cancelled, nor a part of the answer to a batch.
-        let may_be = match serving.session() {
-            Some(session) => serving.is_initialized() && !session.rules().batches,
-            None => true,
+        let may_be = match &self.life {
+            Lifecycle::Server(serving) => match serving.session() {
+                Some(session) => serving.is_initialized() && !session.rules().batches,
+                None => true,
+            },
+            Lifecycle::Client(negotiation) => {
+                negotiation.revision().is_some_and(|revision| !revision.rules().batches)
+            }
         };
         if let Some(place) = self.outbox.reply_to(id).filter(|_| may_be)
             && self.revoke(Some(place)) > 0

@@ -195,7 +195,7 @@ impl World {
                     return Ok(false);
                 }
             }
-            What::Cancel(id) => self.actor(end, scenario).cancel(id.into()),
+            What::Cancel(id) => self.actor(end, scenario).cancel(id.into())?,
             What::Report(id) => self.actor(end, scenario).report(id.into(), Weight::Ordinary)?,
             What::Respond(id) => self.actor(end, scenario).respond(id.into())?,
             What::Fail(id) => self.actor(end, scenario).fail(id.into())?,
@@ -241,11 +241,30 @@ impl World {
         let wire = self.wire_mut(end.peer());
         let message = wire.messages.pop_front();
         wire.told |= message.is_none();
+        let heard = message.as_deref().and_then(Said::read);
+        match (&message, &heard) {
+            (Some(_), said) => self.ledger.reads(end, said.as_ref()),
+            (None, _) => self.ledger.end_input(end),
+        }
+        let is_let_go =
+            |id| self.ledger.call(end.peer(), id).is_some_and(|call| call.let_go.is_some());
+        let is_missed = match (scenario.planted, &heard) {
+            (Some(Planted::ForgottenCancel), Some(Said::Cancel(id))) => is_let_go(*id),
+            (planted, None) => message.is_none() && Planted::misses_eof(planted, end),
+            _ => false,
+        };
+        if is_missed {
+            return;
+        }
         let actor = self.actor(end, scenario);
-        match message {
-            Some(message) => actor.machine.handle_message(message, actor.now),
-            None if Planted::misses_eof(scenario.planted, end) => {}
-            None => actor.machine.handle_eof(actor.now),
+        match (message, scenario.planted, heard) {
+            (Some(message), planted, heard) => {
+                actor.machine.handle_message(message, actor.now);
+                if let (Some(Planted::ForeignCancel), Some(Said::Cancel(id))) = (planted, heard) {
+                    actor.machine.cancel(&id.into(), actor.now);
+                }
+            }
+            (None, ..) => actor.machine.handle_eof(actor.now),
         }
     }
 
@@ -268,6 +287,14 @@ impl World {
         for message in &messages {
             self.ledger.written(end, message)?;
         }
+        let is_answer = matches!(
+            messages.first().and_then(|message| Said::read(message)),
+            Some(Said::Answer(..))
+        );
+        if planted == Some(Planted::EndsByItself) && is_answer {
+            let actor = self.actor(end, scenario);
+            actor.machine.close(actor.now);
+        }
         if planted == Some(Planted::CrossedAnswers) {
             messages.iter_mut().for_each(|message| self.cross(end, message));
         }
@@ -281,8 +308,14 @@ impl World {
     fn go_wrong(&mut self, end: End, what: What, scenario: &Scenario) {
         let actor = self.actor(end, scenario);
         match what {
-            What::Close => actor.machine.close(actor.now),
-            What::Fault => actor.machine.handle_transport_error(actor.now),
+            What::Close => {
+                actor.ledger.close(end);
+                actor.machine.close(actor.now);
+            }
+            What::Fault => {
+                actor.ledger.fail(end);
+                actor.machine.handle_transport_error(actor.now);
+            }
             What::Shut => self.wire_mut(end).ended = true,
             _ => {
                 for wire in [&mut self.from_client, &mut self.from_server] {

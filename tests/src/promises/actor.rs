@@ -63,8 +63,14 @@ impl<M: Machine + ?Sized> Actor<'_, M> {
     }
 
     /// Gives a call up.
-    pub fn cancel(&mut self, id: i64) {
+    ///
+    /// # Errors
+    ///
+    /// A broken promise.
+    pub fn cancel(&mut self, id: i64) -> Kept {
+        self.ledger.dropped(self.end, id)?;
         self.machine.cancel(&id.into(), self.now);
+        Ok(())
     }
 
     /// Reports the next whole number for a request.

@@ -10,6 +10,8 @@ pub struct Call {
     pub made: bool,
     /// A token of the caller's own.
     pub own: Option<u16>,
+    /// Its application has given it up.
+    pub dropped: bool,
     /// How it ended for its caller.
     pub ended: Option<Ending>,
     /// The last report that its caller was told.
@@ -22,6 +24,8 @@ pub struct Call {
     pub arrived: bool,
     /// The other end's application was told that it is no longer wanted.
     pub unwanted: bool,
+    /// The other end has read its cancellation before its answer left: nothing of it leaves any more.
+    pub recalled: bool,
     /// How the other end's application let go of it.
     pub let_go: Option<LetGo>,
     /// The last report that the other end's engine took.

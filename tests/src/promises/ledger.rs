@@ -1,7 +1,7 @@
 //! The books of both ends, and the promises that are checked against them.
 
 use mcp_proto::testing::End;
-use mcp_proto::{CallError, Event, RawJson, RequestId, Violation};
+use mcp_proto::{CallError, CloseReason, Event, RawJson, RequestId, Violation};
 
 use super::call::{Call, Ending, LetGo, Mark};
 use super::message::{Answer, Said, Token};
@@ -32,6 +32,10 @@ struct Side {
     logs: u16,
     /// Its last `initialize`.
     opening: Option<i64>,
+    /// Its application has closed it.
+    is_closing: bool,
+    /// Its input has ended.
+    has_ended: bool,
 }
 
 /// What an engine says of its tables, all events taken.
@@ -98,6 +102,39 @@ impl Ledger {
         Ok(())
     }
 
+    /// An application gives a call up.
+    pub fn dropped(&mut self, by: End, id: i64) -> Kept {
+        self.known(by, id)?.dropped = true;
+        Ok(())
+    }
+
+    /// An application closes its end.
+    pub fn close(&mut self, end: End) {
+        self.side_mut(end).is_closing = true;
+    }
+
+    /// The input of an end ends.
+    pub fn end_input(&mut self, end: End) {
+        self.side_mut(end).has_ended = true;
+    }
+
+    /// The transport of an end has failed.
+    pub fn fail(&mut self, end: End) {
+        self.side_mut(end).has_failed = true;
+    }
+
+    /// An engine reads a message at once. If that cancels a request of its peer, all that is said of that one has left.
+    pub fn reads(&mut self, at: End, said: Option<&Said>) {
+        let Some(Said::Cancel(id)) = said else { return };
+        // `initialize` cannot be cancelled.
+        if self.side(at).closed || self.side(at.peer()).opening == Some(*id) {
+            return;
+        }
+        if let Ok(call) = self.known(at.peer(), *id) {
+            call.recalled = call.asked && !call.answered;
+        }
+    }
+
     /// An engine has taken a log message.
     pub fn logged(&mut self, by: End) {
         let side = self.side_mut(by);
@@ -142,7 +179,7 @@ impl Ledger {
         let side = self.side_mut(at);
         holds(!side.closed, "silence_after_close", || format!("the {at:?} was told {event:?}"))?;
         match event {
-            Event::Closed(_) => self.closed(at)?,
+            Event::Closed(reason) => self.closed(at, reason)?,
             Event::Ready(_) => {
                 holds(!side.ready, "fitting_events", || format!("the {at:?} is ready twice"))?;
                 side.ready = true;
@@ -182,7 +219,8 @@ impl Ledger {
         Ok(())
     }
 
-    fn closed(&mut self, at: End) -> Kept {
+    fn closed(&mut self, at: End, reason: &CloseReason) -> Kept {
+        self.check_cause(at, reason)?;
         self.side_mut(at).closed = true;
         let waits = self.calls(at).iter().find(|(_, call)| call.is_open_at_caller());
         holds(waits.is_none(), "one_ending", || {
@@ -199,6 +237,23 @@ impl Ledger {
         Ok(())
     }
 
+    /// An end ends for what has happened to it.
+    fn check_cause(&self, at: End, reason: &CloseReason) -> Kept {
+        let side = self.side(at);
+        let has_happened = match reason {
+            CloseReason::Local => side.is_closing,
+            CloseReason::Eof { .. } => side.has_ended,
+            CloseReason::Transport => side.has_failed,
+            // Whether that is true is known where the bytes wait.
+            CloseReason::Stalled => true,
+            CloseReason::HandshakeTimeout
+            | CloseReason::HandshakeRefused(_)
+            | CloseReason::NoCommonVersion => at == End::Client && !side.ready,
+            _ => false,
+        };
+        holds(has_happened, "fitting_events", || format!("the {at:?} says that {reason}"))
+    }
+
     fn progress(&mut self, at: End, id: i64, value: f64) -> Kept {
         let call = self.known(at, id)?;
         holds(call.is_open_at_caller(), "reports_before_the_end", || {
@@ -212,6 +267,9 @@ impl Ledger {
     }
 
     fn ended(&mut self, at: End, id: i64, outcome: &Result<RawJson, CallError>) -> Kept {
+        if let Err(CallError::Closed(reason)) = outcome {
+            self.check_cause(at, reason)?;
+        }
         let call = self.known(at, id)?;
         holds(call.is_open_at_caller(), "one_ending", || {
             format!("call {id} of the {at:?} ended and is {:?} already", call.ended)
@@ -226,6 +284,9 @@ impl Ledger {
                 return Err(Broken::new("fitting_events", format!("call {id} ended with {error}")));
             }
         };
+        holds(ending != Ending::Cancelled || call.dropped, "one_ending", || {
+            format!("the {at:?} is told that it gave {id} up, which it did not")
+        })?;
         call.ended = Some(ending);
         if let Ok(result) = outcome {
             holds(is_answer_to(result, id), "own_answer", || format!("{id} ended with {result}"))?;
@@ -320,6 +381,9 @@ impl Ledger {
         holds(call.asked && !call.answered, "one_answer", || {
             format!("the {by:?} answered {id} twice, or without being asked")
         })?;
+        holds(!call.recalled, "one_answer", || {
+            format!("the {by:?} answered {id}, of which it had read that it is cancelled")
+        })?;
         call.answered = true;
         let by_application = match answer {
             Answer::Result => call.let_go == Some(LetGo::Result),
@@ -332,7 +396,8 @@ impl Ledger {
 
     fn wrote_report(&mut self, by: End, id: i64, value: f64) -> Kept {
         let call = self.known(by.peer(), id)?;
-        holds(call.asked && !call.answered && !call.unwanted, "reports_before_the_end", || {
+        let is_open = call.asked && !call.answered && !call.unwanted && !call.recalled;
+        holds(is_open, "reports_before_the_end", || {
             format!("the {by:?} wrote a report of {id}, which is over: {call:?}")
         })?;
         holds(call.written < Some(Mark(value)), "reports_in_order", || {
@@ -357,11 +422,6 @@ impl Ledger {
     }
 
     // What is left.
-
-    /// The transport of an end has failed.
-    pub fn fail(&mut self, end: End) {
-        self.side_mut(end).has_failed = true;
-    }
 
     /// How much an end that has ended still has to write; it wrote `since` of it since it was asked last.
     pub fn left(&mut self, end: End, left: usize, since: usize) -> Kept {

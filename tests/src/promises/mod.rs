@@ -35,13 +35,16 @@ pub type Kept = Result<(), Broken>;
 
 /// Every promise that is checked, with what it says.
 pub const PROMISES: [(&str, &str); 13] = [
-    ("one_ending", "a call ends exactly once"),
-    ("one_answer", "a request is answered at most once on the wire, and only once it was asked"),
+    ("one_ending", "a call ends exactly once, as given up only if its application gave it up"),
+    (
+        "one_answer",
+        "a request is answered at most once on the wire, only once it was asked, and no more once its cancellation was read",
+    ),
     ("own_answer", "a call ends with the answer to its own request"),
     ("reports_in_order", "progress increases, on the wire and in events"),
     (
         "reports_before_the_end",
-        "progress comes before the answer or the end of its call, none after",
+        "progress comes before the answer, the end or the cancellation of its call, none after",
     ),
     ("reports_complete", "the last report that was taken arrives before the answer"),
     ("one_request", "a request leaves at most once, and never for a call that has ended"),
@@ -49,7 +52,10 @@ pub const PROMISES: [(&str, &str); 13] = [
         "one_cancel",
         "a call is cancelled at most once, only after its request left and this side gave it up",
     ),
-    ("fitting_events", "an event makes sense in the state in which it comes"),
+    (
+        "fitting_events",
+        "an event makes sense in the state in which it comes, and what ends a connection has happened to it",
+    ),
     (
         "silence_after_close",
         "after the end nothing is told, and what is left to write only gets less",

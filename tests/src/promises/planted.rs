@@ -33,6 +33,12 @@ pub enum Planted {
     LateEvent,
     /// The end of the connection forgets a call.
     ForgottenCall,
+    /// Who reads a cancellation gives up its own call of that id, too.
+    ForeignCancel,
+    /// That a request is cancelled goes unnoticed once it is answered.
+    ForgottenCancel,
+    /// The server ends by itself once it has answered.
+    EndsByItself,
     /// A write is counted as one byte shorter than it was.
     ShortWrite,
 }
@@ -49,7 +55,7 @@ impl Planted {
     }
 
     /// All that a model of whole messages can show, with the promise that each breaks first.
-    pub const ALL: [(Self, &'static str); 12] = [
+    pub const ALL: [(Self, &'static str); 15] = [
         (Self::DroppedFlush, "reports_complete"),
         (Self::LateFlush, "reports_before_the_end"),
         (Self::SecondAnswer, "one_answer"),
@@ -62,5 +68,8 @@ impl Planted {
         (Self::LastWord, "silence_after_close"),
         (Self::LateEvent, "silence_after_close"),
         (Self::ForgottenCall, "one_ending"),
+        (Self::ForeignCancel, "one_ending"),
+        (Self::ForgottenCancel, "one_answer"),
+        (Self::EndsByItself, "fitting_events"),
     ];
 }

@@ -190,7 +190,7 @@ impl Port {
     }
 
     /// Reads once, if there is something and it is wanted. Bytes stay undecoded; an end of the stream does not.
-    pub(super) fn read(&mut self, net: &mut SimNet, ledger: &Ledger, now: Instant) -> Read {
+    pub(super) fn read(&mut self, net: &mut SimNet, ledger: &mut Ledger, now: Instant) -> Read {
         let is_closed = self.connection.machine().is_closed();
         if self.reading == Reading::Stopped || !(is_closed || self.connection.wants_input()) {
             return Read::Nothing;
@@ -210,6 +210,7 @@ impl Port {
             self.connection.handle_input(&bytes, now);
             Read::Bytes
         } else if std::mem::take(&mut self.ended) {
+            ledger.end_input(self.end);
             if !Planted::misses_eof(self.planted, self.end) {
                 self.connection.handle_eof(now);
             }

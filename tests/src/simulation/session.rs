@@ -335,7 +335,7 @@ impl Session {
         let Some(id) = id else { return Ok(false) };
         let mut actor = self.actor(end);
         match step {
-            Step::Cancel(..) => actor.cancel(id),
+            Step::Cancel(..) => actor.cancel(id)?,
             Step::Abandon(..) => actor.abandon(id)?,
             Step::Respond(..) => actor.respond(id)?,
             Step::Fail(..) => actor.fail(id)?,
@@ -364,7 +364,10 @@ impl Session {
                 ledger.fail(end);
                 port.connection.handle_transport_error(now);
             }
-            _ => port.connection.machine_mut().close(now),
+            _ => {
+                ledger.close(end);
+                port.connection.machine_mut().close(now);
+            }
         }
         port.look(ledger, now).map(|_| ())
     }

@@ -54,6 +54,22 @@ fn an_answer_that_waits_does_not_leave_after_its_cancellation() {
     assert_eq!(said(&mut server).len(), 3);
 }
 
+/// R-CANC-07: a client does not say either what its server has cancelled.
+#[test]
+fn an_answer_of_a_client_that_waits_is_taken_back_too() {
+    for (revision, left) in [(Revision::V2025_03_26, 2), (Revision::V2025_11_25, 1)] {
+        let mut client = client_in(revision, |_| ());
+        for id in [7, 8] {
+            let asks = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"roots/list"}}"#);
+            hear(&mut client, &asks);
+            client.respond(&id.into(), &EmptyResult {}, NOW).unwrap();
+        }
+        hear(&mut client, &cancel(7));
+        let said = said(&mut client);
+        assert_eq!(said.len(), left, "{revision}: {said:?}");
+    }
+}
+
 /// R-CANC-06: nor does what was said before it. What belongs to another request leaves, and so does what had left.
 #[test]
 fn what_waits_before_an_answer_goes_with_it() {

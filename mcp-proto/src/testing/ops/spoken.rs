@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::error::ErrorObject;
 use crate::id::RequestId;
 use crate::json::{Kind, Raw};
 
@@ -108,6 +109,24 @@ impl Spoken {
         self.silenced.insert(id.to_string(), silenced);
     }
 
+    /// While a cancellation was read, what waited to be written became `after`, of which so many bytes are being written. An
+    /// answer that does not wait any more was taken back: then nothing of its request may begin to leave.
+    pub(super) fn check_taken_back(&self, before: &[u8], after: &[u8], lent: usize) {
+        let leaving = self.unfinished.len() + lent;
+        for (id, token) in &self.owners {
+            let is_shared = self.tokens.get(token).is_none_or(|reports| reports.is_shared);
+            if is_shared || answers_to(before, id) == 0 || answers_to(after, id) > 0 {
+                continue;
+            }
+            let mut at = 0;
+            for line in after.split_inclusive(|byte| *byte == b'\n') {
+                let is_late = at >= leaving && reports(line, token);
+                assert!(!is_late, "its answer was taken back: {}", String::from_utf8_lossy(line));
+                at += line.len();
+            }
+        }
+    }
+
     /// The application has let go of a request.
     pub(super) fn note_let_go(&mut self, id: &RequestId) {
         self.silenced.remove(&id.to_string());
@@ -208,7 +227,10 @@ impl Spoken {
             assert!(error.is_some(), "a result without id: {shown}");
             return;
         };
-        if let Some(silenced) = self.silenced.get_mut(&id) {
+        // A later request with its id is refused while its handler runs.
+        let code = error.and_then(|error| error.get("code")).and_then(Raw::as_f64);
+        let is_refusal = code == Some(ErrorObject::INVALID_REQUEST as f64);
+        if let Some(silenced) = self.silenced.get_mut(&id).filter(|_| !is_refusal) {
             let earlier = silenced.earlier.checked_sub(1);
             let Some(earlier) = earlier else {
                 panic!("an answer to a request that was cancelled: {shown}")
@@ -256,6 +278,14 @@ fn key(value: Raw<'_>) -> String {
         Kind::String => format!("{:?}", value.as_str().unwrap_or_default()),
         _ => String::from_utf8_lossy(value.as_bytes()).into_owned(),
     }
+}
+
+/// Whether a line is progress under this token, which is JSON.
+fn reports(line: &[u8], token: &str) -> bool {
+    let Ok(message) = Raw::parse(line, usize::MAX) else { return false };
+    let is_progress =
+        message.get("method").and_then(Raw::as_str).as_deref() == Some("notifications/progress");
+    is_progress && message.get_in(&["params", "progressToken"]).map(key).as_deref() == Some(token)
 }
 
 /// How many answers to requests with this id are among these lines.

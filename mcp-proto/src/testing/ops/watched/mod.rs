@@ -28,7 +28,9 @@ use crate::time::Instant;
 ///   that left before it and that this end gave up, and exactly once; a request is answered at most once, with
 ///   its own id, digit for digit; progress leaves only while its request waits, and increases;
 /// - nothing is told and nothing is written after the end; waking twice does nothing; no deadline stays that is due;
-/// - it is closed as stalled only if bytes waited all the time of the stall timeout and none of them was taken;
+/// - an answer that is taken back takes along what was said of its request and has not begun to leave;
+/// - it is closed for what was done to it, and as stalled only if bytes waited all the time of the stall timeout and none of
+///   them was taken;
 /// - no table is above its limit, and all are empty once it is closed.
 #[derive(Clone, Debug)]
 pub struct Watched<R> {
@@ -54,8 +56,15 @@ pub struct Watched<R> {
     told: Vec<Event>,
     written: Vec<u8>,
     deeds: Vec<Deed>,
+    /// Its application has closed it.
+    is_closing: bool,
+    /// Its input has ended.
+    has_ended: bool,
     /// The transport was said to have failed.
     has_failed: bool,
+    /// The end of what was heard, and whether a cancellation in it may not have been read yet.
+    heard: Vec<u8>,
+    may_recall: bool,
     /// After so many steps each time it is replaced by what its snapshot becomes; 0 is never.
     restored_every: u8,
     steps: u8,
@@ -94,7 +103,11 @@ impl<R: Role> Watched<R> {
             told: Vec::new(),
             written: Vec::new(),
             deeds: Vec::new(),
+            is_closing: false,
+            has_ended: false,
             has_failed: false,
+            heard: Vec::new(),
+            may_recall: false,
             restored_every: 0,
             steps: 0,
         };
@@ -200,6 +213,7 @@ impl<R: Role> Watched<R> {
     /// Bytes arrive.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.now = now;
+        self.note_heard(bytes);
         self.connection.handle_input(bytes, now);
         self.check();
         self.restore();
@@ -208,6 +222,7 @@ impl<R: Role> Watched<R> {
     /// The peer sends nothing more.
     pub fn handle_eof(&mut self, now: Instant) {
         self.now = now;
+        self.has_ended = true;
         self.connection.handle_eof(now);
         self.check();
         self.restore();
@@ -251,7 +266,10 @@ impl<R: Role> Watched<R> {
                 self.connection.handle_input(b"", Instant::from_nanos(earlier));
                 self.connection.handle_timeout(Instant::from_nanos(earlier));
             }
-            Operation::Close => self.connection.close(now),
+            Operation::Close => {
+                self.is_closing = true;
+                self.connection.close(now);
+            }
             Operation::FailTransport => {
                 self.has_failed = true;
                 self.connection.handle_transport_error(now);
@@ -262,7 +280,13 @@ impl<R: Role> Watched<R> {
     }
 
     fn poll(&mut self) -> bool {
+        let before = self.may_recall.then(|| self.waiting_output());
         let event = self.connection.poll_event();
+        if let Some(before) = before {
+            let lent = self.lent.as_ref().map_or(0, Vec::len);
+            self.spoken.check_taken_back(&before, &self.waiting_output(), lent);
+            self.may_recall = event.is_some() || !self.connection.wants_input();
+        }
         let is_full = self.is_full();
         self.was_full |= is_full;
         let Some(event) = event else {
@@ -272,6 +296,14 @@ impl<R: Role> Watched<R> {
         self.note(&event);
         self.told.push(event);
         true
+    }
+
+    fn note_heard(&mut self, bytes: &[u8]) {
+        const CANCELLED: &[u8] = b"cancelled";
+        self.heard.extend_from_slice(bytes);
+        self.may_recall |= self.heard.windows(CANCELLED.len()).any(|word| word == CANCELLED);
+        let rest = self.heard.len().saturating_sub(CANCELLED.len() - 1);
+        self.heard.drain(..rest);
     }
 
     /// Whether it works on as many requests as it may.
@@ -325,6 +357,9 @@ impl<R: Role> Watched<R> {
     }
 
     fn note_ending(&mut self, id: &RequestId, error: Option<&CallError>) {
+        if let Some(CallError::Closed(reason)) = error {
+            self.check_cause(reason);
+        }
         let now = self.now;
         let call = self.calls.get_mut(id);
         let Some(call) = call.filter(|call| call.ending.is_none()) else {
@@ -347,7 +382,20 @@ impl<R: Role> Watched<R> {
         });
     }
 
+    /// What ends it has happened to it.
+    fn check_cause(&self, reason: &CloseReason) {
+        let has_happened = match reason {
+            CloseReason::Local => self.is_closing,
+            CloseReason::Eof { .. } => self.has_ended,
+            CloseReason::Transport => self.has_failed,
+            // The rest is about the peer.
+            _ => true,
+        };
+        assert!(has_happened, "it says that {reason}");
+    }
+
     fn note_closed(&mut self, reason: &CloseReason) {
+        self.check_cause(reason);
         if *reason == CloseReason::Stalled {
             let waited = self.patience.waited();
             assert!(
