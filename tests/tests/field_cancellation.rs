@@ -228,28 +228,6 @@ fn giving_a_call_up_is_said_exactly_once() {
     assert_eq!(client.conn().calls_in_flight(), 0, "its entry is free at once");
 }
 
-/// R-CANC-04: both sides count their ids from 1, and a cancellation is about requests of whoever sends it.
-#[test]
-fn a_cancellation_of_the_peer_ends_no_call_of_this_side() {
-    let mut client = Hand::client();
-    let own = client.call(CallOptions::default());
-    client.said();
-    let asked = format!("{{\"jsonrpc\":\"2.0\",\"id\":{own},\"method\":\"roots/list\"}}\n");
-    for with_request in [false, true] {
-        if with_request {
-            client.feed(asked.as_str());
-            assert!(matches!(&client.told()[..], [Event::Request { .. }]));
-        }
-        client.feed(cancelled(&own.to_string()));
-        let told = client.told();
-        let is_cancelled = matches!(&told[..], [Event::Cancelled { id, .. }] if *id == own);
-        assert!(if with_request { is_cancelled } else { told.is_empty() }, "{told:?}");
-    }
-    assert_eq!((client.conn().calls_in_flight(), client.said().len()), (1, 0));
-    client.feed(result(&own));
-    assert_eq!(endings(&client.told()), [(own, true)]);
-}
-
 /// FIELD-BUGS 59; R-CANC-01. Nobody is told of a call that never left.
 #[test]
 fn giving_up_what_was_never_sent_is_silent() {

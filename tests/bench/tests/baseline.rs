@@ -71,6 +71,12 @@ fn where_nothing_was_allocated_nothing_may_be() {
         "ours/call/decode",
         "ours/progress/encode",
         "ours/call/encode",
+        "ours/progress-ints/receive",
+        "ours/progress-floats/receive",
+        "ours/progress/report",
+        "ours/progress/trip",
+        "ours/call/receive",
+        "ours/call/send",
     ] {
         assert!(free.iter().any(|(free, ..)| free == case), "{case}");
     }

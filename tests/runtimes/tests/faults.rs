@@ -2,7 +2,8 @@
 //! counted; and nothing hangs.
 #![cfg(target_os = "linux")] // where what a process holds is a file to read
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,9 @@ use futures_lite::future::{or, poll_once};
 use mcp_proto::driver::{ListenerError, Runtime};
 use mcp_proto::net::{Platform, prelude::*};
 use mcp_runtimes_tests::{
-    Counted, GRACE, Host, Hurried, Job, Narrow, Peer, Torn, Unhurried, apart, done, leaves_nothing,
-    on_every_runtime, pair_over, report, script, small_sockets, sockets, spawn, talk, until,
+    Asked, Counted, GRACE, Host, Hurried, Job, Narrow, Peer, Torn, Unhurried, answer, apart, done,
+    leaves_nothing, on_every_runtime, pair_over, report, script, small_sockets, sockets, spawn,
+    talk, until,
 };
 
 /// A client on a platform, and its peer.
@@ -295,6 +297,44 @@ async fn a_broken_pipe<H: Host>() {
     .await;
 }
 
+/// Answers the first call, begins to answer the second, and hangs up with some of it unread, which resets the connection.
+fn reset(far: UnixStream) -> io::Result<()> {
+    let mut far = BufReader::new(far);
+    let mut heard = |far: &mut BufReader<UnixStream>| -> io::Result<Asked> {
+        let mut line = String::new();
+        far.read_line(&mut line)?;
+        Ok(Asked::of(RawJson::parse(line).unwrap()))
+    };
+    let asked = heard(&mut far)?;
+    let welcome = r#"{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"t","version":"1"}}"#;
+    far.get_mut().write_all(answer(&asked.id, welcome).as_bytes())?;
+    heard(&mut far)?;
+    let asked = heard(&mut far)?;
+    assert!(!far.fill_buf()?.is_empty());
+    far.get_mut().write_all((done(&asked.id) + r#"{"jsonrpc":"2.0","id":"#).as_bytes())
+}
+
+/// What was said before it still counts.
+async fn a_connection_that_is_reset_in_the_middle_of_a_message<H: Host>() {
+    leaves_nothing::<H>(async |platform| {
+        let (near, far) = sockets();
+        let peer = spawn(platform, apart(move || reset(far)));
+        let client =
+            mcp_proto::net::connect(H::stream(near), config(), platform.clone()).await.unwrap();
+        let first = spawn(platform, client.call(CallTool::new("t")));
+        let long = CallTool::new("long").argument("data", "x".repeat(20_000));
+        let second = spawn(platform, client.call(long));
+        assert_eq!(first.join().await.unwrap().content[0].as_text(), Some("done"));
+        peer.join().await.unwrap();
+        let reason = CloseReason::Transport;
+        assert_eq!(second.join().await.unwrap_err(), CallError::Closed(reason.clone()));
+        assert_eq!((client.closed().await, client.calls_in_flight()), (reason, 0));
+        let trouble = client.last_trouble().unwrap_or_default();
+        assert!(trouble.contains("reset"), "{trouble:?}");
+    })
+    .await;
+}
+
 fn config() -> ClientConfig {
     ClientConfig::new("test", "1.0").revisions(Revision::V2025_11_25)
 }
@@ -528,6 +568,7 @@ on_every_runtime!(
     reads_and_writes_of_a_few_bytes,
     a_write_that_fails_half_way,
     a_broken_pipe,
+    a_connection_that_is_reset_in_the_middle_of_a_message,
     a_child_that_ignores_the_end_of_its_input,
     a_child_whose_child_holds_the_pipe,
     a_thousand_starts_leave_no_descriptor_and_no_zombie,
