@@ -10,7 +10,8 @@ pub(crate) struct Slots<T> {
     live: usize,
 }
 
-const FIRST_SLOTS: usize = 2;
+/// One call opens the conversation, and connections idle.
+const FIRST_SLOTS: usize = 1;
 
 /// Slots that are kept when the last entry has gone.
 const KEPT_SLOTS: usize = 64;

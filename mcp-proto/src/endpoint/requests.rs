@@ -194,7 +194,8 @@ impl Requests {
         self.entries.is_empty()
     }
 
-    pub(crate) fn contains(&self, id: &RequestId) -> bool {
+    #[cfg(feature = "snapshot")]
+    pub(super) fn contains(&self, id: &RequestId) -> bool {
         self.entries.contains(id)
     }
 

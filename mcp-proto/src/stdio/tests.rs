@@ -380,3 +380,20 @@ fn a_connection_that_was_closed_with_its_end_held_back_is_restored() {
     let restored = Connection::<Server>::restore(snapshot, config(), Instant::ZERO);
     assert!(restored.is_ok_and(|server| server.is_closed()));
 }
+
+/// Thousands of connections may idle: what they read while they met is given back, and what comes after is kept room for.
+#[test]
+fn a_connection_that_has_met_its_peer_keeps_no_room_for_what_it_read() {
+    let mut server = Connection::server(ServerConfig::new("s", "1"));
+    let mut hear = |message: &str| {
+        server
+            .handle_input(format!("{{\"jsonrpc\":\"2.0\",{message}}}\n").as_bytes(), Instant::ZERO);
+        while server.poll_event().is_some() {}
+        server.input.clone().give_back()
+    };
+    hear(
+        r#""id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}"#,
+    );
+    assert!(!hear(r#""method":"notifications/initialized""#));
+    assert!(hear(r#""id":2,"method":"ping""#), "it would be allocated anew for each message");
+}

@@ -116,11 +116,11 @@ impl Input {
         }
     }
 
-    /// Gives back what it keeps for what is to come, if nothing waits.
-    pub(crate) fn give_back(&mut self) {
+    /// Gives back what it keeps for what is to come, if nothing waits. Whether it kept anything.
+    pub(crate) fn give_back(&mut self) -> bool {
         match self {
             Self::Lines(lines) => lines.give_back(),
-            Self::Messages(_) => {}
+            Self::Messages(_) => false,
         }
     }
 

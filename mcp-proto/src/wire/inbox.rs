@@ -1,6 +1,7 @@
 //! Bytes as they arrive, and when: a decoder cuts them where its messages end.
 
 use alloc::collections::VecDeque;
+use core::mem;
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -105,6 +106,8 @@ impl Inbox {
     fn note_arrival(&mut self, end: u64, now: Instant) {
         if self.arrivals.is_empty() {
             self.resolution = Duration::ZERO;
+            // Mostly there is one, and connections idle.
+            self.arrivals.reserve_exact(1);
         }
         if self.arrivals.len() >= MAX_ARRIVALS {
             self.thin();
@@ -130,7 +133,7 @@ impl Inbox {
             return;
         };
         self.resolution = (*last - *first) / (MAX_ARRIVALS as u32 / 2) + Duration::from_nanos(1);
-        let all = core::mem::take(&mut self.arrivals);
+        let all = mem::take(&mut self.arrivals);
         for (end, at) in all {
             join(&mut self.arrivals, end, at, self.resolution);
         }
@@ -194,12 +197,15 @@ impl Inbox {
         Ok(Self { buffer, allocated, arrivals, resolution, ..Self::new(max_len) })
     }
 
-    /// Gives back what it keeps for bytes to come, if none wait.
-    pub(super) fn give_back(&mut self) {
-        if self.buffer.is_empty() {
-            (self.buffer, self.allocated) = (BytesMut::new(), 0);
-            self.arrivals = VecDeque::new();
+    /// Gives back what it keeps for bytes to come, if none wait. Whether it kept anything.
+    pub(super) fn give_back(&mut self) -> bool {
+        if !self.buffer.is_empty() {
+            return false;
         }
+        let kept = mem::replace(&mut self.allocated, 0);
+        self.buffer = BytesMut::new();
+        self.arrivals = VecDeque::new();
+        kept > 0
     }
 
     /// Bytes that wait.
@@ -265,9 +271,9 @@ mod tests {
         let mut inbox = Inbox::new(1 << 20);
         inbox.push(b"ab", Instant::ZERO);
         inbox.take(1);
-        inbox.give_back();
+        assert!(!inbox.give_back());
         assert_eq!(inbox.take(1).0, "b", "it waited");
-        inbox.give_back();
+        assert!(inbox.give_back() && !inbox.give_back());
         assert_eq!((inbox.buffer.capacity(), inbox.arrivals.capacity()), (0, 0));
         inbox.push(b"c", Instant::from_nanos(1));
         assert_eq!(inbox.take(1), (Bytes::from_static(b"c"), Instant::from_nanos(1)));

@@ -133,8 +133,8 @@ impl LineDecoder {
     }
 
     /// Gives back what it keeps for lines to come, if nothing waits.
-    pub(crate) fn give_back(&mut self) {
-        self.inbox.give_back();
+    pub(crate) fn give_back(&mut self) -> bool {
+        self.inbox.give_back()
     }
 
     /// Bytes that wait to be read as lines.

@@ -300,7 +300,7 @@ async fn a_broken_pipe<H: Host>() {
 /// Answers the first call, begins to answer the second, and hangs up with some of it unread, which resets the connection.
 fn reset(far: UnixStream) -> io::Result<()> {
     let mut far = BufReader::new(far);
-    let mut heard = |far: &mut BufReader<UnixStream>| -> io::Result<Asked> {
+    let heard = |far: &mut BufReader<UnixStream>| -> io::Result<Asked> {
         let mut line = String::new();
         far.read_line(&mut line)?;
         Ok(Asked::of(RawJson::parse(line).unwrap()))

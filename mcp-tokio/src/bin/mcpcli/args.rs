@@ -377,8 +377,8 @@ mod tests {
         assert!(call.options.json && !call.options.no_progress);
         let Target::Command(command) = call.server.target() else { panic!("it names no URL") };
         assert_eq!(command, ["server", "--json", "x=1"]);
-        assert_eq!(call.options.timeouts().total, Some(Duration::from_secs(120)));
-        assert_eq!(call.options.timeouts().idle, Timeouts::default().idle);
+        assert_eq!(call.options.timeouts().max_total(), Some(Duration::from_secs(120)));
+        assert_eq!(call.options.timeouts().max_idle(), Timeouts::default().max_idle());
     }
 
     #[test]

@@ -121,9 +121,9 @@ mod tests {
     fn what_the_start_took_is_gone_from_the_total() {
         let timeouts = Timeouts::default().total(SECOND * 2).idle(SECOND);
         let call = limits(timeouts, SECOND / 2).of_call();
-        assert_eq!((call.total, call.idle), (Some(SECOND * 3 / 2), Some(SECOND)));
-        assert_eq!(limits(timeouts, SECOND * 3).of_call().total, Some(Duration::ZERO));
+        assert_eq!((call.max_total(), call.max_idle()), (Some(SECOND * 3 / 2), Some(SECOND)));
+        assert_eq!(limits(timeouts, SECOND * 3).of_call().max_total(), Some(Duration::ZERO));
         let endless = limits(Timeouts::NEVER, SECOND);
-        assert_eq!((endless.of_call().total, endless.left()), (None, Duration::MAX));
+        assert_eq!((endless.of_call().max_total(), endless.left()), (None, Duration::MAX));
     }
 }
