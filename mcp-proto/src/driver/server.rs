@@ -343,8 +343,9 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// [`SendError::Cancelled`] if nobody wants the answer any more, [`SendError::Encode`] if `result` is no
-    /// JSON object: the client then gets an internal error.
+    /// [`SendError::Cancelled`] if nobody wants the answer any more, [`SendError::Closed`] if the connection has ended, or
+    /// over HTTP the session or exchange; [`SendError::Encode`] if `result` is no JSON object, [`SendError::OutboxFull`] if it
+    /// is beyond [`Limits::max_output_len`](crate::Limits): of these two the client is told as an internal error.
     pub fn respond<T: Serialize + ?Sized>(mut self, result: &T) -> Result<(), SendError> {
         let answered = written(|text| {
             self.write(text, result)?; // the user's code, so not under the lock
@@ -359,7 +360,8 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// [`SendError::Cancelled`] if nobody wants the answer any more.
+    /// [`SendError::Cancelled`] if nobody wants the answer any more, [`SendError::Closed`] if the connection has ended, or
+    /// over HTTP the session or exchange.
     pub fn fail(mut self, error: &ErrorObject) -> Result<(), SendError> {
         self.is_answered = true;
         self.core.answer(|endpoint, id, now| endpoint.fail(id, error, now))
@@ -369,7 +371,7 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// [`SendError::Cancelled`] if nobody wants the answer any more.
+    /// As [`fail`](Self::fail).
     pub fn reject_unknown(self) -> Result<(), SendError> {
         self.fail(&ErrorObject::method_not_found())
     }
