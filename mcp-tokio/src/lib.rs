@@ -2,7 +2,7 @@
 //!
 //! The protocol is `mcp-proto`'s; this crate gives it Tokio's readers, writers and timers, the process's own standard
 //! input and output, servers as child processes, TCP and Unix sockets, and with features HTTP and WebSockets.
-//! Everything that a program needs is named here.
+//! What most programs need is named here, the rest in [`mcp_proto`].
 //!
 //! A client, here with a server in the same process:
 //!

@@ -166,7 +166,7 @@ impl Server {
         if self.may_have_session(head) { Ok(scope) } else { Err(Stray::Version) }
     }
 
-    /// Whether the version is one of sessions. What is missing is known from the session; R-VER: what is not served is
+    /// Whether the version is one of sessions. What is missing is known from the session; R-VER-10: what is not served is
     /// refused.
     fn may_have_session(&self, head: &Parts) -> bool {
         match version(&head.headers) {
