@@ -68,6 +68,7 @@
 //! Without features it is `no_std` with `alloc`.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 #[cfg(any(test, feature = "driver", feature = "testing"))]

@@ -36,6 +36,7 @@
 //! Every function here must be called within a Tokio runtime that has its timer enabled, and its I/O for
 //! [`serve_stdio`], [`run_stdio`], `spawn`, [`tcp`] and `unix`. Both kinds of runtime will do.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "process")]
 pub mod child;
