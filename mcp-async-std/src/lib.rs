@@ -2,7 +2,9 @@
 //!
 //! **async-std is discontinued** (RUSTSEC-2025-0052). This crate is for programs that are on it already; for new ones
 //! take smol and `mcp-smol`. Names and behaviour are the same, and so is most of the code: async-std stands on smol's
-//! reactor, so that this crate is `mcp-smol` with its tasks on async-std's executor.
+//! reactor, so that this crate is `mcp-smol` with its tasks on async-std's executor. One bound is its own: the writers of
+//! [`client_local`] and [`run_local`] are `'static`, for async-std's sockets do nothing when they are closed, and have to be
+//! found out among all writers to be shut down.
 //!
 //! A client of a server that it starts:
 //!
@@ -25,6 +27,7 @@
 //! # fn main() {}
 //! ```
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "process")]
 pub mod child;

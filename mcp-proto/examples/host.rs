@@ -59,7 +59,7 @@ impl Line {
     }
 
     fn bar(&self, now: Instant) -> String {
-        // `None` where the server's total says nothing: then there is no bar.
+        // It is known: where the server's total says nothing the call is counted, and there is no bar.
         let percent = self.view.percent().unwrap_or(0.0);
         let full = (percent / 100.0 * BAR as f64) as usize;
         let left = match self.view.eta(now) {

@@ -21,6 +21,9 @@ use mio::{Events, Interest, Poll, Token};
 
 const LISTENER: Token = Token(0);
 
+/// Reads of one connection before it is the others' turn, so that one that never falls silent does not hold them up.
+const ROUNDS: usize = 2;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:4000".to_owned());
     let listener = TcpListener::bind(address.parse()?)?;
@@ -39,6 +42,7 @@ pub(crate) fn run(mut listener: TcpListener, connections: usize) -> Result<(), B
         // A hundred deadlines are looked through; for many thousands, keep a heap of them.
         let due = open.values().filter_map(|socket| socket.conn.poll_timeout()).min();
         let now = Instant::from(start.elapsed());
+        let due = if open.values().any(|socket| socket.has_more) { Some(now) } else { due };
         match poll.poll(&mut events, due.map(|at| at - now)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
             _ => {}
@@ -51,7 +55,7 @@ pub(crate) fn run(mut listener: TcpListener, connections: usize) -> Result<(), B
             poll.registry().register(&mut stream, token, whatever)?;
             stream.set_nodelay(true)?;
             let conn = Connection::server(ServerConfig::new("mio-server", "1.0"));
-            open.insert(token, Socket { conn, stream });
+            open.insert(token, Socket { conn, stream, has_more: false });
         }
         open.retain(|token, socket| socket.turn(ready.contains(token), now, &tools));
     }
@@ -62,6 +66,8 @@ pub(crate) fn run(mut listener: TcpListener, connections: usize) -> Result<(), B
 struct Socket {
     conn: Connection<Server>,
     stream: TcpStream,
+    /// It was not read to the end: no event tells of the rest.
+    has_more: bool,
 }
 
 impl Socket {
@@ -72,7 +78,7 @@ impl Socket {
         if is_due {
             self.conn.handle_timeout(now);
         }
-        if is_ready || is_due {
+        if is_ready || is_due || self.has_more {
             self.drive(now, tools);
         }
         !self.conn.is_closed() || self.conn.has_transmit()
@@ -81,13 +87,14 @@ impl Socket {
     /// Moves bytes until the socket has no more and takes no more, for it tells only of changes. What the machine does
     /// not want yet stays in the socket, where it stops a peer that sends and does not read.
     fn drive(&mut self, now: Instant, tools: &[Tool]) {
-        loop {
+        for _ in 0..ROUNDS {
             self.write(now);
             let mut is_idle = !self.conn.wants_input() || !self.read(now);
             while let Some(event) = self.conn.poll_event() {
                 answer(&mut self.conn, tools, event, now);
                 is_idle = false;
             }
+            self.has_more = !is_idle;
             if is_idle {
                 return;
             }
@@ -97,6 +104,7 @@ impl Socket {
     fn write(&mut self, now: Instant) {
         while let Some(bytes) = self.conn.poll_transmit() {
             match self.stream.write(bytes) {
+                Ok(0) => return self.conn.handle_transport_error(now), // it will never take any more
                 Ok(written) => self.conn.advance_transmit(written),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {

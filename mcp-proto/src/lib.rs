@@ -60,12 +60,15 @@
 //! - [`Limits`] bounds what a peer can make it store and do; [`Timeouts`] how long it waits.
 //! - [`progress`] paces and checks reports; [`types`] are what messages say; [`json`] reads them when wanted.
 //! - Feature `driver`: futures for any runtime (`driver`) and tools as functions (`router`). Feature `schemars`:
-//!   typed tools. Feature `http`: server-sent events (`sse`). Feature `net`: what adapters to a runtime share (`net`).
+//!   typed tools. Feature `http`: both sides of HTTP without sockets (`http`), and server-sent events (`sse`). Feature `net`:
+//!   what adapters to a runtime share (`net`). Feature `snapshot`: the state of a machine as a value (`snapshot`).
 //!   Feature `testing`: two engines on one clock, a simulated network, a router in memory.
+//! - [`role`] says which side something is of: a [`Connection`] is of one, a [`Request`] or [`Notification`] is sent by one.
 //!
 //! Without features it is `no_std` with `alloc`.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 #[cfg(any(test, feature = "driver", feature = "testing"))]

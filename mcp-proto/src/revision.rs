@@ -65,6 +65,11 @@ pub struct Rules {
     pub titles: bool,
     /// Whether an implementation has a description and an address, and elicitation has modes.
     pub descriptions: bool,
+    /// Whether an implementation and a tool have icons.
+    pub icons: bool,
+    /// Whether tasks are announced, and a tool says whether it runs as one: 2025-11-25 alone, for what came after it is an
+    /// extension.
+    pub tasks: bool,
     /// Whether that a server completes arguments is a capability.
     pub completions: bool,
     /// Whether extensions are announced: no revision before 2026-07-28 defines that, but 2025-11-25 is spoken by those who
@@ -93,6 +98,8 @@ static RULES: [Rules; 5] = [
         block_links: false,
         titles: false,
         descriptions: false,
+        icons: false,
+        tasks: false,
         completions: false,
         extensions: false,
     },
@@ -112,6 +119,8 @@ static RULES: [Rules; 5] = [
         block_links: false,
         titles: false,
         descriptions: false,
+        icons: false,
+        tasks: false,
         completions: true,
         extensions: false,
     },
@@ -131,6 +140,8 @@ static RULES: [Rules; 5] = [
         block_links: true,
         titles: true,
         descriptions: false,
+        icons: false,
+        tasks: false,
         completions: true,
         extensions: false,
     },
@@ -150,6 +161,8 @@ static RULES: [Rules; 5] = [
         block_links: true,
         titles: true,
         descriptions: true,
+        icons: true,
+        tasks: true,
         completions: true,
         extensions: true,
     },
@@ -169,6 +182,8 @@ static RULES: [Rules; 5] = [
         block_links: true,
         titles: true,
         descriptions: true,
+        icons: true,
+        tasks: false,
         completions: true,
         extensions: true,
     },
@@ -314,6 +329,8 @@ mod tests {
                 rules.block_links,
                 rules.titles,
                 rules.descriptions,
+                rules.icons,
+                rules.tasks,
                 rules.completions,
                 rules.extensions,
             ];
@@ -327,11 +344,11 @@ mod tests {
         assert_eq!(
             Revision::ALL.map(row),
             [
-                "2024-11-05 Legacy ..xx...........",
-                "2025-03-26 Legacy xxxx..x..x...x.",
-                "2025-06-18 Legacy .xxxx.xx.xxx.x.",
-                "2025-11-25 Legacy .xx.x.xxxxxxxxx",
-                "2026-07-28 Modern .x..xxxxxxxxxxx",
+                "2024-11-05 Legacy ..xx.............",
+                "2025-03-26 Legacy xxxx..x..x.....x.",
+                "2025-06-18 Legacy .xxxx.xx.xxx...x.",
+                "2025-11-25 Legacy .xx.x.xxxxxxxxxxx",
+                "2026-07-28 Modern .x..xxxxxxxxxx.xx",
             ]
         );
     }

@@ -32,11 +32,12 @@ fn main() {
     if filter == "serve" {
         return threads_server::main().unwrap();
     }
-    let cases: [(&str, fn()); 4] = [
+    let cases: [(&str, fn()); 5] = [
         ("plain_threads_and_blocking_pipes_are_enough", plain_threads),
         ("a_deadline_passes_though_the_peer_is_silent", silent_peer),
         ("a_deadline_passes_though_the_peer_reads_nothing", deaf_peer),
         ("one_thread_serves_a_hundred_connections", one_thread),
+        ("what_one_turn_leaves_unread_is_read_in_the_next", unread),
     ];
     for (name, case) in
         cases.iter().filter(|(name, _)| filter.starts_with('-') || name.contains(&filter))
@@ -121,6 +122,20 @@ fn one_thread() {
         }
     }
     drop(clients);
+    serving.join().unwrap();
+}
+
+/// The loop is told once of all that a socket has, and reads it in several turns.
+fn unread() {
+    let listener = mio::net::TcpListener::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let mut client = Caller::new(listener.local_addr().unwrap());
+    // All of it is there before the server begins, and is more than one turn takes.
+    client.stream.write_all(&[b'\n'; 60 << 10]).unwrap();
+    client.ask();
+    client.stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let serving = thread::spawn(move || one_poll::run(listener, 1).unwrap());
+    assert_eq!(client.hear(), [1.0, 2.0, 3.0]);
+    drop(client);
     serving.join().unwrap();
 }
 

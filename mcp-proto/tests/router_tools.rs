@@ -330,11 +330,19 @@ fn handling_is_send_where_the_handlers_are() {
 #[test]
 fn an_old_client_is_told_of_a_tool_only_what_its_revision_has() {
     for revision in Revision::ALL {
-        let info = ToolInfo::new("look").title("Look").read_only();
-        let router = Router::new("x", "1").tool_as(info, async |_: Context| "ok");
+        let icons = RawJson::parse(r#"[{"src":"https://a.example/a.png"}]"#).unwrap();
+        let info = ToolInfo::new("look").title("Look").icons(icons.clone()).read_only();
+        let mut tool = info.into_tool(RawJson::parse(r#"{"type":"object"}"#).unwrap(), None);
+        let execution = RawJson::parse(r#"{"taskSupport":"optional"}"#).unwrap();
+        tool.execution = Some(execution.clone());
+        let router = Router::new("x", "1").raw_tool(tool, async |_: Context, _| "ok");
         let [tool] = tools(&mut testing::connect(router.revisions(revision))).try_into().unwrap();
         assert_eq!(tool.annotations.is_some(), revision >= Revision::V2025_03_26, "{revision}");
         assert_eq!(tool.title.is_some(), revision >= Revision::V2025_06_18, "{revision}");
+        let has_icons = revision >= Revision::V2025_11_25;
+        assert_eq!(tool.icons, has_icons.then_some(icons), "{revision}");
+        let has_tasks = revision == Revision::V2025_11_25;
+        assert_eq!(tool.execution, has_tasks.then_some(execution), "{revision}");
     }
 }
 

@@ -38,6 +38,7 @@
 //! Tasks run on smol's global executor, which starts with the first of them. What must run on an executor of your own, a
 //! `LocalExecutor` for instance, is polled in place: [`run_local`], [`client_local`]; or take [`parts`].
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "process")]
 pub mod child;

@@ -2,7 +2,7 @@
 //!
 //! The protocol is `mcp-proto`'s; this crate gives it Tokio's readers, writers and timers, the process's own standard
 //! input and output, servers as child processes, TCP and Unix sockets, and with features HTTP and WebSockets.
-//! Everything that a program needs is named here.
+//! What most programs need is named here, the rest in [`mcp_proto`].
 //!
 //! A client, here with a server in the same process:
 //!
@@ -36,6 +36,7 @@
 //! Every function here must be called within a Tokio runtime that has its timer enabled, and its I/O for
 //! [`serve_stdio`], [`run_stdio`], `spawn`, [`tcp`] and `unix`. Both kinds of runtime will do.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "process")]
 pub mod child;

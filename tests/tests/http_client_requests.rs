@@ -74,6 +74,7 @@ fn modern_requests_say_in_headers_what_they_are() {
         ("prompts/get", r#"{"name":" p"}"#, Some("=?base64?IHA=?=")),
         ("resources/read", r#"{"uri":"file:///a%20b"}"#, Some("file:///a%20b")),
         ("tasks/get", r#"{"taskId":"t1"}"#, Some("t1")),
+        ("tasks/list", r#"{"taskId":"t1"}"#, None),
         ("tools/list", "{}", None),
         ("subscriptions/listen", r#"{"name":"x"}"#, None),
     ] {

@@ -26,17 +26,19 @@ fn someone() -> Implementation {
     info.title = Some("Name".into());
     info.description = Some("does".into());
     info.website_url = Some("https://a.example".into());
+    info.icons = Some(raw(json!([{"src": "https://a.example/a.png"}])));
     info
 }
 
 /// The members of an implementation that this revision has.
 fn members(revision: Revision) -> Vec<&'static str> {
-    let later: [(&str, Revision); 5] = [
+    let later: [(&str, Revision); 6] = [
         ("name", FIRST),
         ("version", FIRST),
         ("title", THIRD),
         ("description", FOURTH),
         ("websiteUrl", FOURTH),
+        ("icons", FOURTH),
     ];
     later.into_iter().filter(|(_, since)| *since <= revision).map(|(name, _)| name).collect()
 }
@@ -149,6 +151,7 @@ fn a_server_says_of_itself_what_the_session_has() {
     let mut offered = ServerCapabilities::default().tools().logging();
     offered.completions = Some(raw(json!({})));
     offered.extensions = Some(raw(json!({"a.example/x": {}})));
+    offered.tasks = Some(raw(json!({"list": {}})));
     let mut config = ServerConfig::new("s", "1").capabilities(offered);
     config.info = someone();
     for revision in Revision::ALL.into_iter().filter(|revision| *revision <= FOURTH) {
@@ -162,7 +165,17 @@ fn a_server_says_of_itself_what_the_session_has() {
         assert_eq!(capabilities.get("completions").is_some(), revision >= SECOND, "{revision}");
         // No member that 2025-11-25 names, and one that it leaves room for.
         assert_eq!(capabilities.get("extensions").is_some(), revision >= FOURTH, "{revision}");
+        assert_eq!(capabilities.get("tasks").is_some(), revision == FOURTH, "{revision}");
     }
+    let mut server = Hand::silent_server(config);
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {}});
+    let ask =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}});
+    server.feed(format!("{ask}\n"));
+    let said = RawJson::parse(server.said().remove(0)).unwrap();
+    assert!(said.get_in(&["result", "capabilities", "extensions"]).is_some());
+    assert!(said.get_in(&["result", "capabilities", "tasks"]).is_none());
 }
 
 #[test]
@@ -181,6 +194,7 @@ fn a_client_says_of_itself_what_the_revision_has_that_it_asks_for() {
             config.capabilities.sampling = Some(raw(json!({})));
             config.capabilities.elicitation = Some(raw(modes.clone()));
             config.capabilities.extensions = Some(raw(json!({"a.example/x": {}})));
+            config.capabilities.tasks = Some(raw(json!({"list": {}})));
             let mut client = Hand::client_with(config);
             client.pass(Duration::from_millis(1));
             let said = RawJson::parse(client.said().remove(0)).unwrap();
@@ -196,6 +210,7 @@ fn a_client_says_of_itself_what_the_revision_has_that_it_asks_for() {
             let offered: Value = offered.unwrap().decode().unwrap();
             assert_eq!(offered["sampling"], json!({}), "{revision}");
             assert_eq!(offered.get("extensions").is_some(), revision >= FOURTH, "{revision}");
+            assert_eq!(offered.get("tasks").is_some(), revision == FOURTH, "{revision}");
             let elicitation = match revision {
                 FIRST | SECOND => None,
                 THIRD => third.as_ref(),

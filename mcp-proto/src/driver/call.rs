@@ -23,8 +23,9 @@ use crate::types::Progress;
 
 /// One call: a future of its result.
 ///
-/// Nothing is sent before it is first polled. Every report that came before the result reaches the
-/// listener before the future is ready, in order, and none after. The listener runs inside the caller's
+/// Nothing is sent before it is first polled. Reports that came before the result reach the listener before the future is
+/// ready, in order, and none after: each of them with [`Delivery::Every`], and else all but those in the middle that a newer
+/// one replaced because too many waited. The listener runs inside the caller's
 /// own `.await`, so it may borrow from the stack. Dropping the future cancels the call.
 #[must_use = "a call is not sent until it is awaited"]
 pub struct Call<T, L = Silent> {

@@ -4,6 +4,7 @@
 use core::task::Waker;
 
 use crate::endpoint::Endpoint;
+use crate::error::SendError;
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::role::Role;
@@ -30,6 +31,9 @@ pub(super) enum Turn {
     #[cfg(feature = "http")]
     Nobody,
 }
+
+/// Says something in one conversation.
+pub(super) type Say<'a, R> = dyn FnMut(&mut Endpoint<R>) -> Result<(), SendError> + 'a;
 
 /// A machine that moves messages between endpoints and a transport. Who holds one knows its type; the handles do
 /// not, which is why they are the same for every transport.
@@ -60,6 +64,11 @@ pub(super) trait Link<R: Role>: Send {
 
     /// Nothing can be sent or received any more, in any scope.
     fn handle_transport_error(&mut self, now: Instant);
+
+    /// Says what belongs to no request, to each peer to whom that can be said.
+    fn announce(&mut self, say: &mut Say<'_, R>) -> Result<(), SendError> {
+        say(self.endpoint_mut(Scope::ONLY).ok_or(SendError::Closed)?)
+    }
 
     /// Ends the response of a request that goes on, if its client can come back for the rest.
     fn close_stream(&mut self, _: Scope, _: &RequestId, _: Instant) -> bool {

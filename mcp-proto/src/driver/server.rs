@@ -1,6 +1,7 @@
 //! A server's handle, and one request of its client.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde::Serialize;
@@ -15,12 +16,14 @@ use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, ErrorObject, SendError};
 use crate::event::PeerInfo;
 use crate::id::RequestId;
-use crate::json::{DecodeError, Raw, RawJson, Text, write_value};
+use crate::json::{DecodeError, EncodeError, Raw, RawJson, Text, write_value};
+use crate::method::{LISTEN, Notification};
 use crate::progress::ReportError;
 use crate::revision::{Era, Revision};
 use crate::role;
 use crate::time::Instant;
 use crate::types::{ClientCapabilities, LogLevel, LogMessage, Progress, meta};
+use crate::wire::{Stamps, object_with_meta};
 
 /// A server, on any runtime. When it and every accepted request are gone, the connection closes.
 pub struct Server {
@@ -62,6 +65,61 @@ impl Server {
     /// None over HTTP: there a connection carries exchanges, and whatever serves those knows of it.
     pub fn last_trouble(&self) -> Option<String> {
         self.handle.lock().last_trouble()
+    }
+
+    /// Announces something that belongs to no request, such as that a list has changed: to the client of a legacy session;
+    /// over HTTP to each of them, on the stream that it has open for that, or when it opens one.
+    ///
+    /// In the modern era it is said to those who have [subscribed](Incoming::notify) to it, and to nobody else (R-SUB-03).
+    ///
+    /// ```no_run
+    /// use mcp_proto::driver::Server;
+    /// use mcp_proto::{Notification, SendError, ServerConfig, role};
+    ///
+    /// /// The tools are others than before.
+    /// #[derive(serde::Serialize)]
+    /// struct ToolsChanged {}
+    ///
+    /// impl Notification for ToolsChanged {
+    ///     const METHOD: &'static str = "notifications/tools/list_changed";
+    ///     type Sender = role::Server;
+    /// }
+    ///
+    /// // Before it is served, it says that there will be such notifications (R-CAP-11).
+    /// let mut config = ServerConfig::new("images", "1.0");
+    /// config.capabilities.tools.get_or_insert_default().list_changed = Some(true);
+    ///
+    /// fn tools_have_changed(server: &Server) -> Result<(), SendError> {
+    ///     server.notify(&ToolsChanged {})
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Unsupported`] if the client has no session, [`SendError::NotReady`] if that has only begun, and what else
+    /// [`SendError`] says. Over HTTP whoever has no session or a new one is passed over, and what keeps one session from
+    /// hearing of it keeps no other: the first refusal is returned.
+    pub fn notify<N: Notification<Sender = role::Server>>(
+        &self,
+        notification: &N,
+    ) -> Result<(), SendError> {
+        // The user's code runs once, and not under the lock.
+        self.announce(N::METHOD, &RawJson::of(notification)?)
+    }
+
+    /// As [`notify`](Self::notify), of any method with any parameters.
+    ///
+    /// # Errors
+    ///
+    /// As [`notify`](Self::notify).
+    pub fn notify_raw(&self, method: &str, params: Option<&RawJson>) -> Result<(), SendError> {
+        self.announce(method, &params)
+    }
+
+    fn announce<T: Serialize>(&self, method: &str, params: &T) -> Result<(), SendError> {
+        self.handle.change(|state, _| {
+            state.link.announce(&mut |endpoint| endpoint.core_mut().notify(method, params))
+        })
     }
 
     /// Closes the connection: requests count as cancelled. What was queued is still written, for at most
@@ -187,6 +245,84 @@ impl Incoming {
         self.log(&LogMessage::text(LogLevel::Info, text))
     }
 
+    /// Announces something that belongs to this request, before its answer: over HTTP on the stream of the answer.
+    ///
+    /// So a subscription is served: what is said for `subscriptions/listen`, and its result, carry its id (R-SUB-02,
+    /// R-SUB-09) without your doing. Acknowledge it first (R-SUB-01), and say nothing that was not asked for (R-SUB-03).
+    ///
+    /// ```
+    /// use mcp_proto::driver::Incoming;
+    /// use mcp_proto::{Notification, RawJson, SendError, role};
+    ///
+    /// /// What of a subscription is honoured.
+    /// #[derive(serde::Serialize)]
+    /// struct Acknowledged {
+    ///     notifications: RawJson,
+    /// }
+    ///
+    /// impl Notification for Acknowledged {
+    ///     const METHOD: &'static str = "notifications/subscriptions/acknowledged";
+    ///     type Sender = role::Server;
+    /// }
+    ///
+    /// /// Tells whoever has asked for that when the tools change, until nobody listens any more.
+    /// async fn listen(request: Incoming, mut changed: impl AsyncFnMut()) -> Result<(), SendError> {
+    ///     let asked = request.raw_params().and_then(|params| params.get_in(&["notifications", "toolsListChanged"]));
+    ///     let is_asked = asked.is_some_and(|asked| asked.as_bytes() == b"true");
+    ///     let honoured = if is_asked { r#"{"toolsListChanged":true}"# } else { "{}" };
+    ///     request.notify(&Acknowledged { notifications: RawJson::parse(honoured).expect("JSON") })?;
+    ///     if !is_asked {
+    ///         request.cancelled().await;
+    ///     }
+    ///     while !request.is_cancelled() {
+    ///         changed().await; // raced against `request.cancelled()` in a real server
+    ///         request.notify_raw("notifications/tools/list_changed", None)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn notify<N: Notification<Sender = role::Server>>(
+        &self,
+        notification: &N,
+    ) -> Result<(), SendError> {
+        self.announce(N::METHOD, notification)
+    }
+
+    /// As [`notify`](Self::notify), of any method with any parameters.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn notify_raw(&self, method: &str, params: Option<&RawJson>) -> Result<(), SendError> {
+        self.announce(method, &params)
+    }
+
+    fn announce<T: Serialize>(&self, method: &str, params: &T) -> Result<(), SendError> {
+        written(|text| {
+            self.write(text, params)?; // the user's code, so not under the lock
+            self.core.notify(method, &Raw::trusted(text))
+        })
+    }
+
+    /// Writes what is said for it: of a subscription all of that carries its id.
+    fn write<T: Serialize + ?Sized>(
+        &self,
+        text: &mut Vec<u8>,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        if self.method != *LISTEN {
+            return write_value(text, value);
+        }
+        let mut id = Vec::new();
+        self.core.id.write(&mut id);
+        let meta: &[(&str, &[u8])] = &[(meta::SUBSCRIPTION_ID, &id)];
+        object_with_meta(text, value, Stamps { meta, ..Stamps::default() })
+    }
+
     /// Closes the connection on which the client waits for this request, which goes on: the client comes back after a
     /// while and gets what it missed. Whether that can be: over HTTP in 2025-11-25, on a stream that can be resumed.
     pub fn close_stream(&self) -> bool {
@@ -207,11 +343,12 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// [`SendError::Cancelled`] if nobody wants the answer any more, [`SendError::Encode`] if `result` is no
-    /// JSON object: the client then gets an internal error.
+    /// [`SendError::Cancelled`] if nobody wants the answer any more, [`SendError::Closed`] if the connection has ended, or
+    /// over HTTP the session or exchange; [`SendError::Encode`] if `result` is no JSON object, [`SendError::OutboxFull`] if it
+    /// is beyond [`Limits::max_output_len`](crate::Limits): of these two the client is told as an internal error.
     pub fn respond<T: Serialize + ?Sized>(mut self, result: &T) -> Result<(), SendError> {
         let answered = written(|text| {
-            write_value(text, result)?; // the user's code, so not under the lock
+            self.write(text, result)?; // the user's code, so not under the lock
             let result = Raw::trusted(text);
             self.core.answer(|endpoint, id, now| endpoint.respond(id, &result, now))
         });
@@ -223,7 +360,8 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// [`SendError::Cancelled`] if nobody wants the answer any more.
+    /// [`SendError::Cancelled`] if nobody wants the answer any more, [`SendError::Closed`] if the connection has ended, or
+    /// over HTTP the session or exchange.
     pub fn fail(mut self, error: &ErrorObject) -> Result<(), SendError> {
         self.is_answered = true;
         self.core.answer(|endpoint, id, now| endpoint.fail(id, error, now))
@@ -233,7 +371,7 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// [`SendError::Cancelled`] if nobody wants the answer any more.
+    /// As [`fail`](Self::fail).
     pub fn reject_unknown(self) -> Result<(), SendError> {
         self.fail(&ErrorObject::method_not_found())
     }
@@ -318,12 +456,29 @@ impl Ongoing {
     }
 
     pub(crate) fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
+        self.say(|endpoint| endpoint.log(Some(&self.id), message))
+    }
+
+    /// Announces what belongs to it.
+    pub(crate) fn notify<T: Serialize + ?Sized>(
+        &self,
+        method: &str,
+        params: &T,
+    ) -> Result<(), SendError> {
+        self.say(|endpoint| endpoint.core_mut().notify_for(&self.id, method, params))
+    }
+
+    /// Says something for it before its answer.
+    fn say<T>(
+        &self,
+        say: impl FnOnce(&mut Endpoint<role::Server>) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
         self.handle.change(|state, _| {
             let gone = match state.is_closed(self.key.0) {
                 true => SendError::Closed,
                 false => SendError::UnknownRequest,
             };
-            state.serving_mut(self.key, &self.id).ok_or(gone)?.log(Some(&self.id), message)
+            say(state.serving_mut(self.key, &self.id).ok_or(gone)?)
         })
     }
 

@@ -305,7 +305,9 @@ impl Serving {
     fn description(&self) -> DiscoverResult {
         let config = &self.served.config;
         let versions = config.revisions.iter().map(|revision| revision.as_str().into()).collect();
-        DiscoverResult::new(versions, config.capabilities.clone(), config.instructions.clone())
+        // All who ask are of this era.
+        let capabilities = config.capabilities.clone().for_revision(Revision::LATEST);
+        DiscoverResult::new(versions, capabilities, config.instructions.clone())
     }
 }
 

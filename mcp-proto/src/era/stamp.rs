@@ -35,7 +35,7 @@ impl ClientStamp {
     ) -> Self {
         Self {
             version: json(revision.as_str()),
-            capabilities: json(capabilities),
+            capabilities: json(&capabilities.clone().for_revision(revision)),
             info: json(info),
             log_level: log_level.map(|level| json(level.as_str())).unwrap_or_default(),
         }

@@ -3,6 +3,7 @@
 mod access;
 mod client;
 mod media;
+mod names;
 mod params;
 mod server;
 mod value;

@@ -8,8 +8,8 @@ use crate::time::Instant;
 
 /// How often progress of one request leaves: a burst at once, then one report every so often.
 ///
-/// Stops a tight loop of reports from filling the pipe: a million of them cost a few hundred messages,
-/// while a tool that reports a few dozen steps loses none.
+/// Stops a tight loop of reports from filling the pipe: a million of them cost a few dozen messages, and 20 more for each
+/// second that they take, while a tool that reports a few dozen steps loses none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pacing {

@@ -10,7 +10,9 @@ use crate::driver::{Incoming, Ongoing, Reporter, unless};
 use crate::error::SendError;
 use crate::id::RequestId;
 use crate::json::RawJson;
+use crate::method::Notification;
 use crate::revision::Revision;
+use crate::role;
 use crate::types::{ClientCapabilities, LogLevel, LogMessage};
 
 /// One call of a tool, as its handler sees it: progress, log, cancellation, the router's state.
@@ -74,6 +76,19 @@ impl Context {
     /// See [`SendError`].
     pub fn log(&self, message: &LogMessage) -> Result<bool, SendError> {
         self.request().log(message)
+    }
+
+    /// Announces something that belongs to this call, before its answer.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn notify<N: Notification<Sender = role::Server>>(
+        &self,
+        notification: &N,
+    ) -> Result<(), SendError> {
+        // The user's code runs before the lock is taken.
+        self.request().notify(N::METHOD, &RawJson::of(notification)?)
     }
 
     /// Closes the connection on which the client waits, while the work goes on: it comes back after a while and gets

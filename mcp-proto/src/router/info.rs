@@ -17,6 +17,8 @@ pub struct ToolInfo {
     pub description: Option<String>,
     /// Hints, not promises.
     pub annotations: Option<ToolAnnotations>,
+    /// Its icons, an array.
+    pub icons: Option<RawJson>,
     /// Metadata, an object.
     pub meta: Option<RawJson>,
 }
@@ -72,6 +74,13 @@ impl ToolInfo {
         self.hint(|hints| hints.open_world_hint = Some(open))
     }
 
+    /// Sets its icons, an array; said from 2025-11-25 on.
+    #[must_use]
+    pub fn icons(mut self, icons: RawJson) -> Self {
+        self.icons = Some(icons);
+        self
+    }
+
     /// Sets its metadata, an object.
     #[must_use]
     pub fn meta(mut self, meta: RawJson) -> Self {
@@ -90,8 +99,18 @@ impl ToolInfo {
         input_schema: RawJson,
         output_schema: impl Into<Option<RawJson>>,
     ) -> Tool {
-        let Self { name, title, description, annotations, meta } = self;
-        let output_schema = output_schema.into();
-        Tool { name, title, description, input_schema, output_schema, annotations, meta }
+        let Self { name, title, description, annotations, icons, meta } = self;
+        let (output_schema, execution) = (output_schema.into(), None);
+        Tool {
+            name,
+            title,
+            description,
+            input_schema,
+            output_schema,
+            annotations,
+            icons,
+            execution,
+            meta,
+        }
     }
 }

@@ -110,6 +110,8 @@ fn listed(tool: &Tool, revision: Revision) -> Tool {
     tool.annotations = tool.annotations.filter(|_| rules.tool_annotations);
     tool.title = tool.title.filter(|_| rules.tool_titles);
     tool.meta = tool.meta.filter(|_| rules.tool_titles);
+    tool.icons = tool.icons.filter(|_| rules.icons);
+    tool.execution = tool.execution.filter(|_| rules.tasks);
     tool
 }
 

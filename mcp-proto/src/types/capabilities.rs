@@ -27,6 +27,9 @@ pub struct Implementation {
     /// Where to read more; from 2025-11-25.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub website_url: Option<String>,
+    /// Its icons, an array; from 2025-11-25.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icons: Option<RawJson>,
 }
 
 impl Implementation {
@@ -42,6 +45,7 @@ impl Implementation {
             title: self.title.filter(|_| rules.titles),
             description: self.description.filter(|_| rules.descriptions),
             website_url: self.website_url.filter(|_| rules.descriptions),
+            icons: self.icons.filter(|_| rules.icons),
             ..self
         }
     }
@@ -79,6 +83,9 @@ pub struct ClientCapabilities {
     /// Answers `elicitation/create`; from 2025-06-18.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elicitation: Option<RawJson>,
+    /// What can run as a task; 2025-11-25 alone. The engine runs none: who says it answers what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<RawJson>,
     /// Extension id to settings; from 2026-07-28.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<RawJson>,
@@ -107,6 +114,9 @@ pub struct ServerCapabilities {
     /// Has tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools: Option<ListChanged>,
+    /// What can run as a task; 2025-11-25 alone. The engine runs none: who says it answers what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<RawJson>,
     /// Extension id to settings; from 2026-07-28.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<RawJson>,
@@ -138,7 +148,8 @@ impl ClientCapabilities {
             }
         });
         let extensions = self.extensions.filter(|_| rules.extensions);
-        Self { elicitation, extensions, ..self }
+        let tasks = self.tasks.filter(|_| rules.tasks);
+        Self { elicitation, tasks, extensions, ..self }
     }
 }
 
@@ -148,6 +159,7 @@ impl ServerCapabilities {
         let rules = revision.rules();
         Self {
             completions: self.completions.filter(|_| rules.completions),
+            tasks: self.tasks.filter(|_| rules.tasks),
             extensions: self.extensions.filter(|_| rules.extensions),
             ..self
         }

@@ -1,4 +1,5 @@
-//! What messages say: one superset of shapes for all revisions, a file per feature.
+//! What messages say: of each feature here one superset of the shapes of all revisions, a file per feature. What no revision
+//! has is not kept: who passes on what he does not know keeps the [`RawJson`](crate::RawJson).
 //!
 //! A new feature gets a file here, an `impl Request` or `impl Notification` beside its parameters, and
 //! a line below.

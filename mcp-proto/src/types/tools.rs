@@ -59,6 +59,12 @@ pub struct Tool {
     /// Hints, not promises; from 2025-03-26.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<ToolAnnotations>,
+    /// Its icons, an array; from 2025-11-25.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icons: Option<RawJson>,
+    /// How it may run, such as whether as a task (`taskSupport`); 2025-11-25 alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<RawJson>,
     /// Metadata; from 2025-06-18.
     #[serde(default, rename = "_meta", skip_serializing_if = "Option::is_none")]
     pub meta: Option<RawJson>,
@@ -151,6 +157,8 @@ impl Tool {
             input_schema,
             output_schema: None,
             annotations: None,
+            icons: None,
+            execution: None,
             meta: None,
         }
     }

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 
 use super::super::afterwards::Afterwards;
-use super::super::link::{Link, Scope, Turn};
+use super::super::link::{Link, Say, Scope, Turn};
 use super::super::shared::{Shared, State};
 use super::super::sync;
 use super::super::watchers::Change;
 use crate::endpoint::Endpoint;
+use crate::error::SendError;
 use crate::event::Event;
 use crate::http::{self, Exchange};
 use crate::id::RequestId;
@@ -114,6 +115,23 @@ impl Link<role::Server> for Serving {
 
     fn handle_transport_error(&mut self, now: Instant) {
         self.close(now);
+    }
+
+    fn announce(&mut self, say: &mut Say<'_, role::Server>) -> Result<(), SendError> {
+        if self.is_ending {
+            return Err(SendError::Closed);
+        }
+        let mut said = Ok(());
+        for session in self.machine.sessions_open() {
+            let Some(endpoint) = self.machine.endpoint_mut(session) else { continue };
+            match say(endpoint) {
+                // It has ended, or has only begun: nobody has asked for anything yet that could have changed.
+                Err(SendError::Closed | SendError::NotReady) => {}
+                // One that does not read does not keep it from the others.
+                other => said = said.and(other),
+            }
+        }
+        said
     }
 
     fn close_stream(&mut self, scope: Scope, request: &RequestId, now: Instant) -> bool {

@@ -43,6 +43,10 @@ pub struct ClientOptions {
     pub longest_wait: Duration,
     /// Bounds of the time that a server may name, by `retry` or by `Retry-After`. Default 100 ms and 5 min. Stops a loop of reconnects, and a
     /// stream that is put off for ever.
+    ///
+    /// Who names more than the longer one sees its client before that, which R-HTTP-20 (2025-11-25) says it MUST NOT: any
+    /// number may be named, and a call is better tried early than lost or put off for years. Where that is to hold to the
+    /// letter, raise the bound; the deadlines of a call end it all the same.
     pub retry_bounds: (Duration, Duration),
     /// Tries in a row that bring nothing, before the stream of a call is given up, and the call with it. Default 5; 0: no
     /// stream is resumed. Stops reconnects without end. The stream for what belongs to no call is told once as

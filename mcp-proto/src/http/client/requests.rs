@@ -11,6 +11,7 @@ use http::{Method, Request, Uri};
 use serde::ser::Error as _;
 
 use super::super::media;
+use super::super::names::{LAST_EVENT, METHOD, NAME, SESSION, VERSION, named_by};
 use super::super::params::{Argument, Unfit};
 use super::super::value;
 use super::tools::Tools;
@@ -18,12 +19,6 @@ use crate::json::{EncodeError, Params};
 use crate::revision::{Era, Revision};
 use crate::types::meta;
 use crate::wire::Message;
-
-const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What every request of a legacy session says about it.
 #[derive(Clone, Debug, Default)]
@@ -47,12 +42,12 @@ pub(super) fn is_own(name: &HeaderName) -> bool {
     name.as_str().starts_with("mcp-")
         || [ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, CONTENT_LENGTH, HOST, TRANSFER_ENCODING]
             .contains(name)
-        || *name == LAST_EVENT_ID
+        || *name == LAST_EVENT
 }
 
 /// The session that the head of the answer to `initialize` opens. `Err`: its id cannot be used.
 pub(super) fn session_of(headers: &HeaderMap) -> Result<Option<HeaderValue>, ()> {
-    let mut ids = headers.get_all(SESSION_ID).iter();
+    let mut ids = headers.get_all(SESSION).iter();
     let (id, more) = (ids.next(), ids.next());
     match id {
         None => Ok(None),
@@ -86,11 +81,11 @@ fn request(method: Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Reque
 
 fn put_session(headers: &mut HeaderMap, session: &Session) {
     if let Some(id) = &session.id {
-        headers.insert(SESSION_ID, id.clone());
+        headers.insert(SESSION, id.clone());
     }
     // MUST from 2025-06-18; basic/transports
     if let Some(revision) = session.revision.filter(|revision| *revision >= Revision::V2025_06_18) {
-        headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(revision.as_str()));
+        headers.insert(VERSION, HeaderValue::from_static(revision.as_str()));
     }
 }
 
@@ -132,7 +127,7 @@ pub(super) fn get(
     if !last_event_id.is_empty()
         && let Ok(id) = HeaderValue::from_bytes(last_event_id)
     {
-        headers.insert(LAST_EVENT_ID, id);
+        headers.insert(LAST_EVENT, id);
     }
     request
 }
@@ -170,7 +165,7 @@ fn put_modern(
     message: Option<&Message<'_>>,
     tools: &Tools,
 ) -> Result<(), EncodeError> {
-    put(headers, PROTOCOL_VERSION, version);
+    put(headers, VERSION, version);
     let Some(Message::Request { method, params, .. } | Message::Notification { method, params }) =
         message
     else {
@@ -203,13 +198,7 @@ fn put_modern(
 
 /// What `Mcp-Name` says.
 fn name_of<'a>(method: &str, params: &Params<'a>) -> Option<Cow<'a, str>> {
-    let member = match method {
-        "tools/call" | "prompts/get" => "name",
-        "resources/read" => "uri",
-        _ if method.starts_with("tasks/") => "taskId",
-        _ => return None,
-    };
-    params.get(member)?.as_str()
+    params.get(named_by(method.as_bytes())?)?.as_str()
 }
 
 /// Whatever the text is, the value is a legal one: what is not visible ASCII is encoded.

@@ -9,7 +9,8 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::super::access::Denied;
 use super::super::media::{Accepts, JSON, is_of, is_plain};
-use super::headers::{METHOD, SESSION, is_mirror, version};
+use super::super::names::{METHOD, SESSION};
+use super::headers::{is_mirror, version};
 use super::status::{not_allowed, refusal};
 use super::{SESSION_METHODS, Server};
 use crate::method::Request as _;

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::super::names::{METHOD, NAME, TASK, VERSION, named_by};
 use super::super::params::{self, Param, Unfit};
 use super::super::value::decode;
 use crate::era::unsupported;
@@ -17,12 +18,6 @@ use crate::error::ErrorObject;
 use crate::json::{Doubled, Kind, Params, Raw, bounded};
 use crate::revision::{Era, Revision, RevisionSet};
 use crate::wire::RequestMeta;
-
-pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
-pub(super) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
-pub(super) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// Whether a header repeats what a body says.
 pub(super) fn is_mirror(name: &HeaderName) -> bool {
@@ -121,17 +116,12 @@ impl Mirror<'_> {
     }
 
     fn check_name(&self) -> Result<(), ErrorObject> {
-        let named_by = match self.method {
-            b"tools/call" | b"prompts/get" => "name",
-            b"resources/read" => "uri",
-            b"tasks/get" | b"tasks/update" | b"tasks/cancel" => "taskId",
-            _ => return Ok(()),
-        };
+        let Some(named_by) = named_by(self.method) else { return Ok(()) };
         let name = self.param(named_by)?.and_then(Raw::as_str);
         let header = self.single(&NAME)?;
         match (name, header) {
             // What a task lacks is for the extension to say: nothing here makes its header a required one.
-            (None, None) if named_by == "taskId" => Ok(()),
+            (None, None) if named_by == TASK => Ok(()),
             (_, None) => Err(mismatch("Mcp-Name is missing")),
             (name, Some(header)) => match (decode(header), name) {
                 (None, _) => Err(mismatch("Mcp-Name cannot be read")),

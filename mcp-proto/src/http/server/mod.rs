@@ -507,6 +507,12 @@ impl Server {
         self.hub.exchanges.open(Source::Whole(response.map(Some)), self.hub.clock)
     }
 
+    /// Sessions of the legacy revisions.
+    #[cfg(feature = "driver")]
+    pub(crate) fn sessions_open(&self) -> Vec<Scope> {
+        self.hub.sessions.by_handle.values().copied().collect()
+    }
+
     fn scopes(&self) -> Vec<Scope> {
         self.conversations.iter().map(|conversation| conversation.scope).collect()
     }

@@ -7,9 +7,10 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::super::Exchange;
+use super::super::names::SESSION;
 use super::conversation::Conversation;
 use super::exchange::Source;
-use super::headers::{Mirror, SESSION, version};
+use super::headers::{Mirror, version};
 use super::options::ServerOptions;
 use super::room::{Room, finishes};
 use super::status::{empty, failure, refusal, refusal_of, said, status_of};

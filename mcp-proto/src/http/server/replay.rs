@@ -16,6 +16,11 @@ pub struct StreamName(pub(super) u64);
 ///
 /// [`Ring`] keeps it in memory, within bounds. Another store may keep more, or elsewhere. It serves one server: names of
 /// streams begin anew in each process, so that two must not share one, and a session that moves takes along what was sent.
+///
+/// None of this may wait. It is called for each message of each stream, by `driver::http::Service` while
+/// nothing else of the server moves, so a file or a network behind it would hold up every client. A store that is elsewhere
+/// answers from what it has in memory, and writes on another thread.
+///
 /// Positions count up by one on each stream, unless it is [forgotten](Self::forget). What is not kept is never left out silently: a stream that has a gap
 /// behind the position that a client names is not taken up again.
 pub trait Replay: Send + Sync {
@@ -35,7 +40,8 @@ pub trait Replay: Send + Sync {
     /// with the rest, and what is left is kept again at once, from an earlier position.
     fn forget(&mut self, stream: StreamName);
 
-    /// A copy of all that is kept, as [`Server`](super::Server) is `Clone`.
+    /// A copy of all that is kept, as [`Server`](super::Server) is `Clone`: what either keeps from then on the other does not
+    /// see. A driver makes none.
     fn boxed(&self) -> Box<dyn Replay>;
 }
 

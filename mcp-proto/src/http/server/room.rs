@@ -3,8 +3,8 @@
 use http::Method;
 use http::request::Parts;
 
+use super::super::names::{LAST_EVENT, METHOD};
 use super::Server;
-use super::headers::{LAST_EVENT, METHOD};
 use super::options::ServerOptions;
 use super::post::{Read, names_session};
 use crate::method::Request as _;

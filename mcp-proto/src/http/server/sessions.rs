@@ -11,9 +11,10 @@ use http::{HeaderValue, StatusCode};
 
 use super::super::Exchange;
 use super::super::media::Accepts;
+use super::super::names::{LAST_EVENT, SESSION};
 use super::conversation::Conversation;
 use super::exchange::Source;
-use super::headers::{LAST_EVENT, SESSION, is_version_readable, single, version};
+use super::headers::{is_version_readable, single, version};
 use super::post::{Read, SSE_SESSION, id_of, is_opening, names_session, no_room, sse_session};
 use super::room::{finishes, runs};
 use super::session::{Session, SessionId};
@@ -166,7 +167,7 @@ impl Server {
         if self.may_have_session(head) { Ok(scope) } else { Err(Stray::Version) }
     }
 
-    /// Whether the version is one of sessions. What is missing is known from the session; R-VER: what is not served is
+    /// Whether the version is one of sessions. What is missing is known from the session; R-VER-10: what is not served is
     /// refused.
     fn may_have_session(&self, head: &Parts) -> bool {
         match version(&head.headers) {

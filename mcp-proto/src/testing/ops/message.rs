@@ -101,8 +101,9 @@ pub enum Method {
 pub(super) type InFlight = alloc::vec::Vec<(i64, Option<f64>)>;
 
 impl Message {
-    /// Its line, newline included.
-    pub(super) fn line(&self, calls: &InFlight) -> String {
+    /// Its line, newline included, for a peer that has these calls in flight: their ids, and the value that each has
+    /// reported last. Where none are known, what names one names the call 1.
+    pub fn line(&self, calls: &[(i64, Option<f64>)]) -> String {
         let body = match self {
             Self::Progress { token, step } => {
                 let last = match token {
@@ -165,8 +166,8 @@ impl Message {
         format!("{{\"jsonrpc\":\"2.0\",{body}}}\n")
     }
 
-    /// The id that an answer to it may bear.
-    pub(super) fn asks_as(&self, calls: &InFlight) -> Option<String> {
+    /// The id that an answer to it may bear, as JSON; none if it asks for nothing.
+    pub fn asks_as(&self, calls: &[(i64, Option<f64>)]) -> Option<String> {
         match self {
             Self::Request { id, .. } | Self::TooLong { id, answers: false } | Self::TooDeep(id) => {
                 Some(id.text(calls))
@@ -177,7 +178,7 @@ impl Message {
 }
 
 impl Reference {
-    fn text(self, calls: &InFlight) -> String {
+    fn text(self, calls: &[(i64, Option<f64>)]) -> String {
         let call = |which| pick(calls, which).map_or(1, |(id, _)| id);
         match self {
             Self::Call(which) => call(which).to_string(),
@@ -208,7 +209,7 @@ impl Method {
     }
 }
 
-fn pick(calls: &InFlight, which: u8) -> Option<(i64, Option<f64>)> {
+fn pick(calls: &[(i64, Option<f64>)], which: u8) -> Option<(i64, Option<f64>)> {
     super::operation::pick(calls.iter().copied(), which)
 }
 
