@@ -1,4 +1,4 @@
-//! The machine itself: role-blind bookkeeping behind `Endpoint`.
+//! The machine itself: the books of either role behind `Endpoint`.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

@@ -219,9 +219,9 @@ impl<R: Role> Endpoint<R> {
     /// # Errors
     ///
     /// [`SendError::UnknownRequest`] if it has been answered, [`SendError::Cancelled`] if the peer no
-    /// longer wants it (the request is then gone), [`SendError::Encode`] if `result` is no JSON object,
-    /// [`SendError::OutboxFull`] if it is beyond [`Limits::max_output_len`](crate::Limits) (the peer has been
-    /// told an internal error then).
+    /// longer wants it (the request is then gone), [`SendError::Closed`] if the conversation has ended,
+    /// [`SendError::Encode`] if `result` is no JSON object, [`SendError::OutboxFull`] if it is beyond
+    /// [`Limits::max_output_len`](crate::Limits) (the peer has been told an internal error then).
     pub fn respond<T: Serialize + ?Sized>(
         &mut self,
         id: &RequestId,
