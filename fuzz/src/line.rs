@@ -6,8 +6,8 @@ use mcp_proto::testing::take_output;
 use mcp_proto::{
     CloseReason, Connection, Endpoint, Event, Instant, Limits, ServerConfig, Violation,
 };
-use serde::de::IgnoredAny;
 
+use crate::members::Members;
 use crate::wire::LATER;
 
 const MAX_LEN: usize = 96;
@@ -119,40 +119,21 @@ enum Shown<'a> {
     Unclear,
 }
 
-/// Reads its members one by one, each by serde_json, until something is none.
 fn shown(line: &[u8]) -> Shown<'_> {
-    let mut rest = blanks(head(line)).strip_prefix('{').unwrap_or_default();
-    let mut members: Vec<(String, &str, &str)> = Vec::new();
-    let mut begun = None;
-    while let Some((name, text)) = key(rest) {
-        let Some((value, behind)) = value(text) else {
-            // What is nested too deeply is passed over by its brackets alone, whatever else is in it.
-            let is_deep = text.matches(['[', '{']).count() >= 64;
-            if is_deep || members.iter().any(|(other, ..)| *other == name) {
-                return Shown::Unclear;
-            }
-            begun = Some(name);
-            break;
-        };
-        members.push((name, value, behind));
-        let Some(next) = blanks(behind).strip_prefix(',') else { break };
-        rest = blanks(next);
+    let members = Members::read(head(line));
+    if members.is_unclear {
+        return Shown::Unclear;
     }
-    let names = || members.iter().map(|(name, ..)| name).chain(&begun).map(String::as_str);
-    if !names().any(|name| matches!(name, "method" | "params")) {
-        if names().any(|name| matches!(name, "result" | "error")) {
-            return Shown::Response;
-        }
-        // Whose id it is cannot be told, and both sides count theirs from 1.
-        return Shown::Request { id: None };
+    let shows = |name| members.get(name).is_some() || members.begun.as_deref() == Some(name);
+    if !shows("method") && !shows("params") {
+        // Without all four it cannot be told whose id it is, and both sides count theirs from 1.
+        let is_response = shows("result") || shows("error");
+        return if is_response { Shown::Response } else { Shown::Request { id: None } };
     }
-    let count = |name| members.iter().filter(|(other, ..)| other == name).count();
-    let known = ["jsonrpc", "id", "method", "params", "result", "error"];
-    let id = members.iter().find(|(name, ..)| name == "id");
     // A number at the cut may be half of one.
-    let id = id.filter(|(.., behind)| behind.starts_with([',', '}', ' ', '\t', '\r']));
-    let id = id.filter(|_| known.into_iter().all(|name| count(name) <= 1));
-    Shown::Request { id: id.map(|(_, id, _)| *id) }
+    let is_whole = |behind: &str| behind.starts_with([',', '}', ' ', '\t', '\r']);
+    let id = members.get("id").filter(|id| is_whole(id.behind) && !members.is_double());
+    Shown::Request { id: id.map(|id| id.value) }
 }
 
 /// The part of a line that is kept, or nothing if that is no text.
@@ -166,25 +147,6 @@ fn head(line: &[u8]) -> &str {
         }
         Err(_) => "",
     }
-}
-
-/// The name that a member begins with, and what is behind its colon.
-fn key(text: &str) -> Option<(String, &str)> {
-    let text = blanks(text);
-    let (name, behind) = value(text).filter(|_| text.starts_with('"'))?;
-    let behind = blanks(behind).strip_prefix(':')?;
-    Some((serde_json::from_str(name).unwrap_or_default(), blanks(behind)))
-}
-
-/// The value that a text begins with, and what is behind it.
-fn value(text: &str) -> Option<(&str, &str)> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
-    values.next()?.ok()?;
-    Some(text.split_at(values.byte_offset()))
-}
-
-fn blanks(text: &str) -> &str {
-    text.trim_start_matches([' ', '\t', '\r'])
 }
 
 fn drain(poll: impl FnMut() -> Option<Event>) -> Vec<Event> {
