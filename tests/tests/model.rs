@@ -1,5 +1,7 @@
 //! Every interleaving of two real engines, within small bounds; `.ci/run` goes further.
 
+use std::process::Command;
+
 use mcp_proto::Revision;
 use mcp_tests::model::{Faults, Found, Outcome, Scenario, explore};
 use mcp_tests::promises::Planted;
@@ -61,6 +63,20 @@ fn a_broken_promise_comes_with_the_shortest_way_in_words() {
         ]
     );
     assert!(found.broken.to_string().starts_with("one_answer is broken: "), "{}", found.broken);
+}
+
+/// A name that no scenario has is a mistake, also beside one that is right: nothing would be searched for it.
+#[test]
+fn a_scenario_that_there_is_not_is_an_error() {
+    for names in
+        [&["3 calls too many"][..], &["handshake, 1 call, 2 reports, 2 faults, no", "1 cal1"]]
+    {
+        let check = Command::new(env!("CARGO_BIN_EXE_mcp-check")).arg("model").args(names).output();
+        let check = check.expect("mcp-check runs");
+        let said = String::from_utf8_lossy(&check.stderr);
+        assert!(!check.status.success() && said.contains("no scenario"), "{names:?}: {said}");
+        assert!(check.stdout.is_empty(), "{names:?}: something was searched first");
+    }
 }
 
 /// What is cut off says so.

@@ -57,6 +57,12 @@ fn model(mut arguments: VecDeque<String>) -> Result<(), String> {
         arguments.pop_front();
     }
     let scenarios = if is_deep { Scenario::deep() } else { Scenario::usual() };
+    // A check of nothing finds nothing.
+    for name in &arguments {
+        if !scenarios.iter().any(|scenario| scenario.name.starts_with(name)) {
+            return Err(format!("no scenario has a name that begins with {name:?}"));
+        }
+    }
     let is_named = |scenario: &&Scenario| {
         arguments.is_empty() || arguments.iter().any(|name| scenario.name.starts_with(name))
     };
