@@ -1,7 +1,7 @@
 //! Random sessions of two real connections over a bad network; `.ci/run` takes more steps.
 
 use mcp_tests::promises::Planted;
-use mcp_tests::simulation::{Session, replay, walk};
+use mcp_tests::simulation::{Happened, Session, replay, walk};
 
 /// D7, G1 to G5: whatever the network, the clock and the applications do, everything ends once and
 /// nothing is left.
@@ -57,6 +57,17 @@ fn a_seed_is_a_session() {
     };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
+}
+
+/// What is printed of a run tells apart what only differs in what was said: `.ci/deep` compares two of these.
+#[test]
+fn a_run_in_numbers_has_a_digest_of_its_events_and_bytes() {
+    let (one, next) = walk(7, 1, None).unwrap();
+    let (other, _) = walk(next, 1, None).unwrap();
+    let alike = Happened { digest: one.digest, ..other };
+    assert_ne!(alike.to_string(), other.to_string());
+    let (both, _) = walk(7, one.steps + 1, None).unwrap();
+    assert_eq!(both.digest, one.digest.wrapping_add(other.digest));
 }
 
 /// The sessions find what they look for, and the seed that found it finds it again.
