@@ -3,19 +3,27 @@
 use std::process::Command;
 
 use mcp_proto::Revision;
-use mcp_tests::model::{Faults, Found, Outcome, Scenario, explore};
+use mcp_tests::model::{Faults, Found, Outcome, Scenario, close, explore};
 use mcp_tests::promises::Planted;
 
 /// D7, R-PROG: within these bounds nothing that can happen breaks a promise.
 #[test]
 fn every_interleaving_within_small_bounds_keeps_every_promise() {
     for scenario in Scenario::small() {
-        match explore(&scenario, usize::MAX) {
-            Ok(tally) => {
-                assert!(tally.closed && tally.states > 100, "{}: {tally:?}", scenario.name)
-            }
-            Err(found) => panic!("{}:\n{}\n{}", scenario.name, found.way.join("\n"), found.broken),
-        }
+        close(&scenario).unwrap_or_else(|why| panic!("{why}"));
+    }
+}
+
+/// A search that takes different states for the same, or offers less, finds too few.
+#[test]
+fn a_search_of_fewer_states_than_there_are_fails() {
+    let scenario = Scenario::new("1 call", Revision::V2025_11_25, 1, 0).faults(Faults::NONE);
+    let states = close(&scenario).unwrap().states;
+    close(&scenario.clone().least(states)).unwrap();
+    let why = close(&scenario.least(states + 1)).unwrap_err();
+    assert!(why.contains("fewer than"), "{why}");
+    for scenario in [Scenario::small(), Scenario::usual(), Scenario::deep()].concat() {
+        assert!(scenario.least > 100, "{} names no least", scenario.name);
     }
 }
 
