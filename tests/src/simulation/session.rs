@@ -206,7 +206,9 @@ impl Session {
         {
             let now = self.now;
             let restored = self.place(end).0.connection.restore(now);
-            restored.map_err(|error| Broken::new("restored_as_before", error.to_string()))?;
+            restored.map_err(|error| {
+                Broken::new("fitting_events", format!("the {end:?} cannot be restored: {error}"))
+            })?;
         }
         let outcome = self.apply(step);
         if !matches!(outcome, Ok(false)) {
