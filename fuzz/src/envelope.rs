@@ -11,14 +11,15 @@ use mcp_proto::{
     ServerConfig, Violation,
 };
 
+use crate::members::Members;
 use crate::wire::{client, server};
 
 /// What a frame is.
 #[derive(Debug, PartialEq)]
 enum Reading {
     NotJson,
-    /// JSON that the scanner refuses.
-    Refused,
+    /// JSON that the scanner refuses; if its members can be read all the same, as what is malformed.
+    Refused(Option<(Concerns, Option<String>)>),
     Batch,
     /// No message; what is to be answered, and with which id.
     Malformed(Concerns, Option<String>),
@@ -100,8 +101,11 @@ fn at_server(input: &[u8], reading: &Reading, now: Instant) {
             assert!(matches!(&told[..], [Event::Violation(Violation::NotJson { .. })]), "{told:?}");
             check_refusal(Concerns::Request, None, &said, "-32700");
         }
-        Reading::Refused => {
+        Reading::Refused(read) => {
             assert!(matches!(&told[..], [Event::Violation(Violation::Refused(_))]), "{told:?}");
+            if let Some((concerns, id)) = read {
+                check_refusal(*concerns, id.as_deref(), &said, "-32600");
+            }
         }
     }
 }
@@ -161,11 +165,12 @@ fn at_client(input: &[u8], reading: &Reading, now: Instant) {
                 assert_eq!(error.code, *code);
             }
         }
-        Reading::Malformed(Concerns::Response, id) => {
+        Reading::Malformed(Concerns::Response, id)
+        | Reading::Refused(Some((Concerns::Response, id))) => {
             // It cannot be read, so waiting on would be waiting for ever.
             assert_eq!(ended.len(), usize::from(id.as_deref().is_some_and(names_it)), "{told:?}");
         }
-        Reading::Refused => {}
+        Reading::Refused(None) => {}
         _ => assert!(ended.is_empty(), "ended by what is no response: {told:?}"),
     }
     match reading {
@@ -205,7 +210,7 @@ fn read(input: &[u8]) -> Reading {
         Err(ScanErrorKind::Syntax | ScanErrorKind::Utf8) => return Reading::NotJson,
         // Nobody looks into what this revision does not have.
         _ if input.trim_ascii().starts_with(b"[") => return Reading::Batch,
-        Err(_) => return Reading::Refused,
+        Err(_) => return Reading::Refused(refused(input)),
         Ok(_) => {}
     }
     // Which digits a number has only its text says, and that the scanner has cut out.
@@ -257,6 +262,24 @@ fn read(input: &[u8]) -> Reading {
         }
         _ => malformed,
     }
+}
+
+/// Whom it concerns and with which id, though some value in it is refused.
+fn refused(input: &[u8]) -> Option<(Concerns, Option<String>)> {
+    let members = Members::read(std::str::from_utf8(input).ok()?);
+    if members.begun.is_some() {
+        return None;
+    }
+    let concerns = match (members.get("method"), members.get("id")) {
+        (None, _) if members.get("result").is_some() || members.get("error").is_some() => {
+            Concerns::Response
+        }
+        (Some(method), None) if method.value.starts_with('"') => Concerns::Notification,
+        _ => Concerns::Request,
+    };
+    let id = members.get("id").filter(|_| !members.is_double());
+    let id = id.and_then(|id| Raw::parse(id.value.as_bytes(), 64).ok());
+    Some((concerns, id.filter(|id| is_id(*id)).map(key)))
 }
 
 fn is_object(value: Raw<'_>) -> bool {

@@ -11,6 +11,7 @@ mod headers;
 mod http_client;
 mod http_server;
 mod line;
+mod members;
 mod pair;
 mod round_trip;
 mod scanner;

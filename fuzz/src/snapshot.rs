@@ -22,7 +22,8 @@ pub fn snapshot(input: &[u8]) {
         }
         [b'(', rest @ ..] => hostile_session(rest),
         [first, rest @ ..] => {
-            let (every, mut bytes) = (first % 8, Unstructured::new(rest));
+            // Never would be the schedule as another target runs it.
+            let (every, mut bytes) = ((first % 8).max(1), Unstructured::new(rest));
             if first & 0x80 == 0 {
                 if let Ok(schedule) = PairSchedule::arbitrary(&mut bytes) {
                     schedule.run_restored(every);

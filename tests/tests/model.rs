@@ -1,19 +1,29 @@
 //! Every interleaving of two real engines, within small bounds; `.ci/run` goes further.
 
+use std::process::Command;
+
 use mcp_proto::Revision;
-use mcp_tests::model::{Faults, Found, Outcome, Scenario, explore};
+use mcp_tests::model::{Faults, Found, Outcome, Scenario, close, explore};
 use mcp_tests::promises::Planted;
 
 /// D7, R-PROG: within these bounds nothing that can happen breaks a promise.
 #[test]
 fn every_interleaving_within_small_bounds_keeps_every_promise() {
     for scenario in Scenario::small() {
-        match explore(&scenario, usize::MAX) {
-            Ok(tally) => {
-                assert!(tally.closed && tally.states > 100, "{}: {tally:?}", scenario.name)
-            }
-            Err(found) => panic!("{}:\n{}\n{}", scenario.name, found.way.join("\n"), found.broken),
-        }
+        close(&scenario).unwrap_or_else(|why| panic!("{why}"));
+    }
+}
+
+/// A search that takes different states for the same, or offers less, finds too few.
+#[test]
+fn a_search_of_fewer_states_than_there_are_fails() {
+    let scenario = Scenario::new("1 call", Revision::V2025_11_25, 1, 0).faults(Faults::NONE);
+    let states = close(&scenario).unwrap().states;
+    close(&scenario.clone().least(states)).unwrap();
+    let why = close(&scenario.least(states + 1)).unwrap_err();
+    assert!(why.contains("fewer than"), "{why}");
+    for scenario in [Scenario::small(), Scenario::usual(), Scenario::deep()].concat() {
+        assert!(scenario.least > 100, "{} names no least", scenario.name);
     }
 }
 
@@ -61,6 +71,20 @@ fn a_broken_promise_comes_with_the_shortest_way_in_words() {
         ]
     );
     assert!(found.broken.to_string().starts_with("one_answer is broken: "), "{}", found.broken);
+}
+
+/// A name that no scenario has is a mistake, also beside one that is right: nothing would be searched for it.
+#[test]
+fn a_scenario_that_there_is_not_is_an_error() {
+    for names in
+        [&["3 calls too many"][..], &["handshake, 1 call, 2 reports, 2 faults, no", "1 cal1"]]
+    {
+        let check = Command::new(env!("CARGO_BIN_EXE_mcp-check")).arg("model").args(names).output();
+        let check = check.expect("mcp-check runs");
+        let said = String::from_utf8_lossy(&check.stderr);
+        assert!(!check.status.success() && said.contains("no scenario"), "{names:?}: {said}");
+        assert!(check.stdout.is_empty(), "{names:?}: something was searched first");
+    }
 }
 
 /// What is cut off says so.

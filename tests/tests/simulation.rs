@@ -1,7 +1,10 @@
 //! Random sessions of two real connections over a bad network; `.ci/run` takes more steps.
 
-use mcp_tests::promises::Planted;
-use mcp_tests::simulation::{Session, replay, walk};
+use std::fs;
+use std::path::Path;
+
+use mcp_tests::promises::{PROMISES, Planted};
+use mcp_tests::simulation::{Happened, Session, replay, walk};
 
 /// D7, G1 to G5: whatever the network, the clock and the applications do, everything ends once and
 /// nothing is left.
@@ -57,6 +60,42 @@ fn a_seed_is_a_session() {
     };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
+}
+
+/// What is printed of a run tells apart what only differs in what was said: `.ci/deep` compares two of these.
+#[test]
+fn a_run_in_numbers_has_a_digest_of_its_events_and_bytes() {
+    let (one, next) = walk(7, 1, None).unwrap();
+    let (other, _) = walk(next, 1, None).unwrap();
+    let alike = Happened { digest: one.digest, ..other };
+    assert_ne!(alike.to_string(), other.to_string());
+    let (both, _) = walk(7, one.steps + 1, None).unwrap();
+    assert_eq!(both.digest, one.digest.wrapping_add(other.digest));
+}
+
+/// A promise that is said to be broken by a name that it has not would hide what was broken, and the seed.
+#[test]
+fn what_may_be_broken_is_a_promise() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut named = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            for after in text.split("Broken::new(").skip(1) {
+                let Some(name) = after.trim_start().strip_prefix('"') else { continue };
+                let name = name.split('"').next().unwrap_or_default();
+                let is_promise = PROMISES.iter().any(|(promise, _)| *promise == name);
+                assert!(is_promise, "{}: {name}", path.display());
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 8, "{named} were found");
 }
 
 /// The sessions find what they look for, and the seed that found it finds it again.

@@ -209,7 +209,9 @@ fn malformed(violation: Violation, fields: &Frame<'_>, limits: &Limits) -> Malfo
     } else {
         MalformedKind::Request
     };
-    let id = fields.id.and_then(|id| RequestId::read(id, limits.max_id_len).ok());
+    // What is refused for its depth may have two ids as well.
+    let id = fields.id.filter(|_| !fields.duplicate);
+    let id = id.and_then(|id| RequestId::read(id, limits.max_id_len).ok());
     Malformed { violation, id, kind }
 }
 

@@ -112,6 +112,21 @@ pub fn explore(scenario: &Scenario, most: usize) -> Outcome {
     Ok(tally)
 }
 
+/// Visits every state of a scenario, of which there are as many as it names as the least.
+///
+/// # Errors
+///
+/// A broken promise with the way there, or too few states, in words.
+pub fn close(scenario: &Scenario) -> Result<Tally, String> {
+    let name = &scenario.name;
+    let tally = explore(scenario, usize::MAX)
+        .map_err(|found| format!("{name}:\n{}\n{}", found.way.join("\n"), found.broken))?;
+    if !tally.closed || tally.states < scenario.least {
+        return Err(format!("{name}: fewer than {} states, or cut off: {tally:?}", scenario.least));
+    }
+    Ok(tally)
+}
+
 fn found(
     broken: Broken,
     scenario: &Scenario,

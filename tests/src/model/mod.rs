@@ -8,6 +8,6 @@ mod trace;
 mod world;
 
 pub use action::{Action, What};
-pub use explore::{Found, Outcome, Tally, explore};
+pub use explore::{Found, Outcome, Tally, close, explore};
 pub use scenario::{Faults, Scenario};
 pub use world::World;

@@ -157,16 +157,13 @@ impl Scenario {
     pub fn small() -> Vec<Self> {
         let mut all = Vec::new();
         for (revision, name) in [(LEGACY, "legacy"), (MODERN, "modern")] {
-            all.push(
-                Self::new("1 call, 1 report", revision, 1, 1).faults(Faults::any(2)).named(name),
-            );
-            all.push(
-                Self::new("2 calls", revision, 2, 0).faults(Faults::NONE).errors().named(name),
-            );
+            let one = Self::new("1 call, 1 report", revision, 1, 1).faults(Faults::any(2));
+            all.push(one.named(name).least(10_000));
+            let two = Self::new("2 calls", revision, 2, 0).faults(Faults::NONE).errors();
+            all.push(two.named(name).least(6_200));
         }
-        all.push(
-            Self::new("a call each way, legacy", LEGACY, 1, 0).server_calls(1).faults(Faults::NONE),
-        );
+        let each_way = Self::new("a call each way, legacy", LEGACY, 1, 0).server_calls(1);
+        all.push(each_way.faults(Faults::NONE).least(3_400));
         all
     }
 

@@ -1,6 +1,7 @@
 //! One end at its place on the network: what a transport would do for it, in steps of any size.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use mcp_proto::role::Role;
 use mcp_proto::snapshot::RestoreError;
@@ -53,6 +54,8 @@ pub(super) struct Port {
     /// Bytes of text in what its application says next.
     pub(super) padding: usize,
     planted: Option<Planted>,
+    /// Of what it told and wrote.
+    digest: DefaultHasher,
 }
 
 /// How fast an end reads.
@@ -139,7 +142,13 @@ impl Port {
             is_within_line: false,
             padding: 0,
             planted: None,
+            digest: DefaultHasher::new(),
         }
+    }
+
+    /// Of every event that it told and every byte that it wrote, with their times.
+    pub(super) fn digest(&self) -> u64 {
+        self.digest.finish()
     }
 
     pub(super) fn plant(&mut self, planted: Option<Planted>) {
@@ -176,6 +185,7 @@ impl Port {
     pub(super) fn look(&mut self, ledger: &mut Ledger, now: Instant) -> Result<usize, Broken> {
         let mut events = 0;
         while let Some(event) = self.connection.poll_event() {
+            (format!("{event:?}"), now).hash(&mut self.digest);
             self.timing.told(&event, now)?;
             self.actor(ledger, now).told(&event)?;
             events += 1;
@@ -267,6 +277,7 @@ impl Port {
             self.connection.advance_transmit(0);
             return Ok(false);
         }
+        (&chunk[..taken], now).hash(&mut self.digest);
         self.announce(&chunk, taken, ledger)?;
         if lend {
             self.connection.lend_transmit(taken);

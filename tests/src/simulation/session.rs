@@ -59,12 +59,14 @@ pub struct Happened {
     pub stalled: u64,
     /// Calls that were refused by a limit or because of the state.
     pub refused: u64,
+    /// A digest of every event that an end told and of every byte that it wrote, and when.
+    pub digest: u64,
 }
 
 impl fmt::Display for Happened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sessions, steps, calls, results, errors, cancelled, .. } = self;
-        let Self { timed_out, closed, reports, logs, stalled, refused, .. } = self;
+        let Self { timed_out, closed, reports, logs, stalled, refused, digest, .. } = self;
         write!(
             f,
             "{sessions} sessions, {steps} steps; {calls} calls, of which {results} ended with a result, "
@@ -77,7 +79,10 @@ impl fmt::Display for Happened {
             f,
             "their connection; {reports} reports, {logs} log messages; {refused} calls refused by limits that "
         )?;
-        write!(f, "are set low on purpose, {stalled} connections closed as stalled")
+        write!(
+            f,
+            "are set low on purpose, {stalled} connections closed as stalled; events and bytes {digest:016x}"
+        )
     }
 }
 
@@ -201,7 +206,9 @@ impl Session {
         {
             let now = self.now;
             let restored = self.place(end).0.connection.restore(now);
-            restored.map_err(|error| Broken::new("restored_as_before", error.to_string()))?;
+            restored.map_err(|error| {
+                Broken::new("fitting_events", format!("the {end:?} cannot be restored: {error}"))
+            })?;
         }
         let outcome = self.apply(step);
         if !matches!(outcome, Ok(false)) {
@@ -406,6 +413,7 @@ impl Session {
         let mut happened = self.happened;
         for end in [End::Client, End::Server] {
             happened.stalled += u64::from(self.port(end).has_stalled());
+            happened.digest = happened.digest.rotate_left(1) ^ self.port(end).digest();
             for (_, call) in self.ledger.calls(end) {
                 happened.reports += u64::from(call.reports);
                 let counter = match call.ended {
@@ -437,5 +445,7 @@ impl AddAssign for Happened {
         self.refused += more.refused;
         self.logs += more.logs;
         self.stalled += more.stalled;
+        // However a run was divided, the sum is the same.
+        self.digest = self.digest.wrapping_add(more.digest);
     }
 }

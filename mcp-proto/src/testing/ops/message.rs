@@ -55,8 +55,13 @@ pub enum Message {
         /// Whether it is a result; else it is a request.
         answers: bool,
     },
-    /// A request that nests deeper than that limit.
-    TooDeep(Reference),
+    /// What nests deeper than that limit.
+    TooDeep {
+        /// Its id, or that of the call that it answers.
+        id: Reference,
+        /// Whether it is a result; else it is a request.
+        answers: bool,
+    },
 }
 
 /// What a peer may name: something that is there, or as it might garble it.
@@ -151,16 +156,11 @@ impl Message {
             }
             Self::Initialized => r#""method":"notifications/initialized""#.into(),
             Self::TooLong { id, answers } => {
-                let what =
-                    if *answers { r#""result""# } else { r#""method":"tools/call","params""# };
-                format!(r#""id":{},{what}:{{"x":"{:x<4000}"}}"#, id.text(calls), "")
+                format!(r#""id":{},{}:{{"x":"{:x<4000}"}}"#, id.text(calls), body(*answers), "")
             }
-            Self::TooDeep(id) => {
+            Self::TooDeep { id, answers } => {
                 let (open, close) = ("[".repeat(20), "]".repeat(20));
-                format!(
-                    r#""id":{},"method":"tools/call","params":{{"x":{open}{close}}}"#,
-                    id.text(calls)
-                )
+                format!(r#""id":{},{}:{{"x":{open}{close}}}"#, id.text(calls), body(*answers))
             }
         };
         format!("{{\"jsonrpc\":\"2.0\",{body}}}\n")
@@ -169,9 +169,9 @@ impl Message {
     /// The id that an answer to it may bear, as JSON; none if it asks for nothing.
     pub fn asks_as(&self, calls: &[(i64, Option<f64>)]) -> Option<String> {
         match self {
-            Self::Request { id, .. } | Self::TooLong { id, answers: false } | Self::TooDeep(id) => {
-                Some(id.text(calls))
-            }
+            Self::Request { id, .. }
+            | Self::TooLong { id, answers: false }
+            | Self::TooDeep { id, answers: false } => Some(id.text(calls)),
             _ => None,
         }
     }
@@ -207,6 +207,11 @@ impl Method {
             Self::Unknown => ("x/y", ""),
         }
     }
+}
+
+/// What stands before the content of a result, or of a request.
+fn body(answers: bool) -> &'static str {
+    if answers { r#""result""# } else { r#""method":"tools/call","params""# }
 }
 
 fn pick(calls: &[(i64, Option<f64>)], which: u8) -> Option<(i64, Option<f64>)> {
