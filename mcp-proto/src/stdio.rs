@@ -67,8 +67,8 @@ pub struct Connection<R> {
     endpoint: Endpoint<R>,
     input: Input,
     source: Source,
-    /// Nothing was read since the peer was met.
-    is_new: bool,
+    /// A session is opened: its client has still to say that it begins, of which nobody is told.
+    is_opening: bool,
 }
 
 /// Where the input comes from. Its end is told to the endpoint behind what came before.
@@ -157,7 +157,7 @@ impl<R: Role> Connection<R> {
     fn new(endpoint: Endpoint<R>) -> Self {
         let core = endpoint.core();
         let input = Input::new(Framing::Lines, core.limits(), core.tolerance());
-        Self { endpoint, input, source: Source::Open, is_new: false }
+        Self { endpoint, input, source: Source::Open, is_opening: false }
     }
 
     /// Sets how its transport keeps messages apart; by default they are lines. To be called before anything is
@@ -234,14 +234,13 @@ impl<R: Role> Connection<R> {
                 if matches!(event, Event::Ready(_)) {
                     // Many connections idle from now on, and what comes is longer or shorter than what was.
                     self.input.give_back();
-                    self.is_new = true;
+                    self.is_opening = self.endpoint.core().is_opened();
                 }
                 return Some(event);
             }
             if !self.decode_next() {
-                // What a server reads last of the handshake is a notification, of which nobody is told.
-                if self.is_new && self.input.give_back() {
-                    self.is_new = false;
+                if self.is_opening && self.input.give_back() {
+                    self.is_opening = false;
                 }
                 return None;
             }

@@ -137,6 +137,12 @@ impl Core {
         self.enter(number, queued.ok(), purpose, tracking, Origin::NONE, timeouts, now);
     }
 
+    /// Whether this is a server whose client has opened a session, and has still to say that it begins.
+    pub(crate) fn is_opened(&self) -> bool {
+        let Lifecycle::Server(serving) = &self.life else { return false };
+        serving.session().is_some() && !serving.is_initialized()
+    }
+
     /// Whether what the application asks for has to wait until the peer is ready.
     pub(super) fn must_hold(&self) -> Result<bool, SendError> {
         match &self.life {

@@ -37,7 +37,7 @@ impl<R: Role> Connection<R> {
     /// [`poll_transmit`](Self::poll_transmit) and not advanced yet it still wants to know how much was written.
     /// Moments are counted from `now`. Nothing changes. Feature `snapshot`.
     pub fn snapshot(&self, now: Instant) -> ConnectionSnapshot {
-        let Self { endpoint, input, source, is_new: _ } = self;
+        let Self { endpoint, input, source, is_opening: _ } = self;
         let (endpoint, input, ended) = (endpoint.state(), input.form(), source.ended());
         let failed = match *source {
             Source::Failed { at, .. } => Some(at),
@@ -79,7 +79,7 @@ impl<R: Role> Connection<R> {
             (None, None) if core.is_open() => Source::Open,
             (None, None) => Source::Over,
         };
-        Ok(Self { endpoint, input, source, is_new: false })
+        Ok(Self { endpoint, input, source, is_opening: false })
     }
 }
 
