@@ -311,7 +311,6 @@ fn sayable(error: &ErrorObject, era: Era) -> Option<ErrorObject> {
     let code = match error.code {
         // What is not found is asked for by a parameter.
         -32002 => ErrorObject::INVALID_PARAMS,
-        -32042 => ErrorObject::INTERNAL_ERROR,
         ErrorObject::UNSUPPORTED_VERSION..=ErrorObject::HEADER_MISMATCH => return None,
         -32099..=-32020 => ErrorObject::INTERNAL_ERROR,
         _ => return None,

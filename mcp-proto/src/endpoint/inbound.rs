@@ -316,10 +316,8 @@ impl Core {
                 negotiation.revision().is_some_and(|revision| !revision.rules().batches)
             }
         };
-        if let Some(place) = self.outbox.reply_to(id).filter(|_| may_be)
-            && self.revoke(Some(place)) > 0
-        {
-            self.made_room();
+        if may_be {
+            self.revoke(self.outbox.reply_to(id));
         }
     }
 

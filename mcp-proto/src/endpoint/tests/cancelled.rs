@@ -107,6 +107,24 @@ fn what_waits_before_an_answer_goes_with_it() {
     }
 }
 
+/// What an answer that is taken back leaves is room for the reports of others.
+#[test]
+fn an_answer_that_is_taken_back_makes_room() {
+    let mut server = new_server();
+    for id in [7, 8] {
+        hear(&mut server, &modern_request(id, "tools/call"));
+    }
+    server.respond(&7.into(), &CallToolResult::text("x".repeat(70_000)), NOW).unwrap();
+    server.report(&8.into(), Progress::new(1.0), Weight::Ordinary, NOW).unwrap();
+    assert_eq!(server.clone().poll_transmit().map(|it| it.message.len() > 70_000), Some(true));
+    assert_eq!(server.poll_timeout(), None, "nobody knows when there will be room");
+    hear(&mut server, &cancel(7));
+    assert_eq!(server.poll_timeout(), Some(NOW));
+    server.handle_timeout(NOW);
+    let said = said(&mut server);
+    assert!(said.len() == 1 && said[0].contains("\"progressToken\":8"), "{said:?}");
+}
+
 /// R-RPC-07, R-ID-03: the client waits for the new one alone, so that one is told with its id that it has come too early.
 #[test]
 fn a_request_with_the_id_of_a_cancelled_one_is_answered() {

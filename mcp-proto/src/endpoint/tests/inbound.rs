@@ -258,3 +258,18 @@ fn a_code_that_must_not_be_said_is_replaced() {
         }
     }
 }
+
+/// No method is longer than a name may be; one that is just as long is the application's affair.
+#[test]
+fn a_method_of_just_the_limit_is_told() {
+    let mut server = new_server();
+    let most = server.core.limits.max_method_len;
+    for (len, is_told) in [(most, true), (most + 1, false)] {
+        hear(&mut server, &modern_request(7, &"m".repeat(len)));
+        let told = told(&mut server);
+        assert_eq!(matches!(told[..], [Event::Request { .. }]), is_told, "{len}: {told:?}");
+        assert_eq!(said(&mut server).concat().contains("-32601"), !is_told);
+        server.abandon(&7.into(), NOW);
+        said(&mut server);
+    }
+}
