@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
+use async_channel::Sender;
 use futures_lite::future::{or, poll_once};
 use mcp_proto::driver::{ListenerError, Runtime};
 use mcp_proto::net::{Platform, prelude::*};
@@ -298,7 +299,7 @@ async fn a_broken_pipe<H: Host>() {
 }
 
 /// Answers the first call, begins to answer the second, and hangs up with some of it unread, which resets the connection.
-fn reset(far: UnixStream) -> io::Result<()> {
+fn reset(far: UnixStream, has_asked: &Sender<()>) -> io::Result<()> {
     let mut far = BufReader::new(far);
     let heard = |far: &mut BufReader<UnixStream>| -> io::Result<Asked> {
         let mut line = String::new();
@@ -310,6 +311,7 @@ fn reset(far: UnixStream) -> io::Result<()> {
     far.get_mut().write_all(answer(&asked.id, welcome).as_bytes())?;
     heard(&mut far)?;
     let asked = heard(&mut far)?;
+    has_asked.try_send(()).unwrap();
     assert!(!far.fill_buf()?.is_empty());
     far.get_mut().write_all((done(&asked.id) + r#"{"jsonrpc":"2.0","id":"#).as_bytes())
 }
@@ -318,10 +320,12 @@ fn reset(far: UnixStream) -> io::Result<()> {
 async fn a_connection_that_is_reset_in_the_middle_of_a_message<H: Host>() {
     leaves_nothing::<H>(async |platform| {
         let (near, far) = sockets();
-        let peer = spawn(platform, apart(move || reset(far)));
+        let (has_asked, asked) = async_channel::bounded(1);
+        let peer = spawn(platform, apart(move || reset(far, &has_asked)));
         let client =
             mcp_proto::net::connect(H::stream(near), config(), platform.clone()).await.unwrap();
         let first = spawn(platform, client.call(CallTool::new("t")));
+        asked.recv().await.unwrap();
         let long = CallTool::new("long").argument("data", "x".repeat(20_000));
         let second = spawn(platform, client.call(long));
         assert_eq!(first.join().await.unwrap().content[0].as_text(), Some("done"));
