@@ -49,17 +49,22 @@ fn as_many_calls_are_held_as_may_be_made() {
     assert!(call(&mut client, 10).is_ok());
 }
 
-/// Otherwise names of methods would be room for nothing.
+/// Otherwise names of methods, and metadata, would be room for nothing.
 #[test]
-fn the_name_of_what_is_held_counts() {
-    let mut client = new_client(small);
-    said(&mut client);
-    let method = "m".repeat(1_000);
-    let mut count = 0;
-    while client.request_raw(&method, None, CallOptions::default(), NOW).is_ok() {
-        count += 1;
+fn the_name_and_the_metadata_of_what_is_held_count() {
+    let thousand = "m".repeat(1_000);
+    let meta = RawJson::parse(format!("{{\"x\":\"{}\"}}", "x".repeat(992))).unwrap();
+    for (method, options) in
+        [(&*thousand, CallOptions::default()), ("m", CallOptions::default().meta(meta))]
+    {
+        let mut client = new_client(small);
+        said(&mut client);
+        let mut count = 0;
+        while client.request_raw(method, None, options.clone(), NOW).is_ok() {
+            count += 1;
+        }
+        assert!((7..10).contains(&count), "{count} of 1,000 bytes in 10,000");
     }
-    assert!((7..10).contains(&count), "{count} of 1,000 bytes in 10,000");
 }
 
 #[test]
