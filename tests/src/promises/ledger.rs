@@ -110,12 +110,14 @@ impl Ledger {
 
     /// An application closes its end.
     pub fn close(&mut self, end: End) {
-        self.side_mut(end).is_closing = true;
+        let side = self.side_mut(end);
+        side.is_closing = !side.closed;
     }
 
     /// The input of an end ends.
     pub fn end_input(&mut self, end: End) {
-        self.side_mut(end).has_ended = true;
+        let side = self.side_mut(end);
+        side.has_ended = !side.closed;
     }
 
     /// The transport of an end has failed.
@@ -221,7 +223,10 @@ impl Ledger {
 
     fn closed(&mut self, at: End, reason: &CloseReason) -> Kept {
         self.check_cause(at, reason)?;
-        self.side_mut(at).closed = true;
+        let side = self.side_mut(at);
+        side.closed = true;
+        // Nobody asks again, and states that differ in this alone are one.
+        (side.is_closing, side.has_ended, side.has_failed) = (false, false, false);
         let waits = self.calls(at).iter().find(|(_, call)| call.is_open_at_caller());
         holds(waits.is_none(), "one_ending", || {
             format!("the {at:?} has ended, and nobody was told of {waits:?}")
