@@ -442,8 +442,10 @@ impl Ongoing {
             let endpoint = state.serving_mut(self.key, &self.id).ok_or(SendError::Closed)?;
             let answered = answer(endpoint, &self.id, now);
             if !matches!(answered, Err(SendError::Encode(_))) {
-                // Whoever waits for a cancellation need not wait any longer.
+                // Whoever waits for a cancellation need not wait any longer, nor who waits for reports to leave: a cancellation
+                // may take them back together with the answer, and then nothing is written.
                 state.wake_watchers(Change::Cancelled(self.key), &mut afterwards);
+                state.wake_watchers(Change::Output(self.key.0), &mut afterwards);
             }
             answered
         });
