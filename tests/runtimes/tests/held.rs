@@ -144,7 +144,8 @@ async fn stops_and_goes_on<H: Web>(stops: Stops) {
         if stops == Stops::Connection {
             valve.shut();
         }
-        assert!(poll_once(call.as_mut()).await.is_none());
+        let at_once = poll_once(call.as_mut()).await;
+        assert!(at_once.is_none(), "{at_once:?}, HTTP/2: {is_http2}");
         let count = held(&told).await;
         assert!(count < REPORTS / 2, "{count} reports are delivered, HTTP/2: {is_http2}");
         valve.open();
