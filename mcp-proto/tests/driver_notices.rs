@@ -7,11 +7,10 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame};
 use mcp_proto::driver::http::{self as http_driver, HttpClient, ResponseBody, Service};
 use mcp_proto::driver::{Client, Incoming, Server};
 use mcp_proto::http::{ClientOptions, ServerOptions};
@@ -65,20 +64,6 @@ fn ready(world: &mut World, client: &Client) {
 /// A library that hands requests to the service.
 struct Library(Service);
 
-struct Text(Option<Bytes>);
-
-impl Body for Text {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|text| Ok(Frame::data(text))))
-    }
-}
-
 impl HttpClient for Library {
     type Body = ResponseBody;
     type Error = Infallible;
@@ -86,7 +71,8 @@ impl HttpClient for Library {
 
     fn send(&mut self, request: Request<Bytes>) -> Self::Sending {
         let service = self.0.clone();
-        Box::pin(async move { service.respond(request.map(|text| Text(Some(text)))).await })
+        let request = request.map(|text| String::from_utf8(text.into()).unwrap());
+        Box::pin(async move { service.respond(request).await })
     }
 }
 

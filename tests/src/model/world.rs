@@ -242,9 +242,9 @@ impl World {
         let message = wire.messages.pop_front();
         wire.told |= message.is_none();
         let heard = message.as_deref().and_then(Said::read);
-        match (&message, &heard) {
-            (Some(_), said) => self.ledger.reads(end, said.as_ref()),
-            (None, _) => self.ledger.end_input(end),
+        match &message {
+            Some(_) => self.ledger.reads(end, heard.as_ref()),
+            None => self.ledger.end_input(end),
         }
         let is_let_go =
             |id| self.ledger.call(end.peer(), id).is_some_and(|call| call.let_go.is_some());
@@ -257,14 +257,10 @@ impl World {
             return;
         }
         let actor = self.actor(end, scenario);
-        match (message, scenario.planted, heard) {
-            (Some(message), planted, heard) => {
-                actor.machine.handle_message(message, actor.now);
-                if let (Some(Planted::ForeignCancel), Some(Said::Cancel(id))) = (planted, heard) {
-                    actor.machine.cancel(&id.into(), actor.now);
-                }
-            }
-            (None, ..) => actor.machine.handle_eof(actor.now),
+        let Some(message) = message else { return actor.machine.handle_eof(actor.now) };
+        actor.machine.handle_message(message, actor.now);
+        if let (Some(Planted::ForeignCancel), Some(Said::Cancel(id))) = (scenario.planted, heard) {
+            actor.machine.cancel(&id.into(), actor.now);
         }
     }
 
@@ -287,11 +283,8 @@ impl World {
         for message in &messages {
             self.ledger.written(end, message)?;
         }
-        let is_answer = matches!(
-            messages.first().and_then(|message| Said::read(message)),
-            Some(Said::Answer(..))
-        );
-        if planted == Some(Planted::EndsByItself) && is_answer {
+        let said = || messages.first().and_then(|message| Said::read(message));
+        if planted == Some(Planted::EndsByItself) && matches!(said(), Some(Said::Answer(..))) {
             let actor = self.actor(end, scenario);
             actor.machine.close(actor.now);
         }
